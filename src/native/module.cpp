@@ -1,0 +1,211 @@
+// The Python binding of the kernels: checks every size and address, picks the instruction set, releases the GIL.
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/array.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+
+#include <array>
+#include <cmath>
+#include <cstdlib>
+#include <string>
+#include <utility>
+
+#include "kernel.h"
+
+namespace nb = nanobind;
+using namespace telecine;
+
+namespace {
+
+struct Kernels {
+    const char *name;
+    ToPlanes to_planes;
+    ToRgb to_rgb;
+};
+
+constexpr Kernels kernel_table[] = {
+#ifdef TELECINE_X86
+    {"avx512", avx512::to_planes, avx512::to_rgb},
+    {"avx2", avx2::to_planes, avx2::to_rgb},
+#endif
+    {"baseline", baseline::to_planes, baseline::to_rgb},
+};
+
+bool runs_here(const std::string &name) {
+#ifdef TELECINE_X86
+    // The features of x86-64-v3 and x86-64-v4 that the compiler may use, and that processors have together.
+    const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+    if (name == "avx2") return v3;
+    if (name == "avx512")
+        return v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512vl");
+#endif
+    return name == "baseline";
+}
+
+// TELECINE_ISA in the environment asks for a lesser one: for tests and benchmarks.
+const Kernels &choose_kernels() {
+    const char *asked = std::getenv("TELECINE_ISA");
+    for (const Kernels &kernels : kernel_table)
+        if (runs_here(kernels.name) && (asked == nullptr || std::string(asked) == kernels.name)) return kernels;
+    throw std::runtime_error("TELECINE_ISA=" + std::string(asked) + " does not run on this processor");
+}
+
+// A view of a Python object's memory, released at the end of its scope.
+class Buffer {
+   public:
+    Buffer(nb::handle object, int flags) {
+        if (PyObject_GetBuffer(object.ptr(), &view_, flags) != 0) throw nb::python_error();
+    }
+    ~Buffer() { PyBuffer_Release(&view_); }
+    Buffer(const Buffer &) = delete;
+    Buffer &operator=(const Buffer &) = delete;
+    const Py_buffer &operator*() const { return view_; }
+    const Py_buffer *operator->() const { return &view_; }
+
+   private:
+    Py_buffer view_;
+};
+
+void require(bool holds, const char *what) {
+    if (!holds) throw nb::value_error(what);
+}
+
+std::ptrdiff_t sample_size(Sample sample) {
+    constexpr std::ptrdiff_t sizes[] = {1, 2, 2, 2, 4, 8};
+    return sizes[static_cast<int>(sample)];
+}
+
+// A plane of a frame: `stride` bytes from row to row in a flat buffer.
+char *plane_memory(const Buffer &plane, std::ptrdiff_t stride, std::ptrdiff_t row_bytes, std::ptrdiff_t rows) {
+    require(stride >= row_bytes && plane->len >= stride * (rows - 1) + row_bytes, "a plane is smaller than its picture");
+    return static_cast<char *>(plane->buf);
+}
+
+std::pair<float, float> convert_to_planes(nb::handle frame, Sample sample, const Matrix &matrix, nb::handle y,
+                                          nb::handle cb, nb::handle cr, std::ptrdiff_t y_stride,
+                                          std::ptrdiff_t c_stride) {
+    const Buffer pixels(frame, PyBUF_STRIDES);
+    require(pixels->ndim == 3 && pixels->itemsize == sample_size(sample), "pixels are (H, W, C) of the sample's size");
+    const auto height = pixels->shape[0], width = pixels->shape[1], channels = pixels->shape[2];
+    require(height > 0 && width > 0 && height < 1 << 20 && width < 1 << 20, "a side is 1 to 2**20 - 1 pixels");
+    require(channels == 1 || channels == 3 || channels == 4, "channels are 1, 3 or 4");
+    const Buffer planes[3] = {{y, PyBUF_WRITABLE}, {cb, PyBUF_WRITABLE}, {cr, PyBUF_WRITABLE}};
+    const auto rows = (height + 1) / 2, columns = (width + 1) / 2;
+    const auto bytes = [&](int plane, std::ptrdiff_t stride, std::ptrdiff_t row_bytes, std::ptrdiff_t n) {
+        return reinterpret_cast<std::uint8_t *>(plane_memory(planes[plane], stride, row_bytes, n));
+    };
+    const Planes out{bytes(0, y_stride, 2 * columns, 2 * rows), bytes(1, c_stride, columns, rows),
+                     bytes(2, c_stride, columns, rows), y_stride, c_stride};
+    const Pixels in{static_cast<const char *>(pixels->buf), pixels->strides[0], pixels->strides[1], pixels->strides[2],
+                    static_cast<int>(width), static_cast<int>(height), static_cast<int>(channels), sample};
+    static const Kernels &kernels = choose_kernels();
+    const nb::gil_scoped_release release;
+    const Statistics statistics = kernels.to_planes(in, matrix, out);
+    return {statistics.deviation, statistics.alpha};
+}
+
+void convert_to_rgb(nb::handle y, nb::handle cb, nb::handle cr, std::ptrdiff_t y_stride, std::ptrdiff_t c_stride,
+                    int bytes_per_sample, std::array<int, 2> log2_chroma, std::array<float, 2> chroma_location,
+                    const InverseMatrix &matrix, nb::handle rgb) {
+    const Buffer planes[3] = {{y, PyBUF_SIMPLE}, {cb, PyBUF_SIMPLE}, {cr, PyBUF_SIMPLE}};
+    const Buffer out(rgb, PyBUF_WRITABLE | PyBUF_ND);
+    require(out->ndim == 3 && out->shape[2] == 3 && out->itemsize == 1, "rgb is (H, W, 3) uint8, contiguous");
+    const auto height = out->shape[0], width = out->shape[1];
+    require(height > 0 && width > 0 && height < 1 << 20 && width < 1 << 20, "a side is 1 to 2**20 - 1 pixels");
+    require(bytes_per_sample == 1 || bytes_per_sample == 2, "samples are 1 or 2 bytes");
+    for (const int shift : log2_chroma) require(shift == 0 || shift == 1, "chroma is whole or halved");
+    const auto columns = (width + (1 << log2_chroma[0]) - 1) >> log2_chroma[0];
+    const auto rows = (height + (1 << log2_chroma[1]) - 1) >> log2_chroma[1];
+    const Picture picture{plane_memory(planes[0], y_stride, width * bytes_per_sample, height),
+                          plane_memory(planes[1], c_stride, columns * bytes_per_sample, rows),
+                          plane_memory(planes[2], c_stride, columns * bytes_per_sample, rows),
+                          y_stride,
+                          c_stride,
+                          static_cast<int>(width),
+                          static_cast<int>(height),
+                          bytes_per_sample,
+                          log2_chroma[0],
+                          log2_chroma[1],
+                          chroma_location[0],
+                          chroma_location[1]};
+    static const Kernels &kernels = choose_kernels();
+    const nb::gil_scoped_release release;
+    kernels.to_rgb(picture, matrix, static_cast<std::uint8_t *>(out->buf));
+}
+
+// The structures of the Arrow C data interface (arrow.apache.org/docs/format/CDataInterface.html), as far as read here.
+struct ArrowSchema {
+    const char *format;
+    const char *name, *metadata;
+    std::int64_t flags, n_children;
+    ArrowSchema **children;
+};
+
+struct ArrowArray {
+    std::int64_t length, null_count, offset, n_buffers, n_children;
+    const void **buffers;
+    ArrowArray **children;
+};
+
+// The bytes behind what `__arrow_c_array__` gave, read in place: uint8, or fixed-size lists of four uint8.
+nb::object arrow_bytes(nb::capsule schema_capsule, nb::capsule array_capsule) {
+    const auto *schema = static_cast<const ArrowSchema *>(schema_capsule.data("arrow_schema"));
+    const auto *array = static_cast<const ArrowArray *>(array_capsule.data("arrow_array"));
+    std::int64_t width = 1;
+    if (std::string(schema->format) == "+w:4" && schema->n_children == 1 && array->n_children == 1) {
+        width = 4;
+        schema = schema->children[0];
+        array = array->children[0];
+    }
+    require(std::string(schema->format) == "C" && array->offset == 0 && array->n_buffers == 2,
+            "the image does not export bytes");
+    const auto length = static_cast<std::size_t>(array->length);
+    require(length % static_cast<std::size_t>(width) == 0, "the image does not export whole pixels");
+    return nb::cast(nb::ndarray<nb::numpy, const std::uint8_t, nb::ndim<1>>(array->buffers[1], {length}, array_capsule));
+}
+
+}  // namespace
+
+NB_MODULE(_convert, m) {
+    m.doc() = "Pixels to planes and back; see telecine.convert.";
+    nb::enum_<Sample>(m, "Sample")
+        .value("uint8", Sample::uint8)
+        .value("uint16", Sample::uint16)
+        .value("float16", Sample::float16)
+        .value("bfloat16", Sample::bfloat16)
+        .value("float32", Sample::float32)
+        .value("float64", Sample::float64);
+    using Row = std::array<float, 4>;
+    using Three = std::array<float, 3>;
+    nb::class_<Matrix>(m, "Matrix")
+        .def(
+            "__init__",
+            [](Matrix *self, Row y, Row cb, Row cr, float low, float high, Three background) {
+                require(low < high && std::isfinite(low) && std::isfinite(high), "low < high, both finite");
+                *self = {{y[0], y[1], y[2], y[3]},
+                         {cb[0], cb[1], cb[2], cb[3]},
+                         {cr[0], cr[1], cr[2], cr[3]},
+                         low,
+                         high,
+                         {background[0], background[1], background[2]}};
+            },
+            nb::arg("y"), nb::arg("cb"), nb::arg("cr"), nb::arg("low"), nb::arg("high"), nb::arg("background"));
+    nb::class_<InverseMatrix>(m, "InverseMatrix")
+        .def(
+            "__init__",
+            [](InverseMatrix *self, float luma, float r_cr, float g_cb, float g_cr, float b_cb, Three offset) {
+                *self = {luma, r_cr, g_cb, g_cr, b_cb, {offset[0], offset[1], offset[2]}};
+            },
+            nb::arg("luma"), nb::arg("r_cr"), nb::arg("g_cb"), nb::arg("g_cr"), nb::arg("b_cb"), nb::arg("offset"));
+    m.def("to_planes", &convert_to_planes, nb::arg("pixels"), nb::arg("sample"), nb::arg("matrix"), nb::arg("y"),
+          nb::arg("cb"), nb::arg("cr"), nb::arg("y_stride"), nb::arg("c_stride"));
+    m.def("to_rgb", &convert_to_rgb, nb::arg("y"), nb::arg("cb"), nb::arg("cr"), nb::arg("y_stride"),
+          nb::arg("c_stride"), nb::arg("bytes_per_sample"), nb::arg("log2_chroma"), nb::arg("chroma_location"),
+          nb::arg("matrix"), nb::arg("rgb"));
+    m.def("arrow_bytes", &arrow_bytes, nb::arg("schema"), nb::arg("array"));
+    m.def("instruction_set", [] { return choose_kernels().name; });
+}
