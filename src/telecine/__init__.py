@@ -1,0 +1,55 @@
+"""Turns generated frames into a video file that plays everywhere and looks like the frames.
+
+>>> import numpy as np, os, tempfile, telecine
+>>> frames = np.zeros((16, 48, 64, 3), np.uint8)  # or PIL images, torch tensors, pipe(...).frames, a folder
+>>> video = telecine.export_video(frames, os.path.join(tempfile.mkdtemp(), "clip.mp4"), fps=16)
+>>> video.frame_count, video.duration
+(16, Fraction(1, 1))
+"""
+
+from importlib.metadata import version as _version
+
+from .color import Color
+from .compose import grid
+from .errors import (
+    EncodeError,
+    FrameError,
+    MissingDependencyError,
+    OptionError,
+    PublishError,
+    TelecineError,
+    TelecineWarning,
+)
+from .export import export_video
+from .pipelines import recommended_fps
+from .probe import AudioInfo, VideoInfo, probe
+from .read import read_frames
+from .sources import open_frames
+from .verify import VerifyReport, verify
+from .video import Video
+from .writer import VideoWriter
+
+__version__ = _version("telecine")
+
+__all__ = [
+    "AudioInfo",
+    "Color",
+    "EncodeError",
+    "FrameError",
+    "MissingDependencyError",
+    "OptionError",
+    "PublishError",
+    "TelecineError",
+    "TelecineWarning",
+    "VerifyReport",
+    "Video",
+    "VideoInfo",
+    "VideoWriter",
+    "export_video",
+    "grid",
+    "open_frames",
+    "probe",
+    "read_frames",
+    "recommended_fps",
+    "verify",
+]

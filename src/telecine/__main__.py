@@ -1,0 +1,21 @@
+"""The command `telecine`: says which extra to install where the command line's libraries are missing."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        import rich  # noqa: F401
+        import typer  # noqa: F401
+    except ImportError as error:
+        sys.exit(f"telecine: the command needs {error.name}: pip install 'telecine[cli]'")
+    from .cli import run
+
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

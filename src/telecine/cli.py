@@ -1,0 +1,276 @@
+"""The command `telecine`: export, probe, verify.
+
+Exit codes: 0 done; 1 it failed, or `verify` found a difference; 2 the command line or an argument is wrong.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+import warnings
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from . import __version__
+from .color import Color
+from .errors import FrameError, OptionError, TelecineError, TelecineWarning
+from .export import export_video
+from .frames import Frames
+from .probe import VideoInfo, probe
+from .sources import images_in_order, open_frames
+from .verify import LEAST_PSNR, LEAST_SSIM, MOST_COLOR_ERROR, VerifyReport, verify
+from .video import Video
+
+app = typer.Typer(
+    help="Turns frames into a video file that plays everywhere and looks like the frames.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+FramesArgument = Annotated[
+    list[str],
+    typer.Argument(help="A folder or a glob of images, images, a .npy, .npz or .safetensors file, or a video."),
+]
+VideoArgument = Annotated[Path, typer.Argument(help="The video file.")]
+LayoutOption = Annotated[str, typer.Option(help="The letters of an array's axes, of T H W C B, such as CTHW.")]
+RangeOption = Annotated[
+    str | None, typer.Option(metavar="LOW,HIGH", help="The range of float values, such as -1,1; [0, 1] without.")
+]
+BackgroundOption = Annotated[
+    str | None, typer.Option(help="What transparent pixels are shown on: a name or #rrggbb. Black without.")
+]
+GapsOption = Annotated[bool, typer.Option("--allow-gaps", help="Accept images whose numbering skips a number.")]
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command with its arguments, or those of the process, and give its exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    warnings.showwarning = _show_warning
+    try:
+        return app(arguments, standalone_mode=False) or 0
+    except typer.Exit as error:
+        return error.exit_code
+    except (typer.Abort, KeyboardInterrupt):
+        return _say("stopped", 1)
+    except Exception as error:
+        if "--debug" in arguments:
+            raise
+        if isinstance(error, TelecineError):
+            return _say(str(error), 2 if isinstance(error, OptionError) else 1)
+        if hasattr(error, "format_message"):  # the command line itself: click's UsageError
+            return _say(error.format_message(), 2)
+        return _say(f"{type(error).__name__}: {error} (--debug shows where)", 1)
+
+
+def _say(message: str, code: int) -> int:
+    print("telecine:", " ".join(message.split()), file=sys.stderr)
+    return code
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    if issubclass(category, TelecineWarning):
+        print("telecine: warning:", message, file=sys.stderr)
+
+
+@app.callback(invoke_without_command=True)
+def _main(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
+) -> None:
+    if version:
+        print(f"telecine {__version__}")
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit(2)
+
+
+@app.command("export")
+def _export(
+    frames: FramesArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The video file to write.")],
+    fps: Annotated[str, typer.Option(help="Frames per second: 16, 29.97 or 24000/1001.")] = "16",
+    quality: Annotated[str, typer.Option(help="draft, balanced, high or visually-lossless.")] = "high",
+    crf: Annotated[float | None, typer.Option(help="The encoder's crf, in place of --quality.")] = None,
+    bitrate: Annotated[int | None, typer.Option(help="Bits per second, in place of --quality.")] = None,
+    preset: Annotated[str | None, typer.Option(help="The encoder's speed: ultrafast to placebo.")] = None,
+    color: Annotated[str, typer.Option(help="auto, bt601 or bt709.")] = "auto",
+    layout: LayoutOption = "auto",
+    value_range: RangeOption = None,
+    background: BackgroundOption = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace a file that exists.")] = True,
+    allow_gaps: GapsOption = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no table.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
+) -> None:
+    """Write frames to a video file."""
+    video = export_video(
+        _frames(frames, allow_gaps),
+        output,
+        fps=fps,
+        quality=quality,
+        crf=crf,
+        bitrate=bitrate,
+        preset=preset,
+        color=color,
+        layout=layout,
+        value_range=_range(value_range),
+        background=background,
+        overwrite=overwrite,
+        progress=not quiet and sys.stderr.isatty(),
+    )
+    if not quiet:
+        print_table(facts_of_export(video))
+
+
+@app.command("probe")
+def _probe(
+    video: VideoArgument,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
+) -> None:
+    """Show what is in a video file."""
+    info = probe(video)
+    if as_json:
+        print(json.dumps(_plain(info), indent=2))
+    else:
+        print_table(facts_of_file(info))
+
+
+@app.command("verify")
+def _verify(
+    video: VideoArgument,
+    frames: FramesArgument,
+    layout: LayoutOption = "auto",
+    value_range: RangeOption = None,
+    background: BackgroundOption = None,
+    allow_gaps: GapsOption = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
+) -> None:
+    """Compare a video file with the frames it was made of; exit code 1 if they differ."""
+    report = verify(
+        video, _frames(frames, allow_gaps), layout=layout, value_range=_range(value_range), background=background
+    )
+    if as_json:
+        print(json.dumps({**_plain(report), "ok": report.ok}, indent=2))
+    else:
+        print_table(facts_of_report(report))
+    raise typer.Exit(0 if report.ok else 1)
+
+
+def _frames(given: list[str], allow_gaps: bool) -> Frames:
+    if len(given) == 1:
+        return open_frames(given[0], allow_gaps)
+    missing = next((each for each in given if not os.path.isfile(each)), None)
+    if missing is not None:
+        raise FrameError(f"{missing!r} is no file: several arguments are read as images")
+    return images_in_order(map(Path, given), "the command line", allow_gaps)
+
+
+def _range(text: str | None) -> Any:
+    if text is None:
+        return "auto"
+    return tuple(text.strip("[]() ").split(","))
+
+
+# ---- what is shown -------------------------------------------------------------------------------------------------
+
+Facts = list[tuple[str, str]]
+
+
+def print_table(facts: Facts) -> None:
+    """Print names and values in two columns; a path is never cut."""
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts:
+        table.add_row(name, value)
+    Console(markup=False, highlight=False, soft_wrap=False).print(table)
+
+
+def facts_of_export(video: Video) -> Facts:
+    """What an export's table shows."""
+    facts = [
+        ("file", str(video.path)),
+        ("picture", f"{video.width}x{video.height}"),
+        ("frames", str(video.frame_count)),
+        ("frame rate", f"{_rate(video.fps)}"),
+        ("duration", f"{float(video.duration):.3f} s"),
+        ("codec", video.codec),
+        ("size", _bytes(video.size_bytes)),
+    ]
+    return facts + [("note", note) for note in video.notes]
+
+
+def facts_of_file(info: VideoInfo) -> Facts:
+    """What a probe's table shows."""
+    in_front = {True: "in front", False: "at the end", None: "none"}[info.index_in_front]
+    facts = [
+        ("file", str(info.path)),
+        ("container", info.container),
+        ("codec", " ".join(filter(None, (info.codec, info.profile)))),
+        ("pixel format", info.pixel_format),
+        ("picture", f"{info.width}x{info.height}"),
+        ("frames", str(info.frame_count)),
+        ("frame rate", _rate(info.fps)),
+        ("duration", f"{float(info.duration):.3f} s"),
+        ("colour", str(info.color)),
+        ("index", in_front),
+        ("size", _bytes(info.size_bytes)),
+    ]
+    if info.audio is not None:
+        facts.append(("sound", f"{info.audio.codec}, {info.audio.sample_rate} Hz, {info.audio.channels} channels"))
+    return facts + sorted(info.metadata.items())
+
+
+def facts_of_report(report: VerifyReport) -> Facts:
+    """What a verification's table shows."""
+    facts = [
+        ("file", str(report.path)),
+        ("frames", f"{report.frame_count} of {report.expected_frame_count}"),
+        ("PSNR", f"{report.psnr:.2f} dB (at least {LEAST_PSNR:g})"),
+        ("SSIM", f"{report.ssim:.4f} (at least {LEAST_SSIM:g})"),
+        ("colour error", f"{report.color_error:.2f}/255 (at most {MOST_COLOR_ERROR:g})"),
+        ("worst frame", str(report.worst_frame)),
+        ("verdict", "ok" if report.ok else "different"),
+    ]
+    return facts + [("problem", problem) for problem in report.problems]
+
+
+def _rate(fps: Fraction) -> str:
+    return f"{fps} fps" if fps.denominator == 1 else f"{fps} ({float(fps):.3f}) fps"
+
+
+def _bytes(count: int) -> str:
+    return f"{count:,} bytes"
+
+
+def _plain(value: Any) -> Any:
+    """Give what JSON holds: fractions as text, paths as text, records as objects, what is infinite as null."""
+    if isinstance(value, Color):
+        return {
+            "matrix": value.matrix_name,
+            "primaries": value.primaries_name,
+            "transfer": value.transfer_name,
+            "range": value.range_name,
+        }
+    if dataclasses.is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, (Fraction, Path)):
+        return str(value)
+    if isinstance(value, dict):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, float) and value in (float("inf"), float("-inf")):
+        return None
+    return value

@@ -1,0 +1,92 @@
+"""Frames to frames: several videos side by side."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from .convert import parse_value_range
+from .errors import FrameError, OptionError
+from .frames import Frame, Frames, Recognizer
+from .sources import open_frames
+
+
+def grid(
+    videos: Iterable[Frames],
+    columns: int = 2,
+    *,
+    padding: int = 0,
+    layout: str = "auto",
+    value_range: tuple[float, float] | Literal["auto"] = "auto",
+) -> Iterator[npt.NDArray[Any]]:
+    """Lay several videos side by side, row by row: their frames come out as one video's, of the same dtype.
+
+    Args:
+        videos: Each is what `export_video` takes: a list, an array, an iterator, a path. An array of five dimensions is
+            a batch of them.
+        columns: How many stand in a row.
+        padding: Black pixels between them.
+        layout: The layout of each video's arrays, as for `export_video`.
+        value_range: As for `export_video`: its low end is the black between and around them.
+
+    A video that ends early holds its last frame; one that is smaller than the largest is centred in its cell. Nothing
+    is scaled.
+
+    Returns:
+        An iterator of (H, W, C) arrays, C being 3, or 4 where a video has alpha.
+
+    Raises:
+        FrameError: there is no video, one has no frames, or their dtypes differ.
+        OptionError: `columns` is under 1, `padding` under 0, or another argument.
+
+    >>> red, blue = np.zeros((2, 5, 32, 48, 3), np.uint8)
+    >>> red[..., 0], blue[..., 2] = 255, 255
+    >>> [frame.shape for frame in grid([red, blue])]
+    [(32, 96, 3), (32, 96, 3), (32, 96, 3), (32, 96, 3), (32, 96, 3)]
+    """
+    if columns < 1 or padding < 0:
+        raise OptionError(f"columns={columns!r}, padding={padding!r}: at least one column and no negative padding")
+    bounds = parse_value_range(value_range)
+    black = 0.0 if bounds == "auto" else bounds[0]
+    if isinstance(videos, (str, os.PathLike)):
+        raise FrameError(f"grid takes several videos, not one path: {os.fspath(videos)!r}")
+    videos = list(videos)
+    if not videos:
+        raise FrameError("no videos: there is nothing to lay out")
+    opened = [open_frames(each) if isinstance(each, (str, os.PathLike)) else each for each in videos]
+    return _grid([Recognizer(layout).frames(each) for each in opened], columns, padding, black)
+
+
+def _grid(videos: Sequence[Iterator[Frame]], columns: int, padding: int, black: float) -> Iterator[npt.NDArray[Any]]:
+    shown: list[Frame | None] = [None] * len(videos)
+    for frames in zip_longest(*videos):
+        shown = [frame or before for frame, before in zip(frames, shown, strict=True)]
+        cells = [frame for frame in shown if frame is not None]
+        if len(cells) < len(videos):
+            raise FrameError(f"video {shown.index(None)} has no frames")
+        if len({cell.dtype for cell in cells}) > 1:
+            raise FrameError(f"the videos are {', '.join(cell.dtype for cell in cells)}: all must be of one dtype")
+        yield _laid_out(cells, columns, padding, black)
+
+
+def _laid_out(cells: Sequence[Frame], columns: int, padding: int, black: float) -> npt.NDArray[Any]:
+    width, height = (max(sides) for sides in zip(*(cell.size for cell in cells), strict=True))
+    columns = min(columns, len(cells))
+    rows = -(-len(cells) // columns)
+    channels = max(3, *(cell.pixels.shape[2] for cell in cells))
+    pixels = [cell.values for cell in cells]
+    shape = rows * (height + padding) - padding, columns * (width + padding) - padding, channels
+    laid = np.full(shape, black, pixels[0].dtype)
+    if channels == 4:
+        laid[:, :, 3] = cells[0].full_scale or 1.0
+    for at, (cell, values) in enumerate(zip(cells, pixels, strict=True)):
+        top = at // columns * (height + padding) + (height - cell.size[1]) // 2
+        left = at % columns * (width + padding) + (width - cell.size[0]) // 2
+        of_cell = slice(0, 4 if values.shape[2] == 4 else 3)
+        laid[top : top + cell.size[1], left : left + cell.size[0], of_cell] = values
+    return laid

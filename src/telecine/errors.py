@@ -1,0 +1,52 @@
+"""Every error that telecine raises on purpose.
+
+    TelecineError
+    ├── FrameError(ValueError)               the frames: shape, dtype, range, size, NaN
+    ├── OptionError(ValueError)              an argument, or two that don't go together
+    ├── EncodeError(RuntimeError)            the encoder, with FFmpeg's own log line
+    ├── PublishError(OSError)                the destination, with `errno`
+    └── MissingDependencyError(ImportError)  a package that an extra installs
+
+`TelecineWarning` is the category of what is said once and changes nothing: alpha composited, a file that some
+players will refuse.
+"""
+
+from __future__ import annotations
+
+import os
+
+
+class TelecineError(Exception):
+    """The base of every error that telecine raises on purpose."""
+
+
+class FrameError(TelecineError, ValueError):
+    """The frames can't be what they were given as: the message names the frame, its shape or its values."""
+
+
+class OptionError(TelecineError, ValueError):
+    """An argument has a value that is not accepted, or two arguments don't go together."""
+
+
+class EncodeError(TelecineError, RuntimeError):
+    """The encoder failed. The message carries FFmpeg's own words."""
+
+
+class PublishError(TelecineError, OSError):
+    """The destination can't be written. `errno` and `filename` are set as on any OSError."""
+
+    @classmethod
+    def of(cls, number: int, what: str, path: str | os.PathLike[str]) -> PublishError:
+        """Make one that prints `what` alone, with `errno` and `filename` for code to read."""
+        error = cls(what)
+        error.errno = number
+        error.filename = os.fspath(path)
+        return error
+
+
+class MissingDependencyError(TelecineError, ImportError):
+    """A package is missing: the message names the extra that installs it."""
+
+
+class TelecineWarning(UserWarning):
+    """Said once about one export; the export goes on."""

@@ -1,0 +1,151 @@
+"""The table of containers, codecs, pixel formats and quality levels, and which go together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from .errors import OptionError
+
+
+@dataclass(frozen=True)
+class Container:
+    """A kind of file: FFmpeg's muxer for it, the codecs it may hold, the first being its default."""
+
+    name: str
+    extensions: tuple[str, ...]
+    muxer: str
+    codecs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Codec:
+    """A codec: FFmpeg's encoder, what its options are called, and what each quality level means for it."""
+
+    name: str
+    encoder: str
+    pixel_formats: tuple[str, ...]
+    largest_side: int
+    crf_range: tuple[float, float]
+    presets: tuple[str, ...]
+    qualities: Mapping[str, Mapping[str, str]]
+    plays_everywhere: frozenset[str] = field(default_factory=frozenset)  # the profiles that do
+
+
+CONTAINERS = {
+    "mp4": Container("mp4", (".mp4", ".m4v"), "mp4", ("h264",)),
+}
+
+_X264_PRESETS = (
+    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
+)  # fmt: skip
+
+CODECS = {
+    "h264": Codec(
+        name="h264",
+        encoder="libx264",
+        pixel_formats=("yuv420p",),
+        largest_side=16384,
+        crf_range=(0, 51),
+        presets=_X264_PRESETS,
+        qualities=MappingProxyType(
+            {
+                "draft": {"preset": "veryfast", "crf": "28"},
+                "balanced": {"preset": "faster", "crf": "23"},
+                "high": {"preset": "faster", "crf": "17"},
+                "visually-lossless": {"preset": "medium", "crf": "12"},
+            }
+        ),
+        plays_everywhere=frozenset({"Constrained Baseline", "Baseline", "Main", "High"}),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Format:
+    """What an export writes: one row of each table, and the pixel format."""
+
+    container: Container
+    codec: Codec
+    pixel_format: str
+
+
+def choose_format(
+    path: str | os.PathLike[str], format: str | None = None, codec: str | None = None, pixel_format: str | None = None
+) -> Format:
+    """Choose the container by `format` or else by the path's extension, and the codec and pixel format that fit it.
+
+    >>> choose_format("clip.mp4").codec.encoder
+    'libx264'
+
+    Raises:
+        OptionError: one is unknown, or they don't go together.
+    """
+    if format is not None and format not in CONTAINERS:
+        raise OptionError(f"format={format!r} is not known: use {_either(CONTAINERS)}")
+    container = _by_extension(path) if format is None else CONTAINERS[format]
+    if codec is not None and codec not in CODECS:
+        raise OptionError(f"codec={codec!r} is not known: use {_either(CODECS)}")
+    chosen = CODECS[codec or container.codecs[0]]
+    if chosen.name not in container.codecs:
+        raise OptionError(f"codec={codec!r} does not go into {container.name}: use {_either(container.codecs)}")
+    if pixel_format is not None and pixel_format not in chosen.pixel_formats:
+        accepted = _either(chosen.pixel_formats)
+        raise OptionError(f"pixel_format={pixel_format!r} does not go with {chosen.name}: use {accepted}")
+    return Format(container, chosen, pixel_format or chosen.pixel_formats[0])
+
+
+def _by_extension(path: str | os.PathLike[str]) -> Container:
+    extension = Path(os.fsdecode(path)).suffix
+    for container in CONTAINERS.values():
+        if extension.lower() in container.extensions:
+            return container
+    known = [each for container in CONTAINERS.values() for each in container.extensions]
+    raise OptionError(
+        f"the extension {extension!r} of {os.fsdecode(path)!r} is not known: use {_either(known)}, or say format='mp4'"
+    )
+
+
+def _either(names: Iterable[str]) -> str:
+    return " or ".join(map(repr, names))
+
+
+def encoder_options(
+    codec: Codec,
+    quality: str = "high",
+    crf: float | None = None,
+    bitrate: int | None = None,
+    preset: str | None = None,
+    extra: Mapping[str, str | int | float] | None = None,
+) -> dict[str, str]:
+    """Give the encoder's options: those of the quality level, overridden by what is given.
+
+    `crf` and `bitrate` (bits per second) each replace the level's crf; `extra` goes to the encoder as it is.
+
+    Raises:
+        OptionError: one is unknown or out of range, or two contradict.
+    """
+    if quality not in codec.qualities:
+        raise OptionError(f"quality={quality!r} is not known: use {_either(codec.qualities)}")
+    options = dict(codec.qualities[quality])
+    if crf is not None and bitrate is not None:
+        raise OptionError(f"crf={crf!r} and bitrate={bitrate!r} contradict: give one")
+    if crf is not None:
+        low, high = codec.crf_range
+        if isinstance(crf, bool) or not (isinstance(crf, (int, float)) and low <= crf <= high):
+            raise OptionError(f"crf={crf!r} is not in {codec.name}'s range: use {low:g} (best) to {high:g}")
+        options["crf"] = f"{crf:g}"
+    if bitrate is not None:
+        if isinstance(bitrate, bool) or not (isinstance(bitrate, int) and 1000 <= bitrate < 2**31):
+            raise OptionError(f"bitrate={bitrate!r} is not in bits per second: use an int from 1000, such as 5_000_000")
+        del options["crf"]
+        options["b"] = str(bitrate)
+    if preset is not None:
+        if preset not in codec.presets:
+            raise OptionError(f"preset={preset!r} is not known: use {_either(codec.presets)}")
+        options["preset"] = preset
+    options.update({name: str(value) for name, value in (extra or {}).items()})
+    return options

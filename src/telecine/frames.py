@@ -1,0 +1,337 @@
+"""Recognises what came in as frames, and gives each as a view of (height, width, channels): never a copy.
+
+Layouts are spelled in letters: T time, H height, W width, C channels, B batch. A torch tensor is known by its module
+being loaded already, so nothing heavy is imported; Pillow's pixels are read where Pillow keeps them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from . import _convert
+from .errors import FrameError, OptionError
+
+
+@runtime_checkable
+class ArrayLike(Protocol):
+    """What NumPy makes an array of without a copy: NumPy's and JAX's arrays, CPU tensors of TensorFlow."""
+
+    def __array__(self) -> npt.NDArray[Any]: ...
+
+
+@runtime_checkable
+class DLPackLike(Protocol):
+    """What hands its memory over by DLPack: torch, CuPy, MLX and others."""
+
+    def __dlpack__(self) -> object: ...
+
+
+ImagePath: TypeAlias = "str | os.PathLike[str]"
+FrameOrChunk: TypeAlias = "Image.Image | ArrayLike | DLPackLike | ImagePath"
+Frames: TypeAlias = "FrameOrChunk | Iterable[FrameOrChunk] | Iterable[Iterable[FrameOrChunk]]"
+
+SAMPLES = {
+    "uint8": _convert.Sample.uint8,
+    "uint16": _convert.Sample.uint16,
+    "float16": _convert.Sample.float16,
+    "bfloat16": _convert.Sample.bfloat16,
+    "float32": _convert.Sample.float32,
+    "float64": _convert.Sample.float64,
+}
+FULL_SCALE = {"bool": 1.0, "uint8": 255.0, "uint16": 65535.0}
+
+AUTO_LAYOUTS = {
+    2: ("HW",),
+    3: ("HWC", "CHW", "THW"),
+    4: ("THWC", "TCHW", "CTHW"),
+    5: ("BTHWC", "BTCHW", "BCTHW"),
+}
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame as it lies in its owner's memory.
+
+    `pixels` is a (height, width, channels) view with 1 (gray), 3 (RGB) or 4 (RGBA) channels and any strides;
+    `dtype` is its name, for bfloat16 lies as uint16; `kind` is "image" or "array"; `index` counts from 0.
+    """
+
+    pixels: npt.NDArray[Any]
+    dtype: str
+    kind: str
+    index: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.pixels.shape[1], self.pixels.shape[0]
+
+    @property
+    def values(self) -> npt.NDArray[Any]:
+        """The pixels as numbers of NumPy's: bfloat16 becomes float32, which holds all of its values."""
+        if self.dtype == "bfloat16":
+            return (self.pixels.astype(np.uint32) << 16).view(np.float32)
+        return self.pixels.view(np.bool_) if self.dtype == "bool" else self.pixels
+
+    @property
+    def full_scale(self) -> float | None:
+        """The largest value of an integer dtype; None for floats."""
+        return FULL_SCALE.get(self.dtype)
+
+
+# ---- layout --------------------------------------------------------------------------------------------------------
+
+
+def check_layout(layout: str) -> None:
+    """Raise OptionError unless `layout` is "auto" or letters of T, H, W, C, B, each once, H and W among them."""
+    if layout == "auto":
+        return
+    if not (isinstance(layout, str) and set(layout) <= set("THWCB") and len(set(layout)) == len(layout)):
+        raise OptionError(f"layout={layout!r} is not known: use 'auto' or letters of T, H, W, C, B such as 'CTHW'")
+    if not {"H", "W"} <= set(layout):
+        raise OptionError(f"layout={layout!r} lacks H or W: use letters of T, H, W, C, B such as 'CTHW'")
+
+
+def find_layout(shape: tuple[int, ...]) -> str:
+    """Find the one layout that an array of this shape can have.
+
+    A channel axis is 3 or 4 long; one of length 1 is gray only where nothing else fits; and a height or width under
+    5 is believed only where nothing else fits.
+
+    >>> find_layout((3, 16, 480, 720)), find_layout((1, 16, 3, 480, 720)), find_layout((16, 480, 720))
+    ('CTHW', 'BTCHW', 'THW')
+
+    Raises:
+        FrameError: no layout fits, or several do.
+    """
+    fitting = [
+        (layout, dict(zip(layout, shape, strict=True))) for layout in AUTO_LAYOUTS.get(len(shape), ()) if 0 not in shape
+    ]
+    fitting = [(layout, axes) for layout, axes in fitting if axes.get("C", 3) in (1, 3, 4)]
+    tiers = (
+        [layout for layout, axes in fitting if axes.get("C", 3) != 1 and min(axes["H"], axes["W"]) > 4],
+        [layout for layout, axes in fitting if min(axes["H"], axes["W"]) > 4],
+        [layout for layout, _ in fitting],
+    )
+    readings = next(filter(None, tiers), [])
+    if len(readings) == 1:
+        return readings[0]
+    if not readings:
+        accepted = ", ".join(layout for layouts in AUTO_LAYOUTS.values() for layout in layouts)
+        raise FrameError(
+            f"an array of shape {shape} has no layout of {accepted} with 1, 3 or 4 channels: "
+            "pass layout= if it has another order, such as layout='HWTC'"
+        )
+    described = " or ".join(f"{layout} ({_in_words(layout, shape)})" for layout in readings)
+    settled = " or ".join(f"layout={layout!r}" for layout in readings)
+    raise FrameError(f"an array of shape {shape} can be {described}: pass {settled}")
+
+
+def _in_words(layout: str, shape: tuple[int, ...]) -> str:
+    axes = dict(zip(layout, shape, strict=True))
+    count = axes.get("T", 1)
+    channels = axes.get("C", 1)
+    return f"{count} frame{'s' * (count != 1)} of {axes['W']}x{axes['H']}, {channels} channel{'s' * (channels != 1)}"
+
+
+def _chunk(array: npt.NDArray[Any], layout: str) -> npt.NDArray[Any]:
+    """View an array as (T, H, W, C)."""
+    if array.ndim != len(layout):
+        raise FrameError(f"layout={layout!r} does not name the {array.ndim} axes of an array of shape {array.shape}")
+    batch = array.shape[layout.index("B")] if "B" in layout else 1
+    if batch != 1:
+        raise FrameError(
+            f"an array of shape {array.shape} holds {batch} videos ({layout}): export frames[i] one by one, "
+            "or telecine.grid(frames) to see them side by side"
+        )
+    for letter in "THWCB":
+        if letter not in layout:
+            array, layout = array[..., None], layout + letter
+    array = array.transpose([layout.index(letter) for letter in "BTHWC"])[0]
+    if array.shape[3] not in (1, 3, 4):
+        raise FrameError(f"frames have {array.shape[3]} channels ({layout[:4]}...): 1, 3 or 4 are accepted")
+    return array
+
+
+# ---- arrays and images ---------------------------------------------------------------------------------------------
+
+
+def _as_array(given: object) -> tuple[npt.NDArray[Any], str] | None:
+    """View an array or tensor as a NumPy array, with the name of its dtype; None for anything else."""
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(given, torch.Tensor):
+        tensor = given.detach().cpu()
+        if tensor.dtype == torch.bfloat16:  # NumPy has no such dtype: the same bits as uint16
+            return tensor.view(torch.int16).numpy().view(np.uint16), "bfloat16"
+        array = tensor.numpy()
+    elif isinstance(given, np.ndarray):
+        array = given
+    elif isinstance(given, ArrayLike) and hasattr(given, "dtype"):
+        array = np.asarray(given)
+    elif isinstance(given, DLPackLike):
+        array = np.from_dlpack(given)  # type: ignore[arg-type]
+    else:
+        return None
+    name = array.dtype.name
+    if name == "bfloat16":  # of ml_dtypes, as JAX has it
+        return array.view(np.uint16), name
+    if name == "bool":
+        return array.view(np.uint8), name
+    if not array.dtype.isnative and name in SAMPLES:
+        array = array.astype(array.dtype.newbyteorder("="))
+    return array, name
+
+
+def _checked_dtype(name: str, where: str) -> str:
+    if name != "bool" and name not in SAMPLES:
+        raise FrameError(f"{where} has dtype {name}: {', '.join(['bool', *SAMPLES])} are accepted")
+    return name
+
+
+# What becomes of a mode that does not already lie as gray, RGB or RGBA: Pillow's own conversion.
+_IMAGE_MODES = {"1": "L", "L": "L", **dict.fromkeys(("RGBA", "LA", "La", "PA", "RGBa"), "RGBA")}
+_IMAGE_CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
+
+
+def image_pixels(image: Image.Image) -> npt.NDArray[np.uint8]:
+    """View an image's pixels as (height, width, channels), in place where Pillow exports them.
+
+    Pillow keeps RGB as four bytes a pixel and exports them by the Arrow C data interface (Pillow 11.2 and later, for an
+    image in one block of memory: up to 16 MiB unless told otherwise). What it does not export is copied.
+    """
+    transparent = image.mode == "P" and "transparency" in image.info
+    mode = "RGBA" if transparent else _IMAGE_MODES.get(image.mode, "RGB")
+    if image.mode != mode:
+        image = image.convert(mode)
+    if hasattr(image, "__arrow_c_array__"):
+        try:
+            flat = _convert.arrow_bytes(*image.__arrow_c_array__())
+        except ValueError:  # in several blocks
+            pass
+        else:
+            return flat.reshape(image.height, image.width, -1)[:, :, : _IMAGE_CHANNELS[mode]]
+    return np.asarray(image).reshape(image.height, image.width, -1)
+
+
+def open_image(path: ImagePath) -> Image.Image:
+    """Open an image file, or raise FrameError that names it."""
+    try:
+        image = Image.open(path)
+        image.load()
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+        raise FrameError(f"{os.fspath(path)!r} can't be read as an image: {error}") from error
+    return image
+
+
+# ---- the recogniser ------------------------------------------------------------------------------------------------
+
+
+class Recognizer:
+    """Turns whatever is written, piece by piece, into frames; what the first piece settles holds for the rest."""
+
+    def __init__(self, layout: str = "auto") -> None:
+        check_layout(layout)
+        self._layout = layout
+        self._settled: dict[int, str] = {}  # the layout of each number of axes met
+        self._first: Frame | None = None
+        self.count = 0
+
+    def frames(self, given: Frames) -> Iterator[Frame]:
+        """Give the frames in one image, array, tensor or image path, or in an iterable of them.
+
+        Raises:
+            FrameError: something in it is no frame, or contradicts the first one.
+        """
+        array = _as_array(given)
+        if array is not None:
+            yield from self._of_array(*array)
+        elif isinstance(given, Image.Image):
+            yield self._next(image_pixels(given), "uint8", "image")
+        elif isinstance(given, (str, os.PathLike)):
+            yield self._next(image_pixels(open_image(given)), "uint8", "image")
+        elif isinstance(given, Iterable) and not isinstance(given, (bytes, bytearray, memoryview, dict)):
+            for item in only_video(given):
+                yield from self.frames(item)
+        else:
+            raise FrameError(
+                f"frame {self.count} is {_described(given)}: PIL images, NumPy, torch or JAX arrays, "
+                "image paths, and iterables of them are accepted"
+            )
+
+    def _of_array(self, array: npt.NDArray[Any], dtype: str) -> Iterator[Frame]:
+        _checked_dtype(dtype, f"frame {self.count}")
+        layout = self._layout
+        if layout == "auto":
+            layout = self._settled.get(array.ndim) or find_layout(array.shape)
+            self._settled[array.ndim] = layout
+        for pixels in _chunk(array, layout):
+            yield self._next(pixels, dtype, "array")
+
+    def _next(self, pixels: npt.NDArray[Any], dtype: str, kind: str) -> Frame:
+        frame = Frame(pixels, dtype, kind, self.count)
+        if 0 in pixels.shape:
+            raise FrameError(f"frame {frame.index} is empty: its shape is {pixels.shape}")
+        self._first = self._first or frame
+        _check_agreement(self._first, frame)
+        self.count += 1
+        return frame
+
+
+def _check_agreement(first: Frame, frame: Frame) -> None:
+    if frame.size != first.size:
+        sizes = [f"{width}x{height}" for width, height in (frame.size, first.size)]
+        raise FrameError(f"frame {frame.index} is {sizes[0]}, frame 0 is {sizes[1]}: all must be of one size")
+    if frame.dtype != first.dtype:
+        raise FrameError(
+            f"frame {frame.index} is {frame.dtype} and frame 0 is {first.dtype}: "
+            "all must be of one dtype, or their values mean different things"
+        )
+    channels = frame.pixels.shape[2], first.pixels.shape[2]
+    if frame.kind == first.kind == "array" and channels[0] != channels[1]:
+        raise FrameError(f"frame {frame.index} has {channels[0]} channels and frame 0 has {channels[1]}")
+
+
+def _described(given: object) -> str:
+    text = repr(given)
+    return f"{type(given).__name__} {text if len(text) <= 40 else text[:37] + '...'}"
+
+
+def only_video(given: Any) -> Any:
+    """Unwrap a batch of one video, as `pipe(...).frames` is for PIL images; refuse a batch of several.
+
+    Raises:
+        FrameError: several videos.
+    """
+    if not (isinstance(given, Sequence) and given and isinstance(given[0], (list, tuple))):
+        return given
+    if len(given) == 1:
+        return given[0]
+    raise FrameError(
+        f"frames holds {len(given)} videos of {len(given[0])} frames: export frames[i] one by one, "
+        "or telecine.grid(frames) to see them side by side"
+    )
+
+
+def count_frames(given: object, layout: str = "auto") -> int | None:
+    """Count the frames in an array, a list or a tuple without reading any; None where that can't be known."""
+    if isinstance(given, (Image.Image, str, os.PathLike)):
+        return 1
+    shape = getattr(given, "shape", None)
+    if shape is not None:
+        try:
+            axes = dict(zip(find_layout(tuple(shape)) if layout == "auto" else layout, shape, strict=False))
+        except FrameError:
+            return None
+        return int(axes.get("T", 1))
+    if not isinstance(given, (list, tuple)):
+        return None
+    counts = [count_frames(item, layout) for item in given]
+    return None if None in counts else sum(count for count in counts if count is not None)

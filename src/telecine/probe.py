@@ -1,0 +1,158 @@
+"""What is in a video file: picture, frame rate, colour, sound, and whether its index is in front."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from .color import Color
+from .errors import FrameError
+from .ffmpeg_log import captured_log, in_words
+
+# What FFmpeg lists of an MP4 beside its tags: the `ftyp` box (ISO/IEC 14496-12 4.3).
+_BRANDS = {"major_brand", "minor_version", "compatible_brands"}
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """The first audio stream: codec, samples per second, channels."""
+
+    codec: str
+    sample_rate: int
+    channels: int
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What `probe` finds. Seconds and rates are exact fractions.
+
+    `index_in_front` tells whether an MP4's `moov` box comes before its `mdat`; it is None where the file has neither.
+    """
+
+    path: Path
+    container: str
+    codec: str
+    profile: str | None
+    pixel_format: str
+    width: int
+    height: int
+    fps: Fraction
+    frame_count: int
+    duration: Fraction
+    color: Color
+    size_bytes: int
+    index_in_front: bool | None
+    audio: AudioInfo | None
+    metadata: Mapping[str, str]
+
+
+def probe(path: str | os.PathLike[str]) -> VideoInfo:
+    """Read what is in a video file. Frames are counted, not estimated.
+
+    Raises:
+        FrameError: it is no video that FFmpeg reads.
+    """
+    with open_video(path) as (container, stream):
+        count = sum(1 for packet in container.demux(stream) if packet.size and not packet.is_discard)
+        context = stream.codec_context
+        if stream.duration is not None and stream.time_base is not None:
+            duration = stream.duration * stream.time_base
+        else:
+            duration = Fraction(container.duration or 0, av.time_base)
+        return VideoInfo(
+            path=Path(path),
+            container=container.format.name,
+            codec=context.codec.canonical_name,
+            profile=context.profile,
+            pixel_format=context.pix_fmt or "unknown",
+            width=context.width,
+            height=context.height,
+            fps=stream.average_rate or stream.guessed_rate or Fraction(0),
+            frame_count=count,
+            duration=duration,
+            color=color_of(stream),
+            size_bytes=os.stat(path).st_size,
+            index_in_front=_index_in_front(path),
+            audio=_audio(container),
+            metadata={name: text for name, text in container.metadata.items() if name not in _BRANDS},
+        )
+
+
+@contextmanager
+def open_video(path: str | os.PathLike[str]) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a file's first video stream. The name is only ever a path: FFmpeg gets an open file.
+
+    Raises:
+        FrameError: it can't be opened, or has no video that FFmpeg reads.
+    """
+    name = os.fsdecode(path)
+    try:
+        file = open(name, "rb")  # noqa: SIM115 - closed below: only the opening is in this `try`
+    except (OSError, ValueError) as error:
+        raise FrameError(f"{name!r} can't be read: {getattr(error, 'strerror', None) or error}") from error
+    with file:
+        try:
+            with captured_log() as lines:
+                container = av.open(file)
+        except av.FFmpegError as error:
+            raise FrameError(f"{name!r} can't be read as a video: {in_words(error, lines)}") from error
+        with container:
+            if not container.streams.video:
+                raise FrameError(f"{name!r} has no video stream")
+            try:
+                yield cast(InputContainer, container), container.streams.video[0]
+            except av.FFmpegError as error:
+                raise FrameError(f"{name!r} can't be read to its end: {error}") from error
+
+
+def color_of(stream: VideoStream) -> Color:
+    """Give the colour that a stream is tagged with, as far as it is."""
+    context = stream.codec_context
+    return Color(
+        matrix=int(context.colorspace),
+        primaries=int(context.color_primaries),
+        transfer=int(context.color_trc),
+        full_range=int(context.color_range) == 2,  # AVCOL_RANGE_JPEG
+    )
+
+
+def _audio(container: InputContainer) -> AudioInfo | None:
+    if not container.streams.audio:
+        return None
+    context = container.streams.audio[0].codec_context
+    return AudioInfo(context.codec.canonical_name, context.sample_rate, context.channels)
+
+
+def _index_in_front(path: str | os.PathLike[str]) -> bool | None:
+    """Tell whether `moov` comes before `mdat` (ISO/IEC 14496-12 8.2.1, 8.1.1); None where the file has neither."""
+    with open(path, "rb") as file:
+        for kind in _top_level_boxes(file):
+            if kind in (b"moov", b"mdat"):
+                return kind == b"moov"
+    return None
+
+
+def _top_level_boxes(file: BinaryIO) -> Iterator[bytes]:
+    """Give the types of the top-level boxes; ends at what can't be one (ISO/IEC 14496-12 4.2)."""
+    at, end = 0, os.fstat(file.fileno()).st_size
+    while at + 8 <= end:
+        file.seek(at)
+        header = file.read(16)
+        size, kind = int.from_bytes(header[:4], "big"), header[4:8]
+        if size == 1:
+            size = int.from_bytes(header[8:16], "big")
+        elif size == 0:
+            size = end - at
+        if size < 8 or not kind.isalnum():
+            return
+        yield kind
+        at += size

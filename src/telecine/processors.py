@@ -1,0 +1,68 @@
+"""How many processors this process may use, and how concurrent writers share them."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# More threads than this cost H.264 compression and gain little at the sizes that models make.
+_MOST_THREADS = 16
+
+_lock = threading.Lock()
+_writers = 0
+
+
+def available_processors() -> int:
+    """Count the processors that affinity and the cgroup's quota leave, at least 1."""
+    try:
+        count = len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS and Windows
+        count = os.cpu_count() or 1
+    return max(1, math.ceil(min(count, _cgroup_quota())))
+
+
+def _cgroup_quota(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> float:
+    """Give the smallest processor quota of this process's cgroup and those above it; infinite where there is none.
+
+    cgroup v2 says "quota period" or "max period" in `cpu.max`; v1 has a file for each, and -1 for none.
+    """
+    quotas = [math.inf]
+    try:
+        own = [line.split(":", 2)[2].strip("/") for line in membership.read_text().splitlines() if ":" in line]
+    except OSError:
+        own = []
+    for group in {ancestor for path in ["", *own] for ancestor in (Path(path), *Path(path).parents)}:
+        for read in (_quota_v2, _quota_v1):
+            try:
+                quotas.append(read(root, group))
+            except (OSError, ValueError):  # no such file, or "max"
+                continue
+    return min(quota for quota in quotas if quota > 0)
+
+
+def _quota_v2(root: Path, group: Path) -> float:
+    quota, period = (root / group / "cpu.max").read_text().split()
+    return float(quota) / float(period)
+
+
+def _quota_v1(root: Path, group: Path) -> float:
+    folder = root / "cpu" / group
+    return float((folder / "cpu.cfs_quota_us").read_text()) / float((folder / "cpu.cfs_period_us").read_text())
+
+
+@contextmanager
+def encoder_threads() -> Iterator[int]:
+    """Give a writer its share of the processors, for as long as it is open."""
+    global _writers
+    with _lock:
+        _writers += 1
+        share = max(1, available_processors() // _writers)
+    try:
+        yield min(share, _MOST_THREADS)
+    finally:
+        with _lock:
+            _writers -= 1

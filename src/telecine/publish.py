@@ -1,0 +1,156 @@
+"""Where the bytes go: a hidden file beside the target while writing, and one atomic step at the end.
+
+Until `commit` the path holds what it held; after it, the whole new file, synced. `discard` leaves no trace.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from .errors import OptionError, PublishError
+
+_NAME_BYTES = 255  # what every common filesystem allows in a name
+_REFUSES_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+
+
+class Publication:
+    """One file on its way to its path. Opening one proves that the folder can be written."""
+
+    def __init__(self, path: str | os.PathLike[str], overwrite: bool = True) -> None:
+        """Make missing folders and open the hidden file.
+
+        Raises:
+            OptionError: the path can't be one (a NUL in it).
+            PublishError: it is a folder or no regular file, exists and `overwrite` is false, or can't be written.
+        """
+        self.path = os.fsdecode(path)
+        if "\0" in self.path:
+            raise OptionError(f"path {self.path!r} has a NUL character")
+        if not os.path.basename(self.path):  # a trailing slash, which Path would drop
+            raise PublishError.of(errno.EISDIR, f"{self.path!r} names a folder: name a file in it", self.path)
+        self.overwrite = overwrite
+        # Absolute, should the working directory change; through a link, should the path be one.
+        self._target = os.path.realpath(self.path)
+        self._made_folders: list[str] = []
+        with self._naming_the_path():
+            mode = self._check_target()
+            self._made_folders = _make_folders(os.path.dirname(self._target))
+            try:
+                self.file, self.hidden_path = _open_hidden(self._target)
+            except BaseException:
+                self._remove_made_folders()
+                raise
+            if mode is not None:
+                with contextlib.suppress(OSError):
+                    os.chmod(self.hidden_path, mode)
+
+    def commit(self) -> None:
+        """Sync the file, put it at its path in one step, and sync the folder.
+
+        Raises:
+            PublishError: the disk failed, or the path exists by now and `overwrite` is false. Nothing has changed then.
+        """
+        try:
+            with self._naming_the_path():
+                self.file.flush()
+                os.fsync(self.file.fileno())
+                self.file.close()
+                if self.overwrite:
+                    os.replace(self.hidden_path, self._target)
+                else:
+                    _move_without_overwriting(self.hidden_path, self._target)
+        except BaseException:
+            self.discard()
+            raise
+        with contextlib.suppress(OSError):  # the file is there and whole; some filesystems can't sync a folder
+            _sync_folder(os.path.dirname(self._target))
+
+    def discard(self) -> None:
+        """Remove the hidden file, and the folders that were made for it."""
+        with contextlib.suppress(OSError):
+            self.file.close()
+        with contextlib.suppress(OSError):
+            os.unlink(self.hidden_path)
+        self._remove_made_folders()
+
+    def _check_target(self) -> int | None:
+        """Refuse what can't be replaced; give the permissions of what will be."""
+        try:
+            mode = os.stat(self._target).st_mode
+        except FileNotFoundError:
+            return None
+        if stat.S_ISDIR(mode):
+            raise PublishError.of(errno.EISDIR, f"{self.path!r} is a folder: name a file in it", self.path)
+        if not stat.S_ISREG(mode):
+            raise PublishError.of(errno.EINVAL, f"{self.path!r} is not a regular file: it can't be replaced", self.path)
+        if not self.overwrite:
+            raise PublishError.of(errno.EEXIST, f"{self.path!r} exists and overwrite is False", self.path)
+        return stat.S_IMODE(mode)
+
+    def _remove_made_folders(self) -> None:
+        for folder in reversed(self._made_folders):
+            with contextlib.suppress(OSError):  # somebody else uses it by now
+                os.rmdir(folder)
+
+    @contextlib.contextmanager
+    def _naming_the_path(self) -> Iterator[None]:
+        try:
+            yield
+        except PublishError:
+            raise
+        except FileExistsError as error:
+            raise PublishError.of(errno.EEXIST, f"{self.path!r} exists and overwrite is False", self.path) from error
+        except OSError as error:
+            said = f"{self.path!r} can't be written: {error.strerror or error}"
+            raise PublishError.of(error.errno or errno.EIO, said, self.path) from error
+
+
+def _make_folders(folder: str) -> list[str]:
+    """Make a folder and those above it; give the ones made, outermost first."""
+    missing = []
+    while not os.path.lexists(folder):
+        missing.append(folder)
+        folder = os.path.dirname(folder)
+    made = []
+    for each in reversed(missing):
+        with contextlib.suppress(FileExistsError):  # another writer was faster
+            os.mkdir(each)
+            made.append(each)
+    return made
+
+
+def _open_hidden(target: str) -> tuple[BinaryIO, str]:
+    """Open a new hidden file beside the target, named after it as far as a name's length allows."""
+    folder, name = os.path.split(target)
+    affix = f".{secrets.token_hex(4)}.part"
+    stem = os.fsencode(name)[: _NAME_BYTES - len(affix) - 1].decode("utf-8", "ignore")
+    hidden = os.path.join(folder, f".{stem}{affix}")
+    return open(hidden, "x+b", buffering=0), hidden  # x: never a file of somebody else
+
+
+def _move_without_overwriting(hidden: str, target: str) -> None:
+    """Rename, but fail with FileExistsError where the target exists: both in one step."""
+    try:
+        os.link(hidden, target)
+    except OSError as error:
+        if error.errno not in _REFUSES_LINKS:
+            raise
+        # A filesystem without hard links (FAT, some network shares): take the name first, then replace our own file.
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        os.replace(hidden, target)
+    else:
+        os.unlink(hidden)
+
+
+def _sync_folder(folder: str) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,53 @@
+"""The frame rate: always an exact fraction."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from fractions import Fraction
+from typing import SupportsFloat, TypeAlias
+
+from .errors import OptionError
+
+FrameRate: TypeAlias = "int | float | str | Fraction | SupportsFloat"
+
+# ITU-R BT.709 part 2 and SMPTE ST 2036: 24, 30, 60 and 120 divided by 1.001, as they are written in short.
+_SHORT = {Fraction(nominal): Fraction(exact * 1000, 1001) for nominal, exact in
+          (("23.976", 24), ("29.97", 30), ("59.94", 60), ("119.88", 120))}  # fmt: skip
+_LARGEST = 2**31 - 1  # a media time scale and a sample's duration are 32 bit (ISO/IEC 14496-12 8.4.2, 8.6.1.2)
+
+
+def parse_fps(fps: FrameRate) -> Fraction:
+    """Read a frame rate as an exact fraction.
+
+    >>> parse_fps(16), parse_fps("24000/1001"), parse_fps(29.97), parse_fps(12.5)
+    (Fraction(16, 1), Fraction(24000, 1001), Fraction(30000, 1001), Fraction(25, 2))
+
+    Raises:
+        OptionError: it is no number, not above 0, or no fraction that a file can hold.
+    """
+    accepted = "use a number above 0, a Fraction or text such as '24000/1001'"
+    try:
+        rate = _fraction(fps)
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
+        raise OptionError(f"fps={fps!r} is no frame rate: {accepted}") from None
+    if rate <= 0:
+        raise OptionError(f"fps={fps!r} is not above 0: {accepted}")
+    if max(rate.numerator, rate.denominator) > _LARGEST:
+        raise OptionError(f"fps={fps!r} is {rate}, whose parts don't fit 31 bits: use a simpler fraction")
+    return rate
+
+
+def _fraction(fps: FrameRate) -> Fraction:
+    if isinstance(fps, bool):
+        raise TypeError
+    if isinstance(fps, numbers.Rational):  # int, Fraction, NumPy's integers
+        return Fraction(int(fps.numerator), int(fps.denominator))
+    if isinstance(fps, str):
+        rate = Fraction(fps.strip())
+        return rate if "/" in fps else _SHORT.get(rate, rate)
+    value = float(fps)
+    # The short decimal that prints so: 12.5 is 25/2, and 29.97 stands for 30000/1001. A float32 prints shorter itself.
+    decimal = Fraction(str(fps) if math.isfinite(value) else "nan")
+    simple = decimal.limit_denominator(1001)
+    return _SHORT.get(decimal) or (simple if float(simple) == value else decimal)

@@ -1,0 +1,48 @@
+"""A video file's frames as RGB, by the colour it is tagged with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+from av import VideoFrame
+
+from .color import Color
+from .convert import CENTER_SITED, LEFT_SITED, to_rgb
+from .probe import color_of, open_video
+
+# Where chroma sits is not tagged by most encoders; these codecs site it in the middle (JFIF 1.02, ISO/IEC 11172-2).
+_CENTER_SITED_CODECS = {"mjpeg", "mpeg1video"}
+_UNSPECIFIED_MATRICES = {0, 2, 3}  # H.273 table 4: identity, unspecified, reserved
+
+
+def read_frames(path: str | os.PathLike[str]) -> Iterator[npt.NDArray[np.uint8]]:
+    """Read a video's frames one by one, each (height, width, 3) uint8 RGB of its own memory.
+
+    The matrix and range are those of the file's tags; where it has no matrix, BT.601 up to 576 lines and 1024 columns
+    and BT.709 above, as players assume. Chroma is interpolated linearly between its samples.
+
+    >>> import telecine, tempfile, os
+    >>> video = telecine.export_video(np.full((3, 48, 64, 3), 200, np.uint8), os.path.join(tempfile.mkdtemp(), "a.mp4"))
+    >>> [(frame.shape, int(frame[0, 0, 0])) for frame in read_frames(video)]
+    [((48, 64, 3), 200), ((48, 64, 3), 200), ((48, 64, 3), 200)]
+
+    Raises:
+        FrameError: it is no video that FFmpeg reads.
+    """
+    return (to_rgb(frame, color, location) for frame, color, location in decoded_frames(path))
+
+
+def decoded_frames(path: str | os.PathLike[str]) -> Iterator[tuple[VideoFrame, Color, tuple[float, float]]]:
+    """Decode a video's frames, each with the colour and the chroma location to read it by."""
+    with open_video(path) as (container, stream):
+        stream.thread_type = "AUTO"
+        color = color_of(stream)
+        if color.matrix in _UNSPECIFIED_MATRICES:
+            color = replace(color, matrix=Color.of_size(stream.width, stream.height).matrix)
+        location = CENTER_SITED if stream.codec_context.name in _CENTER_SITED_CODECS else LEFT_SITED
+        for frame in container.decode(stream):
+            yield frame, color, location

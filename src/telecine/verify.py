@@ -1,0 +1,188 @@
+"""How far a video file is from the frames it was made of."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import zip_longest
+from pathlib import Path
+from typing import Literal
+
+import av.filter
+import numpy as np
+import numpy.typing as npt
+from av import VideoFrame
+
+from .color import Color
+from .convert import BLACK, Conversion, parse_background, parse_value_range, to_rgb
+from .frames import Frame, Frames, Recognizer, only_video
+from .read import decoded_frames
+from .sources import open_frames
+
+LEAST_PSNR = 30.0
+LEAST_SSIM = 0.9
+MOST_COLOR_ERROR = 4.0
+_CELLS = 4  # a frame's colours are averaged in 4 by 4 cells
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """What `verify` found. `ok` is true where `problems` is empty: the thresholds below hold.
+
+    Attributes:
+        path: The file.
+        frame_count: Frames in the file; `expected_frame_count` were given, and must be as many.
+        psnr: Of all samples of all frames together, as 8-bit 4:2:0 Y'CbCr, in dB: at least 30. Infinite if equal.
+        ssim: The mean over the frames of FFmpeg's `All`, on the same planes, 1 being equal: at least 0.9.
+        color_error: The largest difference of a mean colour, in steps of 255: at most 4. It is taken on RGB, decoded by
+            the file's tags, in each of 4x4 cells of each frame and each channel.
+        worst_frame: The index of the frame with the lowest PSNR.
+        problems: What is wrong, in words.
+    """
+
+    path: Path
+    frame_count: int
+    expected_frame_count: int
+    psnr: float
+    ssim: float
+    color_error: float
+    worst_frame: int | None
+    problems: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the file holds the frames given, within the thresholds."""
+        return not self.problems
+
+
+@dataclass(frozen=True)
+class _Difference:
+    mean_squared_error: float
+    ssim: float
+    color_error: float
+
+
+def verify(
+    path: str | os.PathLike[str],
+    frames: Frames,
+    *,
+    layout: str = "auto",
+    value_range: tuple[float, float] | Literal["auto"] = "auto",
+    background: str | tuple[float, float, float] | None = None,
+) -> VerifyReport:
+    """Compare a video file with the frames it was made of, one by one.
+
+    Args:
+        path: The video.
+        frames: What `export_video` takes, and was given.
+        layout: As for `export_video`.
+        value_range: As for `export_video`.
+        background: As for `export_video`.
+
+    Raises:
+        FrameError: the file is no video that can be read, or the frames are none.
+        OptionError: an argument.
+
+    >>> import telecine, tempfile, os
+    >>> frames = [np.full((48, 64, 3), level, np.uint8) for level in range(0, 250, 10)]
+    >>> video = telecine.export_video(frames, os.path.join(tempfile.mkdtemp(), "a.mp4"))
+    >>> report = verify(video, frames)
+    >>> report.ok, report.frame_count
+    (True, 25)
+    >>> verify(video, frames[::-1]).problems[0].startswith("PSNR")
+    True
+    """
+    conversion = Conversion(Color(), parse_value_range(value_range), parse_background(background) or BLACK)
+    given = open_frames(frames) if isinstance(frames, (str, os.PathLike)) else only_video(frames)
+    expected = Recognizer(layout).frames(given)
+    differences: list[_Difference] = []
+    decoded_count = expected_count = 0
+    problems: list[str] = []
+    for decoded, frame in zip_longest(decoded_frames(path), expected):
+        decoded_count += decoded is not None
+        expected_count += frame is not None
+        if decoded is None or frame is None or problems:
+            continue
+        picture, color, location = decoded
+        padded = tuple(side + side % 2 for side in frame.size)
+        if (picture.width, picture.height) not in (frame.size, padded):
+            problems.append(f"the file is {picture.width}x{picture.height}, the frames {frame.size[0]}x{frame.size[1]}")
+            continue
+        by_its_color = replace(conversion, color=replace(color, full_range=False))
+        differences.append(_difference(picture, to_rgb(picture, color, location), frame, by_its_color))
+    if decoded_count != expected_count:
+        problems.insert(0, f"the file has {decoded_count} frames, {expected_count} were given")
+    return _report(Path(path), decoded_count, expected_count, differences, problems)
+
+
+def _report(
+    path: Path, decoded_count: int, expected_count: int, differences: list[_Difference], problems: list[str]
+) -> VerifyReport:
+    errors = [each.mean_squared_error for each in differences]
+    mean = sum(errors) / len(errors) if errors else math.nan
+    psnr = 10 * math.log10(255**2 / mean) if mean else math.inf
+    ssim = sum(each.ssim for each in differences) / len(differences) if differences else math.nan
+    color_error = max((each.color_error for each in differences), default=math.nan)
+    if psnr < LEAST_PSNR:
+        problems.append(f"PSNR is {psnr:.1f} dB, under {LEAST_PSNR:g}")
+    if ssim < LEAST_SSIM:
+        problems.append(f"SSIM is {ssim:.3f}, under {LEAST_SSIM:g}")
+    if color_error > MOST_COLOR_ERROR:
+        problems.append(f"a mean colour is {color_error:.1f}/255 off, over {MOST_COLOR_ERROR:g}")
+    worst = max(range(len(errors)), key=errors.__getitem__) if errors else None
+    return VerifyReport(path, decoded_count, expected_count, psnr, ssim, color_error, worst, tuple(problems))
+
+
+def _difference(decoded: VideoFrame, rgb: npt.NDArray[np.uint8], frame: Frame, conversion: Conversion) -> _Difference:
+    reference, _ = conversion.to_planes(frame)
+    picture = decoded.reformat(reference.width, reference.height, "yuv420p", dst_color_range="MPEG")
+    figures = _measured(picture, reference)
+    width, height = frame.size
+    shown = _cell_means(rgb[:height, :width].astype(np.float64))
+    given = _cell_means(_as_rgb(frame, conversion))
+    return _Difference(figures["psnr.mse_avg"], figures["ssim.All"], float(np.abs(shown - given).max()))
+
+
+def _measured(picture: VideoFrame, reference: VideoFrame) -> dict[str, float]:
+    """FFmpeg's psnr and ssim filters on one pair of frames."""
+    graph = av.filter.Graph()
+    buffers = [
+        graph.add_buffer(width=each.width, height=each.height, format=each.format, time_base=Fraction(1))
+        for each in (picture, reference)
+    ]
+    split, psnr, ssim, sink = (graph.add(name) for name in ("split", "psnr", "ssim", "buffersink"))
+    buffers[0].link_to(psnr, 0, 0)
+    buffers[1].link_to(split)
+    split.link_to(psnr, 0, 1)
+    split.link_to(ssim, 1, 1)
+    psnr.link_to(ssim, 0, 0)
+    ssim.link_to(sink)
+    graph.configure()
+    for buffer, each in zip(buffers, (picture, reference), strict=True):
+        each.pts, each.time_base = 0, Fraction(1)
+        buffer.push(each)
+        buffer.push(None)
+    found = sink.pull().metadata
+    return {name.removeprefix("lavfi."): float(value) for name, value in found.items() if name.startswith("lavfi.")}
+
+
+def _as_rgb(frame: Frame, conversion: Conversion) -> npt.NDArray[np.float64]:
+    """A frame's colours from 0 to 255, opaque."""
+    low, high = conversion.stored_range(frame)
+    parts = np.clip((frame.values.astype(np.float64) - low) / (high - low), 0, 1)
+    if parts.shape[2] == 4:
+        alpha = parts[:, :, 3:]
+        parts = parts[:, :, :3] * alpha + np.array(conversion.background) * (1 - alpha)
+    return np.broadcast_to(parts * 255, (*parts.shape[:2], 3))
+
+
+def _cell_means(rgb: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    height, width, _ = rgb.shape
+    rows = np.unique(np.linspace(0, height, _CELLS, endpoint=False, dtype=int))
+    columns = np.unique(np.linspace(0, width, _CELLS, endpoint=False, dtype=int))
+    sums = np.add.reduceat(np.add.reduceat(rgb, rows, axis=0), columns, axis=1)
+    pixels = np.outer(np.diff(rows, append=height), np.diff(columns, append=width))
+    means: npt.NDArray[np.float64] = sums / pixels[:, :, None]
+    return means

@@ -1,0 +1,51 @@
+"""What an export gives back: the file's path and its facts."""
+
+from __future__ import annotations
+
+import base64
+import html
+import os
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+# A notebook holds what it shows: above this the player points to the file instead.
+_LARGEST_EMBEDDED = 32 << 20
+
+
+@dataclass(frozen=True)
+class Video:
+    """A finished video file. It is an `os.PathLike`, its text is its path, and a notebook shows it as a player.
+
+    `width` and `height` are those in the file, pixels of padding included; `padding` is the number of columns repeated
+    at the right and of rows at the bottom; `duration` is in seconds, exact; `notes` says what may surprise.
+    """
+
+    path: Path
+    width: int
+    height: int
+    fps: Fraction
+    frame_count: int
+    duration: Fraction
+    codec: str
+    size_bytes: int
+    padding: tuple[int, int] = (0, 0)
+    notes: tuple[str, ...] = ()
+
+    def __fspath__(self) -> str:
+        return os.fspath(self.path)
+
+    def __str__(self) -> str:
+        return os.fspath(self.path)
+
+    def _repr_html_(self) -> str:
+        try:
+            source = str(self)
+            if self.path.stat().st_size <= _LARGEST_EMBEDDED:
+                source = f"data:video/mp4;base64,{base64.b64encode(self.path.read_bytes()).decode()}"
+        except OSError as error:
+            return html.escape(f"{self}: {error}")
+        return (
+            f'<video controls loop muted playsinline width="{self.width}" style="max-width: 100%" '
+            f'src="{html.escape(source)}" title="{html.escape(str(self))}"></video>'
+        )

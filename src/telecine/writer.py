@@ -1,0 +1,258 @@
+"""`VideoWriter`: the line put together. Frames are converted in the caller's thread and encoded in another.
+
+write → recognise → planes → [bounded queue] → encoding thread: encode → mux → hidden file → check → publish
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+import warnings
+import weakref
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+from av import VideoFrame
+
+from .color import BT709, Color, parse_color
+from .convert import BLACK, Conversion, parse_background, parse_value_range
+from .encode import EncoderSettings, try_encoder
+from .encoding_thread import EncodingThread
+from .errors import FrameError, OptionError, TelecineError, TelecineWarning
+from .formats import choose_format
+from .formats import encoder_options as options_of
+from .frames import Frame, Frames, Recognizer
+from .probe import VideoInfo, probe
+from .processors import encoder_threads
+from .progress import Progress, check_progress, reporting
+from .promises import check_promises
+from .publish import Publication
+from .rate import FrameRate, parse_fps
+from .video import Video
+
+
+class VideoWriter:
+    """Writes frames to a video file as they come.
+
+    Args:
+        path: The file to write; missing folders are made. Without one, a new file in the folder for temporary files.
+        fps: Frames per second: a number, a Fraction or text such as "24000/1001". 29.97 means 30000/1001.
+        codec: "h264", the default for MP4.
+        quality: "draft", "balanced", "high" or "visually-lossless".
+        crf: The encoder's constant rate factor, in place of the quality level's: 0 to 51, lower is better.
+        bitrate: Bits per second, in place of a crf.
+        preset: The encoder's speed, "ultrafast" to "placebo", in place of the quality level's.
+        encoder_options: FFmpeg's options of the encoder, by name. One that it would ignore is an error.
+        pixel_format: "yuv420p".
+        color: "auto" (BT.601 up to 576 lines and 1024 columns, BT.709 above), "bt601" or "bt709".
+        layout: "auto" or the letters of an array's axes: T time, H height, W width, C channels, B batch.
+        value_range: "auto" (integers: full scale, floats: [0, 1]) or (low, high), such as (-1, 1) for floats.
+        background: What transparent pixels are composited on: a colour's name, "#rrggbb" or (r, g, b) in [0, 1].
+            Without one, black, with a warning.
+        overwrite: Whether a file at the path may be replaced.
+        progress: True for a bar on the terminal, or a function of (frames done, frames in all or None).
+        format: "mp4", in place of the path's extension.
+
+    Every option is checked, a trial encoder opened and the folder written to before this returns. Leaving the `with` by
+    an exception leaves the path as it was. One thread may write at a time; the arrays given may be reused at once.
+
+    Raises:
+        OptionError: an argument is not accepted.
+        PublishError: the path can't be written.
+
+    >>> import numpy as np, tempfile, os
+    >>> path = os.path.join(tempfile.mkdtemp(), "clip.mp4")
+    >>> with VideoWriter(path, fps=16) as writer:
+    ...     for chunk in range(3):
+    ...         writer.write(np.zeros((4, 48, 64, 3), np.uint8))
+    >>> writer.video.frame_count, writer.video.duration
+    (12, Fraction(3, 4))
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        fps: FrameRate = 16,
+        codec: str | None = None,
+        quality: str = "high",
+        crf: float | None = None,
+        bitrate: int | None = None,
+        preset: str | None = None,
+        encoder_options: Mapping[str, str | int | float] | None = None,
+        pixel_format: str | None = None,
+        color: str = "auto",
+        layout: str = "auto",
+        value_range: tuple[float, float] | Literal["auto"] = "auto",
+        background: str | tuple[float, float, float] | None = None,
+        overwrite: bool = True,
+        progress: Progress = False,
+        format: str | None = None,
+    ) -> None:
+        if path is None:
+            path = Path(tempfile.gettempdir()) / f"telecine-{secrets.token_hex(4)}.mp4"
+        if not isinstance(path, (str, bytes, os.PathLike)):
+            raise OptionError(f"path={path!r} is no path")
+        self._path = Path(os.fsdecode(path))
+        self._recognizer = Recognizer(layout)
+        self._color = parse_color(color)
+        self._value_range = parse_value_range(value_range)
+        self._background = parse_background(background)
+        chosen = choose_format(path, format, codec, pixel_format)
+        options = options_of(chosen.codec, quality, crf, bitrate, preset, encoder_options)
+        self._settings = EncoderSettings(chosen, parse_fps(fps), options)
+        check_progress(progress)
+        try_encoder(self._settings, self._color or BT709)
+        self._conversion: Conversion | None = None
+        self._padding = (0, 0)
+        self._notes: list[str] = []
+        self._video: Video | None = None
+        self._job = _Job(Publication(path, overwrite), progress)
+        # A writer that is dropped, or still open when the interpreter ends, must not leave its hidden file behind.
+        self._abort = weakref.finalize(self, self._job.abort)
+
+    def write(self, frames: Frames) -> None:
+        """Write a frame, a chunk of frames or an iterable of them; returns once they are converted and queued.
+
+        Raises:
+            FrameError: they are no frames, or contradict the first.
+            EncodeError: the encoder has failed, on this frame or an earlier one.
+            PublishError: the disk has failed.
+        """
+        if not self._abort.alive:
+            raise TelecineError(f"the writer of {str(self._path)!r} is closed")
+        for frame in self._recognizer.frames(frames):
+            conversion = self._conversion or self._start(frame)
+            planes, composited = conversion.to_planes(frame)
+            if composited and self._background is None:
+                self._background = BLACK
+                self._note("transparent pixels are shown on black: pass background= to choose another", warn=True)
+            self._job.put(planes)
+            self._job.report(self.frame_count, None)
+
+    def _start(self, first: Frame) -> Conversion:
+        (width, height), codec = first.size, self._settings.format.codec
+        if max(width, height) > codec.largest_side:
+            raise FrameError(f"frames are {width}x{height}: {codec.name} holds at most {codec.largest_side} a side")
+        self._padding = width % 2, height % 2
+        if any(self._padding):
+            self._note(f"{width}x{height} is padded to even sides, as 4:2:0 needs, by repeating the last line")
+        width, height = width + self._padding[0], height + self._padding[1]
+        color = self._color or Color.of_size(width, height)
+        self._conversion = Conversion(color, self._value_range, self._background or BLACK)
+        self._job.start(self._settings, color, width, height)
+        return self._conversion
+
+    def _note(self, message: str, warn: bool = False) -> None:
+        self._notes.append(message)
+        if warn:
+            warnings.warn(message, TelecineWarning, stacklevel=3)
+
+    def close(self) -> Video:
+        """Finish the file, check it and publish it. Closing again gives the same video.
+
+        Raises:
+            FrameError: no frame was written.
+            EncodeError: the encoder failed, or the file does not hold what was promised.
+            PublishError: the disk failed, or the path exists by now and `overwrite` is false.
+        """
+        if self._video is not None:
+            return self._video
+        if not self._abort.alive:
+            raise TelecineError(f"the writer of {str(self._path)!r} was aborted")
+        try:
+            if self._conversion is None:
+                raise FrameError("no frames: there is nothing to write")
+            self._video = self._finished(self._conversion)
+        except BaseException:
+            self.abort()
+            raise
+        self._abort.detach()
+        return self._video
+
+    def _finished(self, conversion: Conversion) -> Video:
+        settings, color = self._settings, conversion.color
+        info = self._job.finish(lambda written: check_promises(written, settings, color, self.frame_count))
+        codec = settings.format.codec
+        if info.profile not in codec.plays_everywhere:
+            self._note(f"{codec.name} {info.profile} does not play everywhere: some browsers refuse it", warn=True)
+        return Video(
+            path=self._path,
+            width=info.width,
+            height=info.height,
+            fps=info.fps,
+            frame_count=info.frame_count,
+            duration=info.duration,
+            codec=info.codec,
+            size_bytes=info.size_bytes,
+            padding=self._padding,
+            notes=tuple(self._notes),
+        )
+
+    def abort(self) -> None:
+        """Stop, and leave the path as it was. Aborting a closed writer does nothing."""
+        self._abort()
+
+    @property
+    def video(self) -> Video:
+        """The finished video, once the writer is closed."""
+        if self._video is None:
+            raise TelecineError(f"the writer of {str(self._path)!r} has not finished: close it first")
+        return self._video
+
+    @property
+    def frame_count(self) -> int:
+        """How many frames have been written so far."""
+        return self._recognizer.count
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+
+class _Job:
+    """What a writer has open: the hidden file, the encoding thread, its share of the processors, the progress bar."""
+
+    def __init__(self, publication: Publication, progress: Progress) -> None:
+        self._publication = publication
+        self._thread: EncodingThread | None = None
+        self._open = ExitStack()
+        self.report = self._open.enter_context(reporting(progress))
+        self._process = os.getpid()
+
+    def start(self, settings: EncoderSettings, color: Color, width: int, height: int) -> None:
+        settings = replace(settings, threads=self._open.enter_context(encoder_threads()))
+        self._thread = EncodingThread(self._publication.file, settings, color, width, height)
+
+    def put(self, planes: VideoFrame) -> None:
+        assert self._thread is not None
+        self._thread.put(planes)
+
+    def finish(self, check: Callable[[VideoInfo], None]) -> VideoInfo:
+        assert self._thread is not None
+        with self._open:
+            self._thread.finish()
+        info = probe(self._publication.hidden_path)
+        check(info)
+        self._publication.commit()
+        return info
+
+    def abort(self) -> None:
+        if os.getpid() != self._process:  # a forked child: the file and the thread are its parent's
+            return
+        with self._open:
+            if self._thread is not None:
+                self._thread.abort()
+        self._publication.discard()
