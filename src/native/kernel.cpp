@@ -8,6 +8,7 @@
 // multiply-add is off (see CMakeLists.txt), so every instruction set gives the same bytes.
 
 #include "kernel.h"
+
 #include <initializer_list>
 
 #ifndef TELECINE_ISA
@@ -280,7 +281,8 @@ void tile_to_planes(const Row &top, const Row &bottom, const Matrix &matrix, int
         return;
     }
     const float span = matrix.high - matrix.low;
-    const Unchecked seen = luma_and_chroma_sums(top, bottom, matrix, n, Unchecked{matrix.low, 0}, y_top, y_bottom, cb, cr);
+    const Unchecked seen =
+        luma_and_chroma_sums(top, bottom, matrix, n, Unchecked{matrix.low, 0}, y_top, y_bottom, cb, cr);
     if (seen.largest <= bit_cast<std::uint32_t>(span)) return;
     // Something is out of range: this tile again, clamped, while it is in the cache.
     luma_and_chroma_sums(top, bottom, matrix, n, Clamped{matrix.low, span}, y_top, y_bottom, cb, cr);

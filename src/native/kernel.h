@@ -59,8 +59,8 @@ struct InverseMatrix {
 using ToPlanes = Statistics (*)(const Pixels &, const Matrix &, const Planes &);
 using ToRgb = void (*)(const Picture &, const InverseMatrix &, std::uint8_t *rgb);
 
-#define TELECINE_KERNEL(isa)                                                            \
-    namespace isa {                                                                     \
+#define TELECINE_KERNEL(isa)                                                             \
+    namespace isa {                                                                      \
     Statistics to_planes(const Pixels &pixels, const Matrix &matrix, const Planes &out); \
     void to_rgb(const Picture &picture, const InverseMatrix &matrix, std::uint8_t *rgb); \
     }

@@ -81,7 +81,8 @@ std::ptrdiff_t sample_size(Sample sample) {
 
 // A plane of a frame: `stride` bytes from row to row in a flat buffer.
 char *plane_memory(const Buffer &plane, std::ptrdiff_t stride, std::ptrdiff_t row_bytes, std::ptrdiff_t rows) {
-    require(stride >= row_bytes && plane->len >= stride * (rows - 1) + row_bytes, "a plane is smaller than its picture");
+    require(stride >= row_bytes && plane->len >= stride * (rows - 1) + row_bytes,
+            "a plane is smaller than its picture");
     return static_cast<char *>(plane->buf);
 }
 
@@ -100,8 +101,14 @@ std::pair<float, float> convert_to_planes(nb::handle frame, Sample sample, const
     };
     const Planes out{bytes(0, y_stride, 2 * columns, 2 * rows), bytes(1, c_stride, columns, rows),
                      bytes(2, c_stride, columns, rows), y_stride, c_stride};
-    const Pixels in{static_cast<const char *>(pixels->buf), pixels->strides[0], pixels->strides[1], pixels->strides[2],
-                    static_cast<int>(width), static_cast<int>(height), static_cast<int>(channels), sample};
+    const Pixels in{static_cast<const char *>(pixels->buf),
+                    pixels->strides[0],
+                    pixels->strides[1],
+                    pixels->strides[2],
+                    static_cast<int>(width),
+                    static_cast<int>(height),
+                    static_cast<int>(channels),
+                    sample};
     static const Kernels &kernels = choose_kernels();
     const nb::gil_scoped_release release;
     const Statistics statistics = kernels.to_planes(in, matrix, out);
@@ -165,7 +172,8 @@ nb::object arrow_bytes(nb::capsule schema_capsule, nb::capsule array_capsule) {
             "the image does not export bytes");
     const auto length = static_cast<std::size_t>(array->length);
     require(length % static_cast<std::size_t>(width) == 0, "the image does not export whole pixels");
-    return nb::cast(nb::ndarray<nb::numpy, const std::uint8_t, nb::ndim<1>>(array->buffers[1], {length}, array_capsule));
+    return nb::cast(
+        nb::ndarray<nb::numpy, const std::uint8_t, nb::ndim<1>>(array->buffers[1], {length}, array_capsule));
 }
 
 }  // namespace

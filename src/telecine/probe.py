@@ -70,7 +70,7 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
             duration = Fraction(container.duration or 0, av.time_base)
         return VideoInfo(
             path=Path(path),
-            container=container.format.name,
+            container=_container_name(container),
             codec=context.codec.canonical_name,
             profile=context.profile,
             pixel_format=context.pix_fmt or "unknown",
@@ -123,6 +123,13 @@ def color_of(stream: VideoStream) -> Color:
         transfer=int(context.color_trc),
         full_range=int(context.color_range) == 2,  # AVCOL_RANGE_JPEG
     )
+
+
+def _container_name(container: InputContainer) -> str:
+    names = container.format.name.split(",")  # of a demuxer that reads several: "mov,mp4,m4a,3gp,3g2,mj2"
+    if "mp4" in names and not container.metadata.get("major_brand", "").startswith("qt"):
+        return "mp4"
+    return names[0]
 
 
 def _audio(container: InputContainer) -> AudioInfo | None:
