@@ -6,7 +6,9 @@ Exit codes: 0 done; 1 it failed, or `verify` found a difference; 2 the command l
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
+import math
 import os
 import sys
 import warnings
@@ -24,7 +26,7 @@ from .errors import FrameError, OptionError, TelecineError, TelecineWarning
 from .export import export_video
 from .frames import Frames
 from .probe import VideoInfo, probe
-from .sources import images_in_order, open_frames
+from .sources import VIDEO_EXTENSIONS, images_in_order, open_frames
 from .verify import LEAST_PSNR, LEAST_SSIM, MOST_COLOR_ERROR, VerifyReport, verify
 from .video import Video
 
@@ -53,6 +55,9 @@ GapsOption = Annotated[bool, typer.Option("--allow-gaps", help="Accept images wh
 def run(arguments: list[str] | None = None) -> int:
     """Run the command with its arguments, or those of the process, and give its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that the terminal can't show is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
     warnings.showwarning = _show_warning
     try:
         return app(arguments, standalone_mode=False) or 0
@@ -97,7 +102,9 @@ def _main(
 def _export(
     frames: FramesArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="The video file to write.")],
-    fps: Annotated[str, typer.Option(help="Frames per second: 16, 29.97 or 24000/1001.")] = "16",
+    fps: Annotated[
+        str | None, typer.Option(help="Frames per second, such as 29.97 or 24000/1001; without, a video's own, or 16.")
+    ] = None,
     quality: Annotated[str, typer.Option(help="draft, balanced, high or visually-lossless.")] = "high",
     crf: Annotated[float | None, typer.Option(help="The encoder's crf, in place of --quality.")] = None,
     bitrate: Annotated[int | None, typer.Option(help="Bits per second, in place of --quality.")] = None,
@@ -115,7 +122,7 @@ def _export(
     video = export_video(
         _frames(frames, allow_gaps),
         output,
-        fps=fps,
+        fps=fps or _own_rate(frames),
         quality=quality,
         crf=crf,
         bitrate=bitrate,
@@ -174,6 +181,12 @@ def _frames(given: list[str], allow_gaps: bool) -> Frames:
     if missing is not None:
         raise FrameError(f"{missing!r} is no file: several arguments are read as images")
     return images_in_order(map(Path, given), "the command line", allow_gaps)
+
+
+def _own_rate(given: list[str]) -> Fraction:
+    if len(given) == 1 and Path(given[0]).suffix.lower() in VIDEO_EXTENSIONS:
+        return probe(given[0]).fps
+    return Fraction(16)
 
 
 def _range(text: str | None) -> Any:
@@ -271,6 +284,6 @@ def _plain(value: Any) -> Any:
         return {str(name): _plain(each) for name, each in value.items()}
     if isinstance(value, tuple):
         return [_plain(each) for each in value]
-    if isinstance(value, float) and value in (float("inf"), float("-inf")):
+    if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

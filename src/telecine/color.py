@@ -94,6 +94,6 @@ def parse_color(color: str) -> Color | None:
     """
     if color == "auto":
         return None
-    if color not in _CHOICES:
+    if not (isinstance(color, str) and color in _CHOICES):
         raise OptionError(f"color={color!r} is not known: use 'auto', {', '.join(map(repr, _CHOICES))}")
     return _CHOICES[color]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 import os
 from typing import cast
 
@@ -42,7 +43,7 @@ def export_to_video(
     >>> export_to_video([np.zeros((48, 64, 3), np.float32)] * 8, fps=8)[-4:]
     '.mp4'
     """
-    if quality is not None and not 0 <= quality <= 10:
+    if quality is not None and not (isinstance(quality, numbers.Real) and 0 <= quality <= 10):
         raise OptionError(f"quality={quality!r} is not in the range: use 0 (worst) to 10, or None")
     crf = 23 if quality is None else max(1, int((1 - quality / 10) * 51))
     video = export_video(
@@ -75,5 +76,5 @@ def save_video_as_grid_and_mp4(
     videos = cast("list[Frames]", list(video_batch))  # type: ignore[arg-type]
     for index, video in enumerate(videos):
         export_video(video, os.path.join(save_path, f"{index:06d}.mp4"), fps=fps, layout="TCHW")
-    columns = math.ceil(math.sqrt(len(videos)))
+    columns = max(1, math.ceil(math.sqrt(len(videos))))
     export_video(grid(videos, columns, layout="TCHW"), os.path.join(save_path, "grid.mp4"), fps=fps)

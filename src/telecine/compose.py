@@ -10,7 +10,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from .convert import parse_value_range
+from .color import Color
+from .convert import Conversion, parse_value_range
 from .errors import FrameError, OptionError
 from .frames import Frame, Frames, Recognizer
 from .sources import open_frames
@@ -49,20 +50,21 @@ def grid(
     >>> [frame.shape for frame in grid([red, blue])]
     [(32, 96, 3), (32, 96, 3), (32, 96, 3), (32, 96, 3), (32, 96, 3)]
     """
-    if columns < 1 or padding < 0:
+    if not (isinstance(columns, int) and isinstance(padding, int) and columns >= 1 and padding >= 0):
         raise OptionError(f"columns={columns!r}, padding={padding!r}: at least one column and no negative padding")
-    bounds = parse_value_range(value_range)
-    black = 0.0 if bounds == "auto" else bounds[0]
-    if isinstance(videos, (str, os.PathLike)):
-        raise FrameError(f"grid takes several videos, not one path: {os.fspath(videos)!r}")
+    conversion = Conversion(Color(), parse_value_range(value_range))
+    if isinstance(videos, (str, os.PathLike)) or not isinstance(videos, Iterable):
+        raise FrameError(f"grid takes several videos, not {videos!r}")
     videos = list(videos)
     if not videos:
         raise FrameError("no videos: there is nothing to lay out")
     opened = [open_frames(each) if isinstance(each, (str, os.PathLike)) else each for each in videos]
-    return _grid([Recognizer(layout).frames(each) for each in opened], columns, padding, black)
+    return _grid([Recognizer(layout).frames(each) for each in opened], columns, padding, conversion)
 
 
-def _grid(videos: Sequence[Iterator[Frame]], columns: int, padding: int, black: float) -> Iterator[npt.NDArray[Any]]:
+def _grid(
+    videos: Sequence[Iterator[Frame]], columns: int, padding: int, conversion: Conversion
+) -> Iterator[npt.NDArray[Any]]:
     shown: list[Frame | None] = [None] * len(videos)
     for frames in zip_longest(*videos):
         shown = [frame or before for frame, before in zip(frames, shown, strict=True)]
@@ -71,19 +73,19 @@ def _grid(videos: Sequence[Iterator[Frame]], columns: int, padding: int, black: 
             raise FrameError(f"video {shown.index(None)} has no frames")
         if len({cell.dtype for cell in cells}) > 1:
             raise FrameError(f"the videos are {', '.join(cell.dtype for cell in cells)}: all must be of one dtype")
-        yield _laid_out(cells, columns, padding, black)
+        yield _laid_out(cells, columns, padding, conversion.stored_range(cells[0]))
 
 
-def _laid_out(cells: Sequence[Frame], columns: int, padding: int, black: float) -> npt.NDArray[Any]:
+def _laid_out(cells: Sequence[Frame], columns: int, padding: int, bounds: tuple[float, float]) -> npt.NDArray[Any]:
     width, height = (max(sides) for sides in zip(*(cell.size for cell in cells), strict=True))
     columns = min(columns, len(cells))
     rows = -(-len(cells) // columns)
     channels = max(3, *(cell.pixels.shape[2] for cell in cells))
     pixels = [cell.values for cell in cells]
     shape = rows * (height + padding) - padding, columns * (width + padding) - padding, channels
-    laid = np.full(shape, black, pixels[0].dtype)
+    laid = np.full(shape, bounds[0], pixels[0].dtype)
     if channels == 4:
-        laid[:, :, 3] = cells[0].full_scale or 1.0
+        laid[:, :, 3] = bounds[1]
     for at, (cell, values) in enumerate(zip(cells, pixels, strict=True)):
         top = at // columns * (height + padding) + (height - cell.size[1]) // 2
         left = at % columns * (width + padding) + (width - cell.size[0]) // 2

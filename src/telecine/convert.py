@@ -40,11 +40,12 @@ def parse_value_range(value_range: str | tuple[float, float]) -> ValueRange:
     Raises:
         OptionError: it is neither.
     """
-    if value_range == "auto":
+    if isinstance(value_range, str) and value_range == "auto":
         return "auto"
-    with contextlib.suppress(TypeError, ValueError):
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
         low, high = (float(end) for end in value_range)
-        if low < high and math.isfinite(low) and math.isfinite(high):
+        # The arithmetic is float32's: a range that is narrow and far from 0 would be coarse in it.
+        if 1e-30 < high - low < 1e30 and abs(low) <= 100 * (high - low):
             return low, high
     raise OptionError(f"value_range={value_range!r} is not known: use 'auto' or (low, high) such as (-1, 1)")
 
@@ -81,18 +82,16 @@ class Conversion:
     value_range: ValueRange = "auto"
     background: Background = BLACK
 
-    def to_planes(self, frame: Frame) -> tuple[VideoFrame, bool]:
-        """Convert a frame into the memory of a new yuv420p frame, padded to even sides by repeating the last line.
+    def to_planes(self, frame: Frame, planes: VideoFrame) -> bool:
+        """Convert a frame into the memory of a yuv420p frame, padded to its even sides by repeating the last line.
 
         Returns:
-            The frame for the encoder, and whether some pixel was composited on the background.
+            Whether some pixel was composited on the background.
 
         Raises:
             FrameError: a value is NaN, infinite or out of the range.
         """
         low, high = self.stored_range(frame)
-        width, height = frame.size
-        planes = VideoFrame(width + width % 2, height + height % 2, "yuv420p")
         y, cb, cr = planes.planes
         deviation, alpha = _convert.to_planes(
             frame.pixels,
@@ -106,8 +105,8 @@ class Conversion:
         )
         tolerated = (high - low) / 2 + TOLERANCE if self.value_range == "auto" else math.inf
         if not (deviation <= tolerated and math.isfinite(deviation)):
-            raise FrameError(_out_of_range(frame))
-        return planes, alpha < 1
+            raise FrameError(_out_of_range(frame, self.value_range))
+        return alpha < 1
 
     def stored_range(self, frame: Frame) -> tuple[float, float]:
         """Give the stored values that mean 0 and 1.
@@ -142,7 +141,7 @@ def _matrix(color: Color, low: float, high: float, background: Background) -> _c
     return _convert.Matrix(rows[0], rows[1], rows[2], low, high, (ground[0], ground[1], ground[2]))
 
 
-def _out_of_range(frame: Frame) -> str:
+def _out_of_range(frame: Frame, value_range: ValueRange) -> str:
     """Say what is wrong with a frame's values: the slow look, taken once something is."""
     values = frame.values.astype(np.float64)
     broken = int(np.count_nonzero(~np.isfinite(values)))
@@ -150,6 +149,8 @@ def _out_of_range(frame: Frame) -> str:
         return f"frame {frame.index} has {broken} NaN or infinite values of {values.size}: they can't be shown"
     low, high = float(values.min()), float(values.max())
     seen = f"frame {frame.index} is {frame.dtype} with values from {low:.4g} to {high:.4g}, not [0, 1]"
+    if value_range != "auto":
+        return f"frame {frame.index} is {frame.dtype} with values from {low:.4g} to {high:.4g}, too large for float32"
     if low < -TOLERANCE and low >= -2 and high <= 2:
         return f"{seen}: they look like [-1, 1], pass value_range=(-1, 1)"
     if low >= -TOLERANCE and high <= 256:

@@ -6,35 +6,33 @@ The muxer sees a file object, never a name: what FFmpeg takes for a URL, a patte
 from __future__ import annotations
 
 import functools
-import re
+import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import av
 from av import VideoFrame
-from av.codec.context import CodecContext
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from .color import Color
-from .errors import EncodeError, OptionError
-from .ffmpeg_log import captured_log, in_words
 from .formats import Format
+from .rate import MOST_TICKS_A_FRAME
 
-_TRIAL_SIZE = 128, 96
 _AVIO_FLAG_READ = 1
 
 
 @dataclass(frozen=True)
 class EncoderSettings:
-    """All that an encoder is opened with, but the size: that is the first frame's."""
+    """All that an encoder is opened with, but the size: that is the first frame's. `profile` is what it must give."""
 
     format: Format
     fps: Fraction
     options: Mapping[str, str] = field(default_factory=dict)
     threads: int = 1
+    profile: str | None = None
 
 
 class Encoder:
@@ -55,6 +53,7 @@ class Encoder:
         stream = self._container.add_stream(settings.format.codec.encoder, rate=settings.fps)
         assert isinstance(stream, VideoStream)
         self._stream = stream
+        self.context = stream.codec_context
         _configure(stream.codec_context, settings, color, width, height)
         stream.time_base = 1 / settings.fps
 
@@ -75,16 +74,17 @@ class Encoder:
                     break
         self._container.close()
 
-    def abandon(self) -> None:
-        """Let go of the file, unfinished."""
+    def close(self) -> None:
+        """Let go of the file, finished or not."""
         self._container.close()
 
 
 def _muxer_options(fps: Fraction) -> dict[str, str]:
     # The media and the movie count in the same ticks, of which every frame lasts a whole number: durations and edit
-    # lists are exact (ISO/IEC 14496-12 8.2.2, 8.4.2). At least 10,000 ticks a second, as FFmpeg itself takes.
+    # lists are exact (ISO/IEC 14496-12 8.2.2, 8.4.2). At least 10,000 ticks a second, as FFmpeg itself takes, while a
+    # frame's fit its 32 bits with room for what encoders add.
     ticks = fps.numerator
-    while ticks < 10_000:
+    while ticks < 10_000 and 2 * ticks / fps <= MOST_TICKS_A_FRAME:
         ticks *= 2
     return {"movflags": "+faststart", "video_track_timescale": str(ticks), "movie_timescale": str(ticks)}
 
@@ -92,7 +92,7 @@ def _muxer_options(fps: Fraction) -> dict[str, str]:
 def _reopen(file: BinaryIO, url: str, flags: int, options: object) -> BinaryIO:
     """Open the file again for the muxer, which reads what it shifts to make room for the index in front."""
     assert flags == _AVIO_FLAG_READ
-    return open(file.name, "rb")
+    return io.BytesIO(file.getvalue()) if isinstance(file, io.BytesIO) else open(file.name, "rb")
 
 
 def _configure(context: VideoCodecContext, settings: EncoderSettings, color: Color, width: int, height: int) -> None:
@@ -106,37 +106,3 @@ def _configure(context: VideoCodecContext, settings: EncoderSettings, color: Col
     context.color_range = 2 if color.full_range else 1  # AVCOL_RANGE_JPEG, AVCOL_RANGE_MPEG
     context.thread_count = settings.threads
     context.options = dict(settings.options)
-
-
-def try_encoder(settings: EncoderSettings, color: Color) -> None:
-    """Open an encoder with these settings and encode a small black frame: what is wrong shows before the first frame.
-
-    Raises:
-        OptionError: the encoder refuses an option, or ignores it.
-    """
-    codec = settings.format.codec
-    context = cast(VideoCodecContext, CodecContext.create(codec.encoder, "w"))
-    width, height = _TRIAL_SIZE
-    _configure(context, settings, color, width, height)
-    with captured_log() as lines:
-        try:
-            context.open()
-            ignored = dict(context.options)
-            frame = VideoFrame(width, height, settings.format.pixel_format)
-            for plane, code in zip(frame.planes, (16, 128, 128), strict=True):
-                plane.update(bytes([code]) * plane.buffer_size)
-            frame.pts, frame.time_base = 0, context.time_base
-            packets = [*context.encode(frame), *context.encode(None)]
-        except (av.FFmpegError, ValueError, OSError) as error:
-            said = in_words(error, lines)
-            raise OptionError(f"{codec.encoder} refuses {_shown(settings.options)}: {said}") from error
-    refused = [message.strip() for _, _, message in lines if re.match("Error parsing option", message)]
-    if ignored or refused:
-        what = "; ".join([*(f"no option {name!r}" for name in ignored), *refused])
-        raise OptionError(f"{codec.encoder} ignores a part of {_shown(settings.options)}: {what}")
-    if not packets:
-        raise EncodeError(f"{codec.encoder} gave no packet for a frame with {_shown(settings.options)}")
-
-
-def _shown(options: Mapping[str, str]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in options.items()) or "its defaults"

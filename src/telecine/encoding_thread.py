@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import queue
 import threading
 from collections.abc import Iterable
-from typing import BinaryIO
 
 import av
 from av import VideoFrame
@@ -16,32 +16,59 @@ from .color import Color
 from .encode import Encoder, EncoderSettings
 from .errors import EncodeError, PublishError, TelecineError
 from .ffmpeg_log import captured_log, in_words
+from .publish import Publication
 
 _QUEUED_FRAMES = 8  # 12 MiB of planes at 1360x768: enough to keep the encoder busy while the caller converts
+_LOOK_AGAIN = 0.2  # seconds after which a caller that waits for room sees that the thread was stopped by another
 
 
 class EncodingThread:
     """Encodes planes into a file, in order, until `finish` or `abort`; an error waits for the caller's next call."""
 
-    def __init__(self, file: BinaryIO, settings: EncoderSettings, color: Color, width: int, height: int) -> None:
+    def __init__(
+        self, publication: Publication, settings: EncoderSettings, color: Color, width: int, height: int
+    ) -> None:
+        self._publication = publication
+        self._new_encoder = functools.partial(Encoder, publication.file, settings, color, width, height)
+        self._new_frame = functools.partial(VideoFrame, width, height, settings.format.pixel_format)
         self._queue: queue.Queue[VideoFrame | None] = queue.Queue(_QUEUED_FRAMES)
+        self._encoded: queue.SimpleQueue[VideoFrame] = queue.SimpleQueue()
         self._aborted = threading.Event()
         self._error: TelecineError | None = None
         # A daemon, for an open writer must not keep the interpreter from ending: the writer's finalizer stops it then.
-        self._thread = threading.Thread(
-            target=self._run, args=(file, settings, color, width, height), name="telecine-encode", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, name="telecine-encode", daemon=True)
+
+    def start(self) -> None:
+        """Open the encoder and wait for frames."""
         self._thread.start()
 
-    def put(self, planes: VideoFrame) -> None:
-        """Queue a frame; waits while the queue is full. Raises the error that the thread met."""
-        if self._error is not None:
-            raise self._error
-        self._queue.put(planes)
+    def blank(self) -> VideoFrame:
+        """Give a frame to write planes into: one that is encoded by now, or a new one."""
+        try:
+            frame = self._encoded.get_nowait()
+        except queue.Empty:
+            return self._new_frame()
+        frame.make_writable()  # other memory, should the encoder still look at this one's
+        return frame
+
+    def put(self, planes: VideoFrame | None) -> None:
+        """Queue a frame, or the end; waits while the queue is full.
+
+        Raises:
+            EncodeError, PublishError: the thread has failed.
+            TelecineError: the thread was stopped.
+        """
+        while True:
+            if self._error is not None:
+                raise self._error
+            if not self._thread.is_alive():
+                raise TelecineError(f"the writer of {self._publication.path!r} is closed")
+            with contextlib.suppress(queue.Full):
+                return self._queue.put(planes, timeout=_LOOK_AGAIN)
 
     def finish(self) -> None:
-        """Encode what is queued and complete the file. Raises the error that the thread met."""
-        self._queue.put(None)
+        """Encode what is queued and complete the file. Raises as `put` does."""
+        self.put(None)
         self._thread.join()
         if self._error is not None:
             raise self._error
@@ -49,18 +76,19 @@ class EncodingThread:
     def abort(self) -> None:
         """Drop what is queued and let go of the file."""
         self._aborted.set()
-        if not self._thread.is_alive() or self._thread is threading.current_thread():
-            return
-        self._queue.put(None)  # the thread drains the queue to its first None, so this can't wait forever
-        self._thread.join()
+        if self._thread is not threading.current_thread():
+            with contextlib.suppress(TelecineError):
+                self.put(None)  # the thread drains the queue to its first None, so this can't wait forever
+            if self._thread.ident is not None:
+                self._thread.join()
 
-    def _run(self, file: BinaryIO, settings: EncoderSettings, color: Color, width: int, height: int) -> None:
+    def _run(self) -> None:
         frames = iter(self._queue.get, None)
         with captured_log() as lines:
             try:
-                self._encode(Encoder(file, settings, color, width, height), frames)
+                self._encode(self._new_encoder(), frames)
             except BaseException as error:
-                self._error = _as_telecine_error(error, lines, file)
+                self._error = self._as_telecine_error(error, lines)
         for _ in frames:  # a writer that waits to put a frame must get to see the error
             pass
 
@@ -69,17 +97,20 @@ class EncodingThread:
             for frame in frames:
                 if not self._aborted.is_set():
                     encoder.encode(frame)
+                self._encoded.put(frame)
             encoder.finish(self._aborted.is_set)
         except BaseException:
             with contextlib.suppress(Exception):
-                encoder.abandon()
+                encoder.close()
             raise
 
-
-def _as_telecine_error(error: BaseException, lines: list[tuple[int, str, str]], file: BinaryIO) -> TelecineError:
-    if isinstance(error, OSError) and not isinstance(error, av.FFmpegError):
-        failed = PublishError.of(error.errno or errno.EIO, f"writing failed: {error.strerror or error}", file.name)
-    else:
-        failed = EncodeError(f"the encoder failed: {in_words(error, lines)}")  # type: ignore[assignment]
-    failed.__cause__ = error
-    return failed
+    def _as_telecine_error(self, error: BaseException, lines: list[tuple[int, str, str]]) -> TelecineError:
+        failed: TelecineError
+        if isinstance(error, OSError) and not isinstance(error, av.FFmpegError):
+            path = self._publication.path
+            said = f"writing {path!r} failed: {error.strerror or error}"
+            failed = PublishError.of(error.errno or errno.EIO, said, path)
+        else:
+            failed = EncodeError(f"the encoder failed: {in_words(error, lines)}")
+        failed.__cause__ = error
+        return failed

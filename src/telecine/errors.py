@@ -43,6 +43,9 @@ class PublishError(TelecineError, OSError):
         error.filename = os.fspath(path)
         return error
 
+    def __str__(self) -> str:
+        return str(self.args[0])  # not "[Errno 28] …", which OSError makes of errno and filename
+
 
 class MissingDependencyError(TelecineError, ImportError):
     """A package is missing: the message names the extra that installs it."""

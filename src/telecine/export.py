@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Literal
 
-from .frames import Frames, count_frames, only_video
+from .frames import Frames, check_layout, count_frames, only_video
 from .progress import Progress, check_progress, reporting
 from .rate import FrameRate
 from .sources import open_frames
@@ -59,6 +59,7 @@ def export_video(
     (8, 64, 48, Fraction(1, 1))
     """
     check_progress(progress)
+    check_layout(layout)
     given = open_frames(frames) if isinstance(frames, (str, os.PathLike)) else only_video(frames)
     with reporting(progress, count_frames(given, layout)) as report:
         writer = VideoWriter(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import numbers
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
 from .errors import OptionError
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Codec:
     pixel_formats: tuple[str, ...]
     largest_side: int
     crf_range: tuple[float, float]
-    presets: tuple[str, ...]
+    named_values: Mapping[str, tuple[str, ...]]  # options whose bad values the encoder itself prints to stderr
     qualities: Mapping[str, Mapping[str, str]]
     plays_everywhere: frozenset[str] = field(default_factory=frozenset)  # the profiles that do
 
@@ -39,9 +43,17 @@ CONTAINERS = {
     "mp4": Container("mp4", (".mp4", ".m4v"), "mp4", ("h264",)),
 }
 
-_X264_PRESETS = (
-    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
-)  # fmt: skip
+# As `x264 --fullhelp` lists them.
+_X264_NAMED_VALUES = MappingProxyType(
+    {
+        name: tuple(values.split())
+        for name, values in {
+            "preset": "ultrafast superfast veryfast faster fast medium slow slower veryslow placebo",
+            "tune": "film animation grain stillimage psnr ssim fastdecode zerolatency",
+            "profile": "baseline main high high10 high422 high444",
+        }.items()
+    }
+)
 
 CODECS = {
     "h264": Codec(
@@ -50,7 +62,7 @@ CODECS = {
         pixel_formats=("yuv420p",),
         largest_side=16384,
         crf_range=(0, 51),
-        presets=_X264_PRESETS,
+        named_values=_X264_NAMED_VALUES,
         qualities=MappingProxyType(
             {
                 "draft": {"preset": "veryfast", "crf": "28"},
@@ -84,18 +96,22 @@ def choose_format(
     Raises:
         OptionError: one is unknown, or they don't go together.
     """
-    if format is not None and format not in CONTAINERS:
-        raise OptionError(f"format={format!r} is not known: use {_either(CONTAINERS)}")
-    container = _by_extension(path) if format is None else CONTAINERS[format]
-    if codec is not None and codec not in CODECS:
-        raise OptionError(f"codec={codec!r} is not known: use {_either(CODECS)}")
-    chosen = CODECS[codec or container.codecs[0]]
+    container = _by_extension(path) if format is None else _choice("format", format, CONTAINERS)
+    chosen = CODECS[container.codecs[0]] if codec is None else _choice("codec", codec, CODECS)
     if chosen.name not in container.codecs:
         raise OptionError(f"codec={codec!r} does not go into {container.name}: use {_either(container.codecs)}")
-    if pixel_format is not None and pixel_format not in chosen.pixel_formats:
+    if pixel_format is None:
+        pixel_format = chosen.pixel_formats[0]
+    elif pixel_format not in chosen.pixel_formats:
         accepted = _either(chosen.pixel_formats)
         raise OptionError(f"pixel_format={pixel_format!r} does not go with {chosen.name}: use {accepted}")
-    return Format(container, chosen, pixel_format or chosen.pixel_formats[0])
+    return Format(container, chosen, pixel_format)
+
+
+def _choice(argument: str, given: str, table: Mapping[str, Row]) -> Row:
+    if isinstance(given, str) and given in table:
+        return table[given]
+    raise OptionError(f"{argument}={given!r} is not known: use {_either(table)}")
 
 
 def _by_extension(path: str | os.PathLike[str]) -> Container:
@@ -128,24 +144,29 @@ def encoder_options(
     Raises:
         OptionError: one is unknown or out of range, or two contradict.
     """
-    if quality not in codec.qualities:
-        raise OptionError(f"quality={quality!r} is not known: use {_either(codec.qualities)}")
-    options = dict(codec.qualities[quality])
+    options = dict(_choice("quality", quality, codec.qualities))
     if crf is not None and bitrate is not None:
         raise OptionError(f"crf={crf!r} and bitrate={bitrate!r} contradict: give one")
     if crf is not None:
         low, high = codec.crf_range
-        if isinstance(crf, bool) or not (isinstance(crf, (int, float)) and low <= crf <= high):
+        if isinstance(crf, bool) or not (isinstance(crf, numbers.Real) and low <= crf <= high):
             raise OptionError(f"crf={crf!r} is not in {codec.name}'s range: use {low:g} (best) to {high:g}")
-        options["crf"] = f"{crf:g}"
+        options["crf"] = f"{float(crf):g}"
     if bitrate is not None:
-        if isinstance(bitrate, bool) or not (isinstance(bitrate, int) and 1000 <= bitrate < 2**31):
+        if isinstance(bitrate, bool) or not (isinstance(bitrate, numbers.Integral) and 1000 <= bitrate < 2**31):
             raise OptionError(f"bitrate={bitrate!r} is not in bits per second: use an int from 1000, such as 5_000_000")
         del options["crf"]
-        options["b"] = str(bitrate)
+        options["b"] = str(int(bitrate))
     if preset is not None:
-        if preset not in codec.presets:
-            raise OptionError(f"preset={preset!r} is not known: use {_either(codec.presets)}")
         options["preset"] = preset
-    options.update({name: str(value) for name, value in (extra or {}).items()})
+    options.update(_checked_mapping(extra or {}))
+    for name, accepted in codec.named_values.items():
+        if name in options and options[name] not in accepted:
+            raise OptionError(f"{name}={options[name]!r} is not known: use {_either(accepted)}")
     return options
+
+
+def _checked_mapping(extra: Mapping[str, str | int | float]) -> dict[str, str]:
+    if not (isinstance(extra, Mapping) and all(isinstance(name, str) for name in extra)):
+        raise OptionError(f"encoder_options={extra!r} is no dict of names, such as {{'tune': 'animation'}}")
+    return {name: str(value) for name, value in extra.items()}

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from . import _convert
 from .errors import FrameError, OptionError
@@ -92,9 +92,9 @@ class Frame:
 
 def check_layout(layout: str) -> None:
     """Raise OptionError unless `layout` is "auto" or letters of T, H, W, C, B, each once, H and W among them."""
-    if layout == "auto":
+    if isinstance(layout, str) and layout == "auto":
         return
-    if not (isinstance(layout, str) and set(layout) <= set("THWCB") and len(set(layout)) == len(layout)):
+    if not (isinstance(layout, str) and layout and set(layout) <= set("THWCB") and len(set(layout)) == len(layout)):
         raise OptionError(f"layout={layout!r} is not known: use 'auto' or letters of T, H, W, C, B such as 'CTHW'")
     if not {"H", "W"} <= set(layout):
         raise OptionError(f"layout={layout!r} lacks H or W: use letters of T, H, W, C, B such as 'CTHW'")
@@ -142,10 +142,10 @@ def _in_words(layout: str, shape: tuple[int, ...]) -> str:
     return f"{count} frame{'s' * (count != 1)} of {axes['W']}x{axes['H']}, {channels} channel{'s' * (channels != 1)}"
 
 
-def _chunk(array: npt.NDArray[Any], layout: str) -> npt.NDArray[Any]:
+def _chunk(array: npt.NDArray[Any], layout: str, where: str) -> npt.NDArray[Any]:
     """View an array as (T, H, W, C)."""
     if array.ndim != len(layout):
-        raise FrameError(f"layout={layout!r} does not name the {array.ndim} axes of an array of shape {array.shape}")
+        raise FrameError(f"{where}: layout {layout!r} does not name the {array.ndim} axes of shape {array.shape}")
     batch = array.shape[layout.index("B")] if "B" in layout else 1
     if batch != 1:
         raise FrameError(
@@ -157,7 +157,7 @@ def _chunk(array: npt.NDArray[Any], layout: str) -> npt.NDArray[Any]:
             array, layout = array[..., None], layout + letter
     array = array.transpose([layout.index(letter) for letter in "BTHWC"])[0]
     if array.shape[3] not in (1, 3, 4):
-        raise FrameError(f"frames have {array.shape[3]} channels ({layout[:4]}...): 1, 3 or 4 are accepted")
+        raise FrameError(f"{where} has {array.shape[3]} channels, read as {layout}: 1, 3 or 4 are accepted")
     return array
 
 
@@ -168,10 +168,13 @@ def _as_array(given: object) -> tuple[npt.NDArray[Any], str] | None:
     """View an array or tensor as a NumPy array, with the name of its dtype; None for anything else."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(given, torch.Tensor):
-        tensor = given.detach().cpu()
-        if tensor.dtype == torch.bfloat16:  # NumPy has no such dtype: the same bits as uint16
-            return tensor.view(torch.int16).numpy().view(np.uint16), "bfloat16"
-        array = tensor.numpy()
+        try:
+            tensor = given.detach().cpu()
+            if tensor.dtype == torch.bfloat16:  # NumPy has no such dtype: the same bits as uint16
+                return tensor.view(torch.int16).numpy().view(np.uint16), "bfloat16"
+            array = tensor.numpy()
+        except (TypeError, RuntimeError) as error:  # float8, sparse, meta: NotImplementedError is a RuntimeError
+            raise FrameError(f"a {given.dtype} tensor of layout {given.layout} can't be read: {error}") from error
     elif isinstance(given, np.ndarray):
         array = given
     elif isinstance(given, ArrayLike) and hasattr(given, "dtype"):
@@ -197,7 +200,7 @@ def _checked_dtype(name: str, where: str) -> str:
 
 
 # What becomes of a mode that does not already lie as gray, RGB or RGBA: Pillow's own conversion.
-_IMAGE_MODES = {"1": "L", "L": "L", **dict.fromkeys(("RGBA", "LA", "La", "PA", "RGBa"), "RGBA")}
+_IMAGE_MODES = {"1": "L", "L": "L", "RGBA": "RGBA"}
 _IMAGE_CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
 
 
@@ -207,8 +210,9 @@ def image_pixels(image: Image.Image) -> npt.NDArray[np.uint8]:
     Pillow keeps RGB as four bytes a pixel and exports them by the Arrow C data interface (Pillow 11.2 and later, for an
     image in one block of memory: up to 16 MiB unless told otherwise). What it does not export is copied.
     """
-    transparent = image.mode == "P" and "transparency" in image.info
-    mode = "RGBA" if transparent else _IMAGE_MODES.get(image.mode, "RGB")
+    if image.mode == "La":  # premultiplied: Pillow converts it to nothing else
+        image = image.convert("LA")
+    mode = "RGBA" if image.has_transparency_data else _IMAGE_MODES.get(image.mode, "RGB")
     if image.mode != mode:
         image = image.convert(mode)
     if hasattr(image, "__arrow_c_array__"):
@@ -226,7 +230,7 @@ def open_image(path: ImagePath) -> Image.Image:
     try:
         image = Image.open(path)
         image.load()
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise FrameError(f"{os.fspath(path)!r} can't be read as an image: {error}") from error
     return image
 
@@ -254,9 +258,9 @@ class Recognizer:
         if array is not None:
             yield from self._of_array(*array)
         elif isinstance(given, Image.Image):
-            yield self._next(image_pixels(given), "uint8", "image")
+            yield from self._next(image_pixels(given), "uint8", "image")
         elif isinstance(given, (str, os.PathLike)):
-            yield self._next(image_pixels(open_image(given)), "uint8", "image")
+            yield from self._next(image_pixels(open_image(given)), "uint8", "image")
         elif isinstance(given, Iterable) and not isinstance(given, (bytes, bytearray, memoryview, dict)):
             for item in only_video(given):
                 yield from self.frames(item)
@@ -267,22 +271,26 @@ class Recognizer:
             )
 
     def _of_array(self, array: npt.NDArray[Any], dtype: str) -> Iterator[Frame]:
-        _checked_dtype(dtype, f"frame {self.count}")
+        where = f"frame {self.count}"
+        _checked_dtype(dtype, where)
+        if 0 in array.shape:
+            raise FrameError(f"{where} is empty: no frames in an array of shape {array.shape}")
         layout = self._layout
         if layout == "auto":
             layout = self._settled.get(array.ndim) or find_layout(array.shape)
             self._settled[array.ndim] = layout
-        for pixels in _chunk(array, layout):
-            yield self._next(pixels, dtype, "array")
+        for pixels in _chunk(array, layout, where):
+            yield from self._next(pixels, dtype, "array")
 
-    def _next(self, pixels: npt.NDArray[Any], dtype: str, kind: str) -> Frame:
+    def _next(self, pixels: npt.NDArray[Any], dtype: str, kind: str) -> Iterator[Frame]:
         frame = Frame(pixels, dtype, kind, self.count)
         if 0 in pixels.shape:
             raise FrameError(f"frame {frame.index} is empty: its shape is {pixels.shape}")
+        _check_agreement(self._first or frame, frame)
+        yield frame
+        # Only now: a frame that its taker refused is not in the video.
         self._first = self._first or frame
-        _check_agreement(self._first, frame)
         self.count += 1
-        return frame
 
 
 def _check_agreement(first: Frame, frame: Frame) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, TypeAlias, cast
 
 import av
 from av.container import InputContainer
@@ -17,6 +17,8 @@ from av.video.stream import VideoStream
 from .color import Color
 from .errors import FrameError
 from .ffmpeg_log import captured_log, in_words
+
+VideoSource: TypeAlias = "str | os.PathLike[str] | BinaryIO"
 
 # What FFmpeg lists of an MP4 beside its tags: the `ftyp` box (ISO/IEC 14496-12 4.3).
 _BRANDS = {"major_brand", "minor_version", "compatible_brands"}
@@ -55,13 +57,16 @@ class VideoInfo:
     metadata: Mapping[str, str]
 
 
-def probe(path: str | os.PathLike[str]) -> VideoInfo:
+def probe(path: VideoSource) -> VideoInfo:
     """Read what is in a video file. Frames are counted, not estimated.
+
+    Args:
+        path: The file's path, or the open file.
 
     Raises:
         FrameError: it is no video that FFmpeg reads.
     """
-    with open_video(path) as (container, stream):
+    with _opened(path) as file, open_video(file) as (container, stream):
         count = sum(1 for packet in container.demux(stream) if packet.size and not packet.is_discard)
         context = stream.codec_context
         if stream.duration is not None and stream.time_base is not None:
@@ -69,7 +74,7 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
         else:
             duration = Fraction(container.duration or 0, av.time_base)
         return VideoInfo(
-            path=Path(path),
+            path=Path(_name_of(file)),
             container=_container_name(container),
             codec=context.codec.canonical_name,
             profile=context.profile,
@@ -80,38 +85,55 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
             frame_count=count,
             duration=duration,
             color=color_of(stream),
-            size_bytes=os.stat(path).st_size,
-            index_in_front=_index_in_front(path),
+            size_bytes=file.seek(0, os.SEEK_END),
+            index_in_front=_index_in_front(file),
             audio=_audio(container),
             metadata={name: text for name, text in container.metadata.items() if name not in _BRANDS},
         )
 
 
 @contextmanager
-def open_video(path: str | os.PathLike[str]) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a file's first video stream. The name is only ever a path: FFmpeg gets an open file.
+def open_video(path: VideoSource) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a file's first video stream. A name is only ever a path: FFmpeg gets an open file.
 
     Raises:
         FrameError: it can't be opened, or has no video that FFmpeg reads.
     """
+    with _opened(path) as file, captured_log() as lines:
+        name = _name_of(file)
+        try:
+            container = av.open(file)
+        except (av.FFmpegError, OSError, ValueError) as error:  # UnicodeError is a ValueError
+            raise FrameError(f"{name!r} can't be read as a video: {in_words(error, lines)}") from error
+        with container:
+            stream = next(iter(container.streams.video), None)
+            if stream is None:
+                raise FrameError(f"{name!r} has no video stream")
+            if stream.codec_context is None:
+                raise FrameError(f"{name!r} has a video stream of a codec that FFmpeg does not know")
+            try:
+                yield cast(InputContainer, container), stream
+            except av.FFmpegError as error:
+                raise FrameError(f"{name!r} can't be read to its end: {in_words(error, lines)}") from error
+
+
+@contextmanager
+def _opened(path: VideoSource) -> Iterator[BinaryIO]:
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        path.seek(0)
+        yield path
+        return
     name = os.fsdecode(path)
     try:
         file = open(name, "rb")  # noqa: SIM115 - closed below: only the opening is in this `try`
     except (OSError, ValueError) as error:
         raise FrameError(f"{name!r} can't be read: {getattr(error, 'strerror', None) or error}") from error
     with file:
-        try:
-            with captured_log() as lines:
-                container = av.open(file)
-        except av.FFmpegError as error:
-            raise FrameError(f"{name!r} can't be read as a video: {in_words(error, lines)}") from error
-        with container:
-            if not container.streams.video:
-                raise FrameError(f"{name!r} has no video stream")
-            try:
-                yield cast(InputContainer, container), container.streams.video[0]
-            except av.FFmpegError as error:
-                raise FrameError(f"{name!r} can't be read to its end: {error}") from error
+        yield file
+
+
+def _name_of(file: BinaryIO) -> str:
+    return str(getattr(file, "name", "the open file"))
 
 
 def color_of(stream: VideoStream) -> Color:
@@ -139,18 +161,16 @@ def _audio(container: InputContainer) -> AudioInfo | None:
     return AudioInfo(context.codec.canonical_name, context.sample_rate, context.channels)
 
 
-def _index_in_front(path: str | os.PathLike[str]) -> bool | None:
+def _index_in_front(file: BinaryIO) -> bool | None:
     """Tell whether `moov` comes before `mdat` (ISO/IEC 14496-12 8.2.1, 8.1.1); None where the file has neither."""
-    with open(path, "rb") as file:
-        for kind in _top_level_boxes(file):
-            if kind in (b"moov", b"mdat"):
-                return kind == b"moov"
-    return None
+    kinds = (kind for kind in _top_level_boxes(file) if kind in (b"moov", b"mdat"))
+    first = next(kinds, None)
+    return None if first is None else first == b"moov"
 
 
 def _top_level_boxes(file: BinaryIO) -> Iterator[bytes]:
     """Give the types of the top-level boxes; ends at what can't be one (ISO/IEC 14496-12 4.2)."""
-    at, end = 0, os.fstat(file.fileno()).st_size
+    at, end = 0, file.seek(0, os.SEEK_END)
     while at + 8 <= end:
         file.seek(at)
         header = file.read(16)

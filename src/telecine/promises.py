@@ -8,7 +8,9 @@ from .errors import EncodeError
 from .probe import VideoInfo
 
 
-def check_promises(info: VideoInfo, settings: EncoderSettings, color: Color, frame_count: int) -> None:
+def check_promises(
+    info: VideoInfo, settings: EncoderSettings, color: Color, width: int, height: int, frame_count: int
+) -> None:
     """Compare a written file with what it was to be.
 
     Raises:
@@ -18,6 +20,8 @@ def check_promises(info: VideoInfo, settings: EncoderSettings, color: Color, fra
     promised = {
         "codec": (info.codec, codec.name),
         "pixel format": (info.pixel_format, settings.format.pixel_format),
+        "profile": (info.profile, settings.profile or info.profile),
+        "size": (f"{info.width}x{info.height}", f"{width}x{height}"),
         "frame count": (info.frame_count, frame_count),
         "frame rate": (info.fps, settings.fps),
         "duration": (info.duration, frame_count / settings.fps),

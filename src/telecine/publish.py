@@ -7,16 +7,28 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import secrets
 import stat
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from .errors import OptionError, PublishError
 
 _NAME_BYTES = 255  # what every common filesystem allows in a name
 _REFUSES_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+
+
+class _WholeWrites(io.FileIO):
+    """A file whose `write` writes all or raises, as a raw file's does not when the disk is all but full."""
+
+    def write(self, data: object) -> int:
+        left = memoryview(cast(bytes, data)).cast("B")
+        size = len(left)
+        while left:
+            left = left[super().write(left) :]
+        return size
 
 
 class Publication:
@@ -26,12 +38,16 @@ class Publication:
         """Make missing folders and open the hidden file.
 
         Raises:
-            OptionError: the path can't be one (a NUL in it).
+            OptionError: the path can't be one: it has a NUL, or characters that the filesystem has no bytes for.
             PublishError: it is a folder or no regular file, exists and `overwrite` is false, or can't be written.
         """
         self.path = os.fsdecode(path)
-        if "\0" in self.path:
-            raise OptionError(f"path {self.path!r} has a NUL character")
+        try:
+            names_a_file = b"\0" not in os.fsencode(self.path)
+        except UnicodeEncodeError:
+            names_a_file = False
+        if not names_a_file:
+            raise OptionError(f"path={self.path!r} has a character that no file name can have")
         if not os.path.basename(self.path):  # a trailing slash, which Path would drop
             raise PublishError.of(errno.EISDIR, f"{self.path!r} names a folder: name a file in it", self.path)
         self.overwrite = overwrite
@@ -39,16 +55,13 @@ class Publication:
         self._target = os.path.realpath(self.path)
         self._made_folders: list[str] = []
         with self._naming_the_path():
-            mode = self._check_target()
-            self._made_folders = _make_folders(os.path.dirname(self._target))
+            self._mode = self._check_target()
             try:
+                self._make_folders(os.path.dirname(self._target))
                 self.file, self.hidden_path = _open_hidden(self._target)
             except BaseException:
                 self._remove_made_folders()
                 raise
-            if mode is not None:
-                with contextlib.suppress(OSError):
-                    os.chmod(self.hidden_path, mode)
 
     def commit(self) -> None:
         """Sync the file, put it at its path in one step, and sync the folder.
@@ -59,6 +72,9 @@ class Publication:
         try:
             with self._naming_the_path():
                 self.file.flush()
+                if self._mode is not None:
+                    with contextlib.suppress(OSError):  # a filesystem without permissions
+                        os.chmod(self.hidden_path, self._mode)
                 os.fsync(self.file.fileno())
                 self.file.close()
                 if self.overwrite:
@@ -82,16 +98,30 @@ class Publication:
     def _check_target(self) -> int | None:
         """Refuse what can't be replaced; give the permissions of what will be."""
         try:
-            mode = os.stat(self._target).st_mode
+            target = os.stat(self._target)
         except FileNotFoundError:
             return None
+        mode = target.st_mode
         if stat.S_ISDIR(mode):
             raise PublishError.of(errno.EISDIR, f"{self.path!r} is a folder: name a file in it", self.path)
         if not stat.S_ISREG(mode):
             raise PublishError.of(errno.EINVAL, f"{self.path!r} is not a regular file: it can't be replaced", self.path)
         if not self.overwrite:
             raise PublishError.of(errno.EEXIST, f"{self.path!r} exists and overwrite is False", self.path)
+        folder = os.stat(os.path.dirname(self._target))
+        if folder.st_mode & stat.S_ISVTX and os.geteuid() not in (0, target.st_uid, folder.st_uid):
+            raise PublishError.of(errno.EPERM, f"{self.path!r} is another user's, in a sticky folder", self.path)
         return stat.S_IMODE(mode)
+
+    def _make_folders(self, folder: str) -> None:
+        missing = []
+        while not os.path.lexists(folder):
+            missing.append(folder)
+            folder = os.path.dirname(folder)
+        for each in reversed(missing):
+            with contextlib.suppress(FileExistsError):  # another writer was faster
+                os.mkdir(each)
+                self._made_folders.append(each)
 
     def _remove_made_folders(self) -> None:
         for folder in reversed(self._made_folders):
@@ -111,27 +141,13 @@ class Publication:
             raise PublishError.of(error.errno or errno.EIO, said, self.path) from error
 
 
-def _make_folders(folder: str) -> list[str]:
-    """Make a folder and those above it; give the ones made, outermost first."""
-    missing = []
-    while not os.path.lexists(folder):
-        missing.append(folder)
-        folder = os.path.dirname(folder)
-    made = []
-    for each in reversed(missing):
-        with contextlib.suppress(FileExistsError):  # another writer was faster
-            os.mkdir(each)
-            made.append(each)
-    return made
-
-
 def _open_hidden(target: str) -> tuple[BinaryIO, str]:
     """Open a new hidden file beside the target, named after it as far as a name's length allows."""
     folder, name = os.path.split(target)
     affix = f".{secrets.token_hex(4)}.part"
     stem = os.fsencode(name)[: _NAME_BYTES - len(affix) - 1].decode("utf-8", "ignore")
     hidden = os.path.join(folder, f".{stem}{affix}")
-    return open(hidden, "x+b", buffering=0), hidden  # x: never a file of somebody else
+    return cast(BinaryIO, _WholeWrites(hidden, "x+b")), hidden  # x: never a file of somebody else
 
 
 def _move_without_overwriting(hidden: str, target: str) -> None:

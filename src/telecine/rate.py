@@ -14,7 +14,8 @@ FrameRate: TypeAlias = "int | float | str | Fraction | SupportsFloat"
 # ITU-R BT.709 part 2 and SMPTE ST 2036: 24, 30, 60 and 120 divided by 1.001, as they are written in short.
 _SHORT = {Fraction(nominal): Fraction(exact * 1000, 1001) for nominal, exact in
           (("23.976", 24), ("29.97", 30), ("59.94", 60), ("119.88", 120))}  # fmt: skip
-_LARGEST = 2**31 - 1  # a media time scale and a sample's duration are 32 bit (ISO/IEC 14496-12 8.4.2, 8.6.1.2)
+_MOST_TICKS = 2**31 - 1  # a media time scale is 32 bit (ISO/IEC 14496-12 8.4.2)
+MOST_TICKS_A_FRAME = 2**29  # and so is a sample's duration (8.6.1.2); encoders need room for a few of them
 
 
 def parse_fps(fps: FrameRate) -> Fraction:
@@ -33,8 +34,8 @@ def parse_fps(fps: FrameRate) -> Fraction:
         raise OptionError(f"fps={fps!r} is no frame rate: {accepted}") from None
     if rate <= 0:
         raise OptionError(f"fps={fps!r} is not above 0: {accepted}")
-    if max(rate.numerator, rate.denominator) > _LARGEST:
-        raise OptionError(f"fps={fps!r} is {rate}, whose parts don't fit 31 bits: use a simpler fraction")
+    if rate.numerator > _MOST_TICKS or rate.denominator > MOST_TICKS_A_FRAME:
+        raise OptionError(f"fps={fps!r} is {rate}, which an MP4's clock can't count: use a simpler fraction")
     return rate
 
 
@@ -43,11 +44,10 @@ def _fraction(fps: FrameRate) -> Fraction:
         raise TypeError
     if isinstance(fps, numbers.Rational):  # int, Fraction, NumPy's integers
         return Fraction(int(fps.numerator), int(fps.denominator))
-    if isinstance(fps, str):
-        rate = Fraction(fps.strip())
-        return rate if "/" in fps else _SHORT.get(rate, rate)
-    value = float(fps)
-    # The short decimal that prints so: 12.5 is 25/2, and 29.97 stands for 30000/1001. A float32 prints shorter itself.
-    decimal = Fraction(str(fps) if math.isfinite(value) else "nan")
-    simple = decimal.limit_denominator(1001)
-    return _SHORT.get(decimal) or (simple if float(simple) == value else decimal)
+    # A float is the short decimal that it prints as: 12.5 is 25/2, and 29.97 stands for 30000/1001.
+    text = fps.strip() if isinstance(fps, str) else str(fps if math.isfinite(float(fps)) else "no number")
+    decimal = Fraction(text)
+    if "/" in text:
+        return decimal
+    simple = decimal.limit_denominator(1001)  # 23.976023976023978 is 24000/1001
+    return _SHORT.get(decimal) or (simple if float(simple) == float(decimal) else decimal)

@@ -20,7 +20,7 @@ from .frames import Frames
 from .probe import open_video
 from .read import read_frames
 
-_VIDEO_EXTENSIONS = {each for container in CONTAINERS.values() for each in container.extensions} | {
+VIDEO_EXTENSIONS = {each for container in CONTAINERS.values() for each in container.extensions} | {
     ".mov", ".mkv", ".webm", ".avi", ".gif", ".mpg", ".mpeg", ".ts", ".ogv", ".wmv", ".flv",
 }  # fmt: skip
 
@@ -47,7 +47,7 @@ def open_frames(path: str | os.PathLike[str], allow_gaps: bool = False) -> Frame
     extension = os.path.splitext(name)[1].lower()
     if extension in _ARRAY_READERS:
         return _ARRAY_READERS[extension](name)
-    if extension in _VIDEO_EXTENSIONS:
+    if extension in VIDEO_EXTENSIONS:
         return _video(name)
     if extension in Image.registered_extensions():
         return [Path(name)]

@@ -136,7 +136,8 @@ def _report(
 
 
 def _difference(decoded: VideoFrame, rgb: npt.NDArray[np.uint8], frame: Frame, conversion: Conversion) -> _Difference:
-    reference, _ = conversion.to_planes(frame)
+    reference = VideoFrame(decoded.width + decoded.width % 2, decoded.height + decoded.height % 2, "yuv420p")
+    conversion.to_planes(frame, reference)
     picture = decoded.reformat(reference.width, reference.height, "yuv420p", dst_color_range="MPEG")
     figures = _measured(picture, reference)
     width, height = frame.size

@@ -21,7 +21,7 @@ from av import VideoFrame
 
 from .color import BT709, Color, parse_color
 from .convert import BLACK, Conversion, parse_background, parse_value_range
-from .encode import EncoderSettings, try_encoder
+from .encode import EncoderSettings
 from .encoding_thread import EncodingThread
 from .errors import FrameError, OptionError, TelecineError, TelecineWarning
 from .formats import choose_format
@@ -33,7 +33,10 @@ from .progress import Progress, check_progress, reporting
 from .promises import check_promises
 from .publish import Publication
 from .rate import FrameRate, parse_fps
+from .trial import try_encoder
 from .video import Video
+
+_MOST_PIXELS = 2**28 - 1  # FFmpeg's bound, with 128 added to each side (libavutil/imgutils.c)
 
 
 class VideoWriter:
@@ -106,12 +109,17 @@ class VideoWriter:
         chosen = choose_format(path, format, codec, pixel_format)
         options = options_of(chosen.codec, quality, crf, bitrate, preset, encoder_options)
         self._settings = EncoderSettings(chosen, parse_fps(fps), options)
-        check_progress(progress)
-        try_encoder(self._settings, self._color or BT709)
         self._conversion: Conversion | None = None
         self._padding = (0, 0)
         self._notes: list[str] = []
+        self._count = 0
         self._video: Video | None = None
+        check_progress(progress)
+        tried = try_encoder(self._settings, self._color or BT709)
+        self._settings = replace(self._settings, profile=tried.profile)
+        if tried.profile not in chosen.codec.plays_everywhere:
+            what = f"{chosen.codec.name} {tried.profile}"
+            self._note(f"{what} does not play everywhere: some browsers and phones refuse it", warn=True)
         self._job = _Job(Publication(path, overwrite), progress)
         # A writer that is dropped, or still open when the interpreter ends, must not leave its hidden file behind.
         self._abort = weakref.finalize(self, self._job.abort)
@@ -124,29 +132,30 @@ class VideoWriter:
             EncodeError: the encoder has failed, on this frame or an earlier one.
             PublishError: the disk has failed.
         """
-        if not self._abort.alive:
-            raise TelecineError(f"the writer of {str(self._path)!r} is closed")
+        self._job.check_open()
         for frame in self._recognizer.frames(frames):
             conversion = self._conversion or self._start(frame)
-            planes, composited = conversion.to_planes(frame)
-            if composited and self._background is None:
+            planes = self._job.blank()
+            if conversion.to_planes(frame, planes) and self._background is None:
                 self._background = BLACK
                 self._note("transparent pixels are shown on black: pass background= to choose another", warn=True)
             self._job.put(planes)
-            self._job.report(self.frame_count, None)
+            self._count += 1
+            self._job.report(self._count, None)
 
     def _start(self, first: Frame) -> Conversion:
         (width, height), codec = first.size, self._settings.format.codec
-        if max(width, height) > codec.largest_side:
-            raise FrameError(f"frames are {width}x{height}: {codec.name} holds at most {codec.largest_side} a side")
+        if max(width, height) > codec.largest_side or (width + 128) * (height + 128) > _MOST_PIXELS:
+            raise FrameError(f"frames are {width}x{height}: too large for {codec.name} in FFmpeg")
         self._padding = width % 2, height % 2
         if any(self._padding):
             self._note(f"{width}x{height} is padded to even sides, as 4:2:0 needs, by repeating the last line")
         width, height = width + self._padding[0], height + self._padding[1]
         color = self._color or Color.of_size(width, height)
-        self._conversion = Conversion(color, self._value_range, self._background or BLACK)
+        conversion = Conversion(color, self._value_range, self._background or BLACK)
         self._job.start(self._settings, color, width, height)
-        return self._conversion
+        self._conversion = conversion
+        return conversion
 
     def _note(self, message: str, warn: bool = False) -> None:
         self._notes.append(message)
@@ -163,24 +172,19 @@ class VideoWriter:
         """
         if self._video is not None:
             return self._video
-        if not self._abort.alive:
-            raise TelecineError(f"the writer of {str(self._path)!r} was aborted")
+        self._job.check_open()
         try:
-            if self._conversion is None:
+            if self._count == 0:
                 raise FrameError("no frames: there is nothing to write")
-            self._video = self._finished(self._conversion)
+            self._video = self._finished()
         except BaseException:
             self.abort()
             raise
         self._abort.detach()
         return self._video
 
-    def _finished(self, conversion: Conversion) -> Video:
-        settings, color = self._settings, conversion.color
-        info = self._job.finish(lambda written: check_promises(written, settings, color, self.frame_count))
-        codec = settings.format.codec
-        if info.profile not in codec.plays_everywhere:
-            self._note(f"{codec.name} {info.profile} does not play everywhere: some browsers refuse it", warn=True)
+    def _finished(self) -> Video:
+        info = self._job.finish(self._count)
         return Video(
             path=self._path,
             width=info.width,
@@ -208,7 +212,7 @@ class VideoWriter:
     @property
     def frame_count(self) -> int:
         """How many frames have been written so far."""
-        return self._recognizer.count
+        return self._count
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -216,10 +220,10 @@ class VideoWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
-            self.close()
-        else:
+        if kind is not None:
             self.abort()
+        elif self._video is None and not self._job.aborted:
+            self.close()
 
 
 class _Job:
@@ -228,31 +232,52 @@ class _Job:
     def __init__(self, publication: Publication, progress: Progress) -> None:
         self._publication = publication
         self._thread: EncodingThread | None = None
+        self._check: Callable[[VideoInfo, int], None] = lambda info, frame_count: None
+        self._process = os.getpid()
         self._open = ExitStack()
         self.report = self._open.enter_context(reporting(progress))
-        self._process = os.getpid()
+        self.aborted = False
+        self._finished = False
+
+    def check_open(self) -> None:
+        if os.getpid() != self._process:
+            raise TelecineError(f"the writer of {self._publication.path!r} belongs to the process that forked this one")
+        if self.aborted or self._finished:
+            state = "was aborted" if self.aborted else "is closed"
+            raise TelecineError(f"the writer of {self._publication.path!r} {state}")
 
     def start(self, settings: EncoderSettings, color: Color, width: int, height: int) -> None:
         settings = replace(settings, threads=self._open.enter_context(encoder_threads()))
-        self._thread = EncodingThread(self._publication.file, settings, color, width, height)
+        self._thread = EncodingThread(self._publication, settings, color, width, height)
+        self._check = lambda info, count: check_promises(info, settings, color, width, height, count)
+        self._thread.start()
+
+    def blank(self) -> VideoFrame:
+        self.check_open()
+        assert self._thread is not None
+        return self._thread.blank()
 
     def put(self, planes: VideoFrame) -> None:
         assert self._thread is not None
         self._thread.put(planes)
 
-    def finish(self, check: Callable[[VideoInfo], None]) -> VideoInfo:
+    def finish(self, frame_count: int) -> VideoInfo:
         assert self._thread is not None
+        self._finished = True
         with self._open:
             self._thread.finish()
         info = probe(self._publication.hidden_path)
-        check(info)
+        self._check(info, frame_count)
         self._publication.commit()
         return info
 
     def abort(self) -> None:
         if os.getpid() != self._process:  # a forked child: the file and the thread are its parent's
             return
-        with self._open:
-            if self._thread is not None:
-                self._thread.abort()
-        self._publication.discard()
+        self.aborted = True
+        try:
+            with self._open:
+                if self._thread is not None:
+                    self._thread.abort()
+        finally:  # a second Ctrl-C while the thread ends
+            self._publication.discard()

@@ -1,0 +1,80 @@
+"""A trial of the encoder: what its options do to a file shows before the first frame."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from collections.abc import Mapping
+from fractions import Fraction
+
+import av
+from av import VideoFrame
+
+from .color import Color
+from .encode import Encoder, EncoderSettings
+from .errors import EncodeError, OptionError
+from .ffmpeg_log import captured_log, in_words
+from .probe import VideoInfo, open_video, probe
+from .promises import check_promises
+
+_WIDTH, _HEIGHT, _FRAMES = 128, 96, 3
+
+
+def try_encoder(settings: EncoderSettings, color: Color) -> VideoInfo:
+    """Encode three black frames into memory with these settings, and look at what came out.
+
+    Raises:
+        OptionError: the encoder refuses an option, ignores it, or makes of it what is not promised.
+    """
+    asked = f"{settings.format.codec.encoder} with {_shown(settings.options)}"
+    file = io.BytesIO()
+    with captured_log() as lines:
+        try:
+            encoder = Encoder(file, settings, color, _WIDTH, _HEIGHT)
+            with contextlib.closing(encoder):
+                for _ in range(_FRAMES):
+                    encoder.encode(_black(settings.format.pixel_format))
+                encoder.finish(lambda: False)
+        except (av.FFmpegError, ValueError, OSError) as error:
+            raise OptionError(f"{asked} can't be opened: {in_words(error, lines)}") from error
+    refused = [message.strip() for _, _, message in lines if re.match("Error parsing option", message)]
+    ignored = [f"no option {name!r}" for name in encoder.context.options]
+    if ignored or refused:
+        raise OptionError(f"{asked} ignores a part: {'; '.join(ignored + refused)}")
+    try:
+        info = probe(file)
+        check_promises(info, settings, color, _WIDTH, _HEIGHT, _FRAMES)
+        _check_picture(file, color)
+    except EncodeError as error:
+        raise OptionError(f"{asked}: {error}") from error
+    return info
+
+
+def _black(pixel_format: str) -> VideoFrame:
+    frame = VideoFrame(_WIDTH, _HEIGHT, pixel_format)
+    for plane, code in zip(frame.planes, (16, 128, 128), strict=True):
+        plane.update(bytes([code]) * plane.buffer_size)
+    return frame
+
+
+def _check_picture(file: io.BytesIO, color: Color) -> None:
+    """Compare what the stream itself says, which a decoder believes before the container."""
+    with open_video(file) as (container, stream):
+        frame = next(container.decode(stream))
+        promised = {
+            "picture": ((frame.width, frame.height), (_WIDTH, _HEIGHT)),
+            "matrix": (int(frame.colorspace), color.matrix),
+            "primaries": (int(frame.color_primaries), color.primaries),
+            "transfer": (int(frame.color_trc), color.transfer),
+            "range": (int(frame.color_range) == 2, color.full_range),
+            "pixel aspect ratio": (stream.sample_aspect_ratio or Fraction(1), Fraction(1)),
+            "interlaced": (frame.interlaced_frame, False),
+        }
+    broken = [f"{what} becomes {found}, not {wanted}" for what, (found, wanted) in promised.items() if found != wanted]
+    if broken:
+        raise EncodeError("; ".join(broken))
+
+
+def _shown(options: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in options.items()) or "its defaults"

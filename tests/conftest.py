@@ -1,0 +1,17 @@
+"""What several test modules share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def clips() -> Path:
+    """The folder of real clips; tests that need it skip where it is absent."""
+    folder = Path(os.environ.get("TELECINE_CLIPS", "clips-not-set"))
+    if not folder.is_dir():
+        pytest.skip(f"no real clips at {folder}: set TELECINE_CLIPS")
+    return folder
