@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import ctypes
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from av import VideoFrame
 from av.video.reformatter import VideoReformatter
 
@@ -61,7 +63,7 @@ def main() -> None:
     raise SystemExit(0 if held else 1)
 
 
-def converter(layout: str, frames: list[np.ndarray[tuple[int, ...], np.dtype[np.generic]]]) -> Callable[[int], None]:
+def converter(layout: str, frames: Sequence[npt.NDArray[Any]]) -> Callable[[int], None]:
     """What `VideoWriter.write` does to a frame before it is queued."""
     conversion, recognizer = Conversion(BT709), Recognizer(layout)
     planes = VideoFrame(WIDTH, HEIGHT, "yuv420p")

@@ -12,11 +12,13 @@ FRAME_RATES = {
     "cogvideox-1.5": 16,
     "cogvideox-diffusers": 16,
     "cogvideox-sat": 8,
+    "consisid": 8,
     "wan-2.1": 16,
     "wan-2.2": 16,
     "wan-2.2-ti2v-5b": 24,
     "wan-animate": 30,
     "hunyuanvideo": 24,
+    "framepack": 30,
     "ltx-video": 25,
     "ltx-2": 24,
     "mochi": 30,
@@ -29,9 +31,11 @@ FRAME_RATES = {
 
 
 def _cogvideox(pipe: object) -> str:
+    transformer = getattr(pipe, "transformer", None)
+    if transformer is None:
+        raise OptionError(f"a {type(pipe).__name__} without its transformer can be CogVideoX 1.0 or 1.5: pass fps=")
     # 1.5 packs two latent frames into a patch; 1.0 has no such setting (diffusers, cogvideox_transformer_3d.py).
-    patch_frames = _config(getattr(pipe, "transformer", None), "patch_size_t")
-    return "cogvideox-1.0" if patch_frames is None else "cogvideox-1.5"
+    return "cogvideox-1.0" if _config(transformer, "patch_size_t") is None else "cogvideox-1.5"
 
 
 def _wan(pipe: object) -> str:
@@ -43,6 +47,8 @@ _PIPELINES: tuple[tuple[str, Callable[[object], str]], ...] = (
     ("CogVideoX", _cogvideox),
     ("WanAnimate", lambda pipe: "wan-animate"),
     ("Wan", _wan),
+    ("ConsisID", lambda pipe: "consisid"),
+    ("HunyuanVideoFramepack", lambda pipe: "framepack"),
     ("HunyuanVideo", lambda pipe: "hunyuanvideo"),
     ("LTX2", lambda pipe: "ltx-2"),
     ("LTX", lambda pipe: "ltx-video"),
@@ -69,10 +75,12 @@ def recommended_fps(pipe_or_name: object) -> Fraction:
     cogvideox-1.5            16  the same ("81 or 161 frames … at 16 fps")
     cogvideox-diffusers      16  the same, `--fps` default
     cogvideox-sat             8  zai-org/CogVideo sat/arguments.py, `--sampling-fps` default
+    consisid                  8  diffusers pipeline_consisid.py, its example
     wan-2.1, wan-2.2         16  Wan-Video/Wan2.2 wan/configs/shared_config.py, `sample_fps`
     wan-2.2-ti2v-5b          24  Wan-Video/Wan2.2 wan/configs/wan_ti2v_5B.py, `sample_fps`
     wan-animate              30  Wan-Video/Wan2.2 wan/configs/wan_animate_14B.py, `sample_fps`
     hunyuanvideo             24  Tencent-Hunyuan/HunyuanVideo sample_video.py (diffusers' example has 15)
+    framepack                30  diffusers pipeline_hunyuan_video_framepack.py, its example
     ltx-video                25  diffusers pipeline_ltx.py, `frame_rate` default: what the model is told, so pass yours
     ltx-2                    24  Lightricks/LTX-2 ltx_pipelines/utils/constants.py, `frame_rate`
     mochi                    30  genmoai/mochi src/genmo/lib/utils.py, `save_video`
@@ -98,9 +106,9 @@ def recommended_fps(pipe_or_name: object) -> Fraction:
 def _name_of(pipe: object) -> str:
     for kind in type(pipe).__mro__:  # a subclass of one's own is known by its parent
         for beginning, name in _PIPELINES:
-            if kind.__name__.startswith(beginning):
+            if kind.__name__.startswith(beginning) and kind.__name__.endswith("Pipeline"):  # no mixin
                 return name(pipe)
-    return type(pipe).__name__
+    return pipe.__name__ + ", a class," if isinstance(pipe, type) else type(pipe).__name__
 
 
 def _config(part: object, name: str) -> object:

@@ -37,7 +37,8 @@ class VerifyReport:
         psnr: Of all samples of all frames together, as 8-bit 4:2:0 Y'CbCr, in dB: at least 30. Infinite if equal.
         ssim: The mean over the frames of FFmpeg's `All`, on the same planes, 1 being equal: at least 0.9.
         color_error: The largest difference of a mean colour, in steps of 255: at most 4. It is taken on RGB, decoded by
-            the file's tags, in each of 4x4 cells of each frame and each channel.
+            the file's tags, in each of 4x4 cells of each frame and each channel, against the frame with its chroma
+            halved as 4:2:0 has it.
         worst_frame: The index of the frame with the lowest PSNR.
         problems: What is wrong, in words.
     """
@@ -111,7 +112,7 @@ def verify(
             problems.append(f"the file is {picture.width}x{picture.height}, the frames {frame.size[0]}x{frame.size[1]}")
             continue
         by_its_color = replace(conversion, color=replace(color, full_range=False))
-        differences.append(_difference(picture, to_rgb(picture, color, location), frame, by_its_color))
+        differences.append(_difference(picture, color, location, frame, by_its_color))
     if decoded_count != expected_count:
         problems.insert(0, f"the file has {decoded_count} frames, {expected_count} were given")
     return _report(Path(path), decoded_count, expected_count, differences, problems)
@@ -135,14 +136,16 @@ def _report(
     return VerifyReport(path, decoded_count, expected_count, psnr, ssim, color_error, worst, tuple(problems))
 
 
-def _difference(decoded: VideoFrame, rgb: npt.NDArray[np.uint8], frame: Frame, conversion: Conversion) -> _Difference:
+def _difference(
+    decoded: VideoFrame, color: Color, location: tuple[float, float], frame: Frame, conversion: Conversion
+) -> _Difference:
     reference = VideoFrame(decoded.width + decoded.width % 2, decoded.height + decoded.height % 2, "yuv420p")
     conversion.to_planes(frame, reference)
     picture = decoded.reformat(reference.width, reference.height, "yuv420p", dst_color_range="MPEG")
     figures = _measured(picture, reference)
     width, height = frame.size
-    shown = _cell_means(rgb[:height, :width].astype(np.float64))
-    given = _cell_means(_as_rgb(frame, conversion))
+    shown = _cell_means(to_rgb(decoded, color, location)[:height, :width])
+    given = _cell_means(to_rgb(reference, conversion.color)[:height, :width])
     return _Difference(figures["psnr.mse_avg"], figures["ssim.All"], float(np.abs(shown - given).max()))
 
 
@@ -169,21 +172,11 @@ def _measured(picture: VideoFrame, reference: VideoFrame) -> dict[str, float]:
     return {name.removeprefix("lavfi."): float(value) for name, value in found.items() if name.startswith("lavfi.")}
 
 
-def _as_rgb(frame: Frame, conversion: Conversion) -> npt.NDArray[np.float64]:
-    """A frame's colours from 0 to 255, opaque."""
-    low, high = conversion.stored_range(frame)
-    parts = np.clip((frame.values.astype(np.float64) - low) / (high - low), 0, 1)
-    if parts.shape[2] == 4:
-        alpha = parts[:, :, 3:]
-        parts = parts[:, :, :3] * alpha + np.array(conversion.background) * (1 - alpha)
-    return np.broadcast_to(parts * 255, (*parts.shape[:2], 3))
-
-
-def _cell_means(rgb: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _cell_means(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     height, width, _ = rgb.shape
     rows = np.unique(np.linspace(0, height, _CELLS, endpoint=False, dtype=int))
     columns = np.unique(np.linspace(0, width, _CELLS, endpoint=False, dtype=int))
-    sums = np.add.reduceat(np.add.reduceat(rgb, rows, axis=0), columns, axis=1)
+    sums = np.add.reduceat(np.add.reduceat(rgb, rows, axis=0, dtype=np.float64), columns, axis=1)
     pixels = np.outer(np.diff(rows, append=height), np.diff(columns, append=width))
     means: npt.NDArray[np.float64] = sums / pixels[:, :, None]
     return means

@@ -1,0 +1,146 @@
+"""A real headless Chromium that opens a video file, shows its frames as pixels, and plays it."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from playwright.sync_api import Page, sync_playwright
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+# No sandbox: a container's root can't have one. No GPU, so that it converts colours the same way everywhere. The others
+# keep it off the network.
+_ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+# The file comes in through a file input: the page has it as its own, so a canvas that it is drawn on can be read, and
+# no server is needed. What is waited for fails on the video's error, and in the end: a hung test would say nothing.
+_PAGE = """
+<input type="file"><video muted></video>
+<script>
+const video = document.querySelector("video");
+
+function waitFor(what, start) {
+    return new Promise((done, failed) => {
+        video.addEventListener("error", () => failed(new Error(video.error.message)), {once: true});
+        setTimeout(() => failed(new Error(`no ${what} in 60 s`)), 60000);
+        start(done, failed);
+    });
+}
+
+// At `loadeddata` and `seeked` a canvas may still get the picture before, or an empty one: only a frame's callback
+// tells that it is up. `load` awaits the first frame's too, or it could pass for that of the first seek.
+function nextFrame(start) {
+    return waitFor("frame", done => {
+        video.requestVideoFrameCallback((now, frame) => done(frame.mediaTime));
+        start();
+    });
+}
+
+let shown = null;  // the position asked for last, and the time of the frame that is up since
+
+async function load() {
+    const file = URL.createObjectURL(document.querySelector("input").files[0]);
+    shown = {at: 0, time: await nextFrame(() => { video.src = file; })};
+    return [video.videoWidth, video.videoHeight, video.duration];
+}
+
+async function show(seconds) {
+    if (seconds !== shown.at)  // no frame comes of a seek to where it is
+        shown = {at: seconds, time: await nextFrame(() => { video.currentTime = seconds; })};
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+    const context = canvas.getContext("2d");
+    context.drawImage(video, 0, 0);
+    const bytes = context.getImageData(0, 0, canvas.width, canvas.height).data;
+    const parts = [];
+    for (let at = 0; at < bytes.length; at += 32768)  // a call takes so many arguments
+        parts.push(String.fromCharCode(...bytes.subarray(at, at + 32768)));
+    return [shown.time, btoa(parts.join(""))];
+}
+
+async function play() {
+    await waitFor("end", (done, failed) => {
+        video.addEventListener("ended", done, {once: true});
+        video.currentTime = 0;
+        video.playbackRate = 16;
+        video.play().catch(failed);
+    });
+    return [video.played.start(0), video.played.end(0)];
+}
+</script>
+"""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What the video element says of the file."""
+
+    width: int
+    height: int
+    duration: float
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A frame on the screen: its own time in the file, and its pixels, (height, width, 3) uint8 RGB."""
+
+    time: float
+    rgb: npt.NDArray[np.uint8]
+
+
+def find_chromium() -> str | None:
+    """Find the executable of a Chromium or Chrome."""
+    return next(filter(None, map(shutil.which, _NAMES)), None)
+
+
+class Browser:
+    """A page with one video element."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._size = (0, 0)
+
+    def load(self, path: str | os.PathLike[str]) -> Loaded:
+        """Open a video file; fails where the browser can't play it."""
+        self._page.set_content(_PAGE)
+        self._page.set_input_files("input", os.fspath(path))
+        width, height, duration = self._page.evaluate("load()")
+        self._size = width, height
+        return Loaded(width, height, duration)
+
+    def show(self, seconds: float) -> Shown:
+        """Seek, and give the frame that is shown then."""
+        time, pixels = self._page.evaluate("seconds => show(seconds)", seconds)
+        width, height = self._size
+        rgba = np.frombuffer(base64.b64decode(pixels), np.uint8).reshape(height, width, 4)
+        assert (rgba[:, :, 3] == 255).all(), "the canvas was drawn on before the video had a picture"
+        return Shown(time, rgba[:, :, :3])
+
+    def play(self) -> tuple[float, float]:
+        """Play from the start to the end, fast, and give the time range that was played. Load again before `show`."""
+        start, end = self._page.evaluate("play()")
+        return start, end
+
+
+@contextmanager
+def chromium(executable: str) -> Iterator[Browser]:
+    """Run a Chromium as long as the `with`."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=_ARGUMENTS)
+        with browser:
+            yield Browser(browser.new_page())
