@@ -1,0 +1,43 @@
+"""The README's Python, run in its order as a reader would, with a tiny CogVideoX for its pipeline."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import telecine
+
+from .tiny_cogvideox import FRAMES, generate, tiny_pipeline
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+class Pipeline:
+    """What the README calls `pipe`: takes a prompt, without the text encoder that would read it."""
+
+    def __init__(self) -> None:
+        self.transformer = tiny_pipeline("text").transformer
+
+    def __call__(self, prompt: str) -> Pipeline:
+        self.frames = generate(tiny_pipeline("text"), "pil")
+        return self
+
+
+class CogVideoXPipeline(Pipeline):
+    """By its name recommended_fps knows it."""
+
+
+def test_every_line_of_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) == 4
+    names: dict[str, Any] = {"pipe": CogVideoXPipeline(), "chunks": [torch.zeros(1, 3, 8, 48, 64)] * 2}
+    counts = []
+    for block in blocks:
+        exec(compile(block, str(README), "exec"), names)
+        counts.append(telecine.probe("clip.mp4").frame_count)
+    assert counts == [FRAMES, 16, FRAMES, FRAMES]
