@@ -76,11 +76,13 @@ class EncodingThread:
     def abort(self) -> None:
         """Drop what is queued and let go of the file."""
         self._aborted.set()
-        if self._thread is not threading.current_thread():
-            with contextlib.suppress(TelecineError):
-                self.put(None)  # the thread drains the queue to its first None, so this can't wait forever
-            if self._thread.ident is not None:
-                self._thread.join()
+        if self._thread.ident is None or self._thread is threading.current_thread():
+            return
+        while self._thread.is_alive():  # it drains the queue to its first None, after an error too
+            with contextlib.suppress(queue.Full):
+                self._queue.put(None, timeout=_LOOK_AGAIN)
+                break
+        self._thread.join()
 
     def _run(self) -> None:
         frames = iter(self._queue.get, None)

@@ -11,21 +11,23 @@ import av.logging
 
 _lock = threading.Lock()
 _listeners = 0
-_level_before: int | None = None
+_before: tuple[int | None, bool] = None, True
 
 
 @contextmanager
 def captured_log() -> Iterator[list[tuple[int, str, str]]]:
     """Collect (level, component, message) of the warnings and errors that FFmpeg logs on this thread.
 
-    PyAV's log level belongs to the whole process: it is raised while somebody listens, and put back after.
+    PyAV's log level belongs to the whole process: it is raised while somebody listens, and put back after. So is its
+    habit to drop a line that is the same as the one before, which may be another listener's.
     """
-    global _listeners, _level_before
+    global _listeners, _before
     with _lock:
         if _listeners == 0:
-            _level_before = av.logging.get_level()
-            if _level_before is None or _level_before < av.logging.WARNING:
+            _before = av.logging.get_level(), av.logging.get_skip_repeated()
+            if _before[0] is None or _before[0] < av.logging.WARNING:
                 av.logging.set_level(av.logging.WARNING)
+            av.logging.set_skip_repeated(False)
         _listeners += 1
     try:
         with av.logging.Capture(local=True) as lines:
@@ -34,7 +36,8 @@ def captured_log() -> Iterator[list[tuple[int, str, str]]]:
         with _lock:
             _listeners -= 1
             if _listeners == 0:
-                av.logging.set_level(_level_before)
+                av.logging.set_level(_before[0])
+                av.logging.set_skip_repeated(_before[1])
 
 
 def in_words(error: BaseException, lines: list[tuple[int, str, str]]) -> str:

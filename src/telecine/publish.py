@@ -159,7 +159,11 @@ def _move_without_overwriting(hidden: str, target: str) -> None:
             raise
         # A filesystem without hard links (FAT, some network shares): take the name first, then replace our own file.
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-        os.replace(hidden, target)
+        try:
+            os.replace(hidden, target)
+        except BaseException:
+            os.unlink(target)
+            raise
     else:
         os.unlink(hidden)
 

@@ -39,6 +39,8 @@ def try_encoder(settings: EncoderSettings, color: Color) -> VideoInfo:
         except (av.FFmpegError, ValueError, OSError) as error:
             raise OptionError(f"{asked} can't be opened: {in_words(error, lines)}") from error
     refused = [message.strip() for _, _, message in lines if re.match("Error parsing option", message)]
+    if encoder.context.time_base != 1 / settings.fps:
+        raise OptionError(f"{asked} counts in {encoder.context.time_base} s, not in frames of {1 / settings.fps} s")
     ignored = [f"no option {name!r}" for name in encoder.context.options]
     if ignored or refused:
         raise OptionError(f"{asked} ignores a part: {'; '.join(ignored + refused)}")
