@@ -37,6 +37,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+_CTRL_C = 130  # what typer makes of it
+
 FramesArgument = Annotated[
     list[str],
     typer.Argument(help="A folder or a glob of images, images, a .npy, .npz or .safetensors file, or a video."),
@@ -60,9 +62,10 @@ def run(arguments: list[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     warnings.showwarning = _show_warning
     try:
-        return app(arguments, standalone_mode=False) or 0
+        code = int(app(arguments, standalone_mode=False) or 0)
+        return _say("stopped", 1) if code == _CTRL_C else code
     except typer.Exit as error:
-        return error.exit_code
+        return _say("stopped", 1) if error.exit_code == _CTRL_C else error.exit_code
     except (typer.Abort, KeyboardInterrupt):
         return _say("stopped", 1)
     except Exception as error:

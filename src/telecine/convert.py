@@ -61,17 +61,18 @@ def parse_background(background: str | tuple[float, float, float] | None) -> Bac
     """
     if background is None:
         return None
+    accepted = "use a name, '#rrggbb' or (r, g, b) in [0, 1]"
     if isinstance(background, str):
         try:
             codes = ImageColor.getrgb(background)
         except ValueError as error:
-            raise OptionError(f"background={background!r} is no colour: {error}") from None
+            raise OptionError(f"background={background!r} is no colour: {accepted}") from error
         return codes[0] / 255, codes[1] / 255, codes[2] / 255
     with contextlib.suppress(TypeError, ValueError):
         red, green, blue = (float(part) for part in background)
         if all(0 <= part <= 1 for part in (red, green, blue)):
             return red, green, blue
-    raise OptionError(f"background={background!r} is no colour: use a name, '#rrggbb' or (r, g, b) in [0, 1]")
+    raise OptionError(f"background={background!r} is no colour: {accepted}")
 
 
 @dataclass(frozen=True)
@@ -173,6 +174,8 @@ def to_rgb(frame: VideoFrame, color: Color, location: tuple[float, float] = LEFT
     """
     if frame.format.is_rgb:
         return frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+    if frame.format.name in ("gray", "gray10le", "gray12le", "gray16le"):
+        return _gray_to_rgb(frame, color)
     match = _PLANAR.fullmatch(frame.format.name)
     if match is None:
         frame = frame.reformat(format="yuv444p16le")
@@ -197,14 +200,27 @@ def to_rgb(frame: VideoFrame, color: Color, location: tuple[float, float] = LEFT
     return rgb
 
 
+def _gray_to_rgb(frame: VideoFrame, color: Color) -> npt.NDArray[np.uint8]:
+    """Show luma alone: FFmpeg's own conversion takes it for full range, whatever its tag."""
+    depth = frame.format.components[0].bits
+    black, white, _ = _codes(depth, color.full_range)
+    level = (frame.to_ndarray().astype(np.float64) - black) * (255 / (white - black))
+    gray = np.clip(np.rint(level), 0, 255).astype(np.uint8)
+    return np.repeat(gray[:, :, None], 3, axis=2)
+
+
+def _codes(depth: int, full_range: bool) -> tuple[int, int, int]:
+    """The codes of black and white, and the swing of chroma (BT.709 §4.6, BT.2100 table 9)."""
+    if full_range:
+        return 0, 2**depth - 1, 2**depth - 1
+    return 16 << depth - 8, 235 << depth - 8, 224 << depth - 8
+
+
 @functools.lru_cache(maxsize=64)
 def _inverse_matrix(color: Color, depth: int, full_range: bool) -> _convert.InverseMatrix:
     kr, kb = color.luma_weights
     kg = 1 - kr - kb
-    if full_range:
-        black, white, swing = 0, 2**depth - 1, 2**depth - 1
-    else:
-        black, white, swing = (code << depth - 8 for code in (16, 235, 224))
+    black, white, swing = _codes(depth, full_range)
     neutral = 1 << depth - 1
     luma, chroma = 255 / (white - black), 255 / swing
     r_cr, b_cb = 2 * (1 - kr) * chroma, 2 * (1 - kb) * chroma

@@ -43,7 +43,9 @@ def captured_log() -> Iterator[list[tuple[int, str, str]]]:
 def in_words(error: BaseException, lines: list[tuple[int, str, str]]) -> str:
     """Say what FFmpeg said: its logged errors, or else its warnings, or else the error's own text."""
     for level in (av.logging.ERROR, av.logging.WARNING):
-        said = [f"{component}: {message.strip()}" for severity, component, message in lines if severity <= level]
+        said = [
+            f"{component}: {' '.join(message.split())}" for severity, component, message in lines if severity <= level
+        ]
         if said:
             return "; ".join(dict.fromkeys(said))
     return str(error) or type(error).__name__

@@ -152,10 +152,9 @@ def _chunk(array: npt.NDArray[Any], layout: str, where: str) -> npt.NDArray[Any]
             f"an array of shape {array.shape} holds {batch} videos ({layout}): export frames[i] one by one, "
             "or telecine.grid(frames) to see them side by side"
         )
-    for letter in "THWCB":
-        if letter not in layout:
-            array, layout = array[..., None], layout + letter
-    array = array.transpose([layout.index(letter) for letter in "BTHWC"])[0]
+    missing = [letter for letter in "THWCB" if letter not in layout]
+    letters = layout + "".join(missing)
+    array = array.reshape(array.shape + (1,) * len(missing)).transpose([letters.index(letter) for letter in "BTHWC"])[0]
     if array.shape[3] not in (1, 3, 4):
         raise FrameError(f"{where} has {array.shape[3]} channels, read as {layout}: 1, 3 or 4 are accepted")
     return array
@@ -210,6 +209,8 @@ def image_pixels(image: Image.Image) -> npt.NDArray[np.uint8]:
     Pillow keeps RGB as four bytes a pixel and exports them by the Arrow C data interface (Pillow 11.2 and later, for an
     image in one block of memory: up to 16 MiB unless told otherwise). What it does not export is copied.
     """
+    if 0 in image.size:
+        raise FrameError(f"an image of {image.width}x{image.height} is empty")
     if image.mode == "La":  # premultiplied: Pillow converts it to nothing else
         image = image.convert("LA")
     mode = "RGBA" if image.has_transparency_data else _IMAGE_MODES.get(image.mode, "RGB")
@@ -308,7 +309,7 @@ def _check_agreement(first: Frame, frame: Frame) -> None:
 
 
 def _described(given: object) -> str:
-    text = repr(given)
+    text = " ".join(repr(given).split())
     return f"{type(given).__name__} {text if len(text) <= 40 else text[:37] + '...'}"
 
 

@@ -102,15 +102,15 @@ def open_video(path: VideoSource) -> Iterator[tuple[InputContainer, VideoStream]
     with _opened(path) as file, captured_log() as lines:
         name = _name_of(file)
         try:
-            container = av.open(file)
+            container = av.open(file, metadata_errors="replace")
         except (av.FFmpegError, OSError, ValueError) as error:  # UnicodeError is a ValueError
             raise FrameError(f"{name!r} can't be read as a video: {in_words(error, lines)}") from error
         with container:
             stream = next(iter(container.streams.video), None)
             if stream is None:
                 raise FrameError(f"{name!r} has no video stream")
-            if stream.codec_context is None:
-                raise FrameError(f"{name!r} has a video stream of a codec that FFmpeg does not know")
+            if stream.codec_context is None or 0 in (stream.codec_context.width, stream.codec_context.height):
+                raise FrameError(f"{name!r} can't be read as a video: FFmpeg does not know its codec or size")
             try:
                 yield cast(InputContainer, container), stream
             except av.FFmpegError as error:

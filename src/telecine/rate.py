@@ -15,7 +15,7 @@ FrameRate: TypeAlias = "int | float | str | Fraction | SupportsFloat"
 _SHORT = {Fraction(nominal): Fraction(exact * 1000, 1001) for nominal, exact in
           (("23.976", 24), ("29.97", 30), ("59.94", 60), ("119.88", 120))}  # fmt: skip
 _MOST_TICKS = 2**31 - 1  # a media time scale is 32 bit (ISO/IEC 14496-12 8.4.2)
-MOST_TICKS_A_FRAME = 2**29  # and so is a sample's duration (8.6.1.2); encoders need room for a few of them
+MOST_TICKS_A_FRAME = 2**26  # and so are a sample's duration and its offset, by what frames are reordered (8.6.1)
 
 
 def parse_fps(fps: FrameRate) -> Fraction:
@@ -50,4 +50,4 @@ def _fraction(fps: FrameRate) -> Fraction:
     if "/" in text:
         return decimal
     simple = decimal.limit_denominator(1001)  # 23.976023976023978 is 24000/1001
-    return _SHORT.get(decimal) or (simple if float(simple) == float(decimal) else decimal)
+    return _SHORT.get(decimal) or (simple if math.isclose(simple, decimal, rel_tol=1e-15) else decimal)

@@ -44,5 +44,10 @@ def decoded_frames(path: str | os.PathLike[str]) -> Iterator[tuple[VideoFrame, C
         if color.matrix in _UNSPECIFIED_MATRICES:
             color = replace(color, matrix=Color.of_size(stream.width, stream.height).matrix)
         location = CENTER_SITED if stream.codec_context.name in _CENTER_SITED_CODECS else LEFT_SITED
-        for frame in container.decode(stream):
-            yield frame, color, location
+        try:
+            for frame in container.decode(stream):
+                yield frame, color, location
+        finally:
+            # A decoder that is freed while its threads log, of a damaged file, waits for them with the GIL that they
+            # wait for.
+            stream.codec_context.flush_buffers()

@@ -6,7 +6,7 @@ import glob
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,8 @@ def images_in_order(paths: Iterable[Path], given: str, allow_gaps: bool = False)
     if not images:
         raise FrameError(f"{given!r} has no images")
     if not allow_gaps:
-        _check_numbering(images)
+        for _, siblings in groupby(images, key=lambda image: image.parent):
+            _check_numbering(list(siblings))
     return images
 
 
@@ -107,7 +108,7 @@ def _video(name: str) -> Iterator[npt.NDArray[np.uint8]]:
 
 def _npy(name: str) -> npt.NDArray[Any]:
     try:
-        array: npt.NDArray[Any] = np.load(name, mmap_mode="r", allow_pickle=False)
+        array: npt.NDArray[Any] = np.lib.format.open_memmap(name, mode="r")
     except (OSError, ValueError, EOFError) as error:
         raise FrameError(f"{name!r} can't be read as an array: {error}") from error
     return array

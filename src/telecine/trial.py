@@ -63,7 +63,7 @@ def _black(pixel_format: str) -> VideoFrame:
 def _check_picture(file: io.BytesIO, color: Color) -> None:
     """Compare what the stream itself says, which a decoder believes before the container."""
     with open_video(file) as (container, stream):
-        frame = next(container.decode(stream))
+        (frame, *_) = container.decode(stream)
         promised = {
             "picture": ((frame.width, frame.height), (_WIDTH, _HEIGHT)),
             "matrix": (int(frame.colorspace), color.matrix),

@@ -24,7 +24,9 @@ from .sources import open_frames
 LEAST_PSNR = 30.0
 LEAST_SSIM = 0.9
 MOST_COLOR_ERROR = 4.0
-_CELLS = 4  # a frame's colours are averaged in 4 by 4 cells
+_CELLS, _LEAST_CELL = 4, 16  # a frame's colours are averaged in 4 by 4 cells, of 16 pixels a side at least
+
+_LEAST_SIDE_OF_SSIM = 16  # its windows are of 8 samples, of halved chroma too
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,11 @@ class VerifyReport:
         path: The file.
         frame_count: Frames in the file; `expected_frame_count` were given, and must be as many.
         psnr: Of all samples of all frames together, as 8-bit 4:2:0 Y'CbCr, in dB: at least 30. Infinite if equal.
-        ssim: The mean over the frames of FFmpeg's `All`, on the same planes, 1 being equal: at least 0.9.
+        ssim: The mean over the frames of FFmpeg's `All`, on the same planes, 1 being equal: at least 0.9. NaN for
+            frames that are smaller than its windows.
         color_error: The largest difference of a mean colour, in steps of 255: at most 4. It is taken on RGB, decoded by
-            the file's tags, in each of 4x4 cells of each frame and each channel, against the frame with its chroma
-            halved as 4:2:0 has it.
+            the file's tags, in each of 4x4 cells of each frame (fewer of a small one) and each channel, against the
+            frame with its chroma halved as 4:2:0 has it.
         worst_frame: The index of the frame with the lowest PSNR.
         problems: What is wrong, in words.
     """
@@ -146,7 +149,8 @@ def _difference(
     width, height = frame.size
     shown = _cell_means(to_rgb(decoded, color, location)[:height, :width])
     given = _cell_means(to_rgb(reference, conversion.color)[:height, :width])
-    return _Difference(figures["psnr.mse_avg"], figures["ssim.All"], float(np.abs(shown - given).max()))
+    ssim = figures["ssim.All"] if min(width, height) >= _LEAST_SIDE_OF_SSIM else math.nan
+    return _Difference(figures["psnr.mse_avg"], ssim, float(np.abs(shown - given).max()))
 
 
 def _measured(picture: VideoFrame, reference: VideoFrame) -> dict[str, float]:
@@ -174,8 +178,10 @@ def _measured(picture: VideoFrame, reference: VideoFrame) -> dict[str, float]:
 
 def _cell_means(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     height, width, _ = rgb.shape
-    rows = np.unique(np.linspace(0, height, _CELLS, endpoint=False, dtype=int))
-    columns = np.unique(np.linspace(0, width, _CELLS, endpoint=False, dtype=int))
+    rows, columns = (
+        np.linspace(0, side, max(1, min(_CELLS, side // _LEAST_CELL)), endpoint=False, dtype=int)
+        for side in (height, width)
+    )
     sums = np.add.reduceat(np.add.reduceat(rgb, rows, axis=0, dtype=np.float64), columns, axis=1)
     pixels = np.outer(np.diff(rows, append=height), np.diff(columns, append=width))
     means: npt.NDArray[np.float64] = sums / pixels[:, :, None]

@@ -1,0 +1,75 @@
+"""Real clips of video models, exported at their size and scaled up: they verify, and hold their colours twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+import telecine
+
+COGVIDEOX = ["cogvideox-1.mp4", "cogvideox-2.mp4", "cogvideox-horse.mp4"]
+FRAMES, FPS = 49, 8
+
+
+def scaled(clip: Path, width: int, height: int) -> Iterator[Image.Image]:
+    for frame in telecine.read_frames(clip):
+        yield Image.fromarray(frame).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def mean_codes(path: Path | telecine.Video) -> npt.NDArray[np.float64]:
+    """The mean Y', Cb and Cr of each frame, as they are decoded."""
+    with av.open(str(path)) as container:
+        frames = [frame.to_ndarray(format="yuv420p") for frame in container.decode(video=0)]
+    rows = len(frames[0]) * 2 // 3  # of luma; those of Cb and Cr follow
+    return np.array([[part.mean() for part in np.split(frame, [rows, rows * 5 // 4])] for frame in frames])
+
+
+@pytest.mark.parametrize("name", COGVIDEOX)
+def test_a_cogvideox_clip_at_its_own_size_verifies(clips: Path, tmp_path: Path, name: str) -> None:
+    video = telecine.export_video(clips / name, tmp_path / name, fps=FPS)
+    assert (video.width, video.height, video.frame_count, video.fps) == (720, 480, FRAMES, Fraction(FPS))
+    assert video.notes == ()
+    report = telecine.verify(video, clips / name)
+    assert report.problems == ()
+    assert report.frame_count == report.expected_frame_count == FRAMES
+    info = telecine.probe(video)
+    assert (info.color.matrix_name, info.index_in_front) == ("smpte170m", True)
+    assert info.duration == FRAMES / video.fps
+
+
+@pytest.mark.parametrize("name", COGVIDEOX)
+def test_a_cogvideox_clip_scaled_to_1360x768_verifies(clips: Path, tmp_path: Path, name: str) -> None:
+    video = telecine.export_video(scaled(clips / name, 1360, 768), tmp_path / name, fps=16)
+    assert (video.width, video.height, video.frame_count, video.fps) == (1360, 768, FRAMES, Fraction(16))
+    assert telecine.verify(video, scaled(clips / name, 1360, 768)).problems == ()
+    assert telecine.probe(video).color.matrix_name == "bt709"
+
+
+def test_a_wan_clip_of_720p_verifies(clips: Path, tmp_path: Path) -> None:
+    source = clips / "wan-720p.mp4"
+    video = telecine.export_video(source, tmp_path / "clip.mp4", fps=telecine.probe(source).fps)
+    assert (video.width, video.height, video.frame_count, video.fps) == (1280, 720, 164, Fraction(24))
+    assert telecine.verify(video, source).problems == ()
+    assert telecine.probe(video).color.matrix_name == "bt709"
+
+
+@pytest.mark.parametrize("name", COGVIDEOX)
+def test_a_second_encode_moves_no_mean_colour_by_more_than_one_code(clips: Path, tmp_path: Path, name: str) -> None:
+    first = telecine.export_video(clips / name, tmp_path / "first.mp4", fps=FPS)
+    second = telecine.export_video(telecine.read_frames(first), tmp_path / "second.mp4", fps=FPS)
+    moved = np.abs(mean_codes(second) - mean_codes(first))
+    assert moved.shape == (FRAMES, 3)
+    assert moved.max() <= 1
+
+
+def test_an_image_to_video_input_is_exported(clips: Path, tmp_path: Path) -> None:
+    video = telecine.export_video(clips / "beach.png", tmp_path / "clip.mp4")
+    assert (video.width, video.height, video.frame_count) == (720, 480, 1)
+    assert telecine.verify(video, Image.open(clips / "beach.png")).problems == ()
