@@ -9,7 +9,7 @@ SOURCES := pyproject.toml CMakeLists.txt $(wildcard src/native/*)
 .PHONY: demo test lint bench clean
 
 demo: .venv/demo
-	$(BIN)/python examples/demo.py out
+	$(BIN)/python -m examples.demo out
 
 test: lint
 	$(BIN)/python -m pytest
@@ -20,8 +20,10 @@ lint: .venv/dev
 	$(BIN)/clang-format --dry-run --Werror src/native/*
 	$(BIN)/mypy
 
-bench: .venv/dev
-	$(BIN)/python bench/convert.py
+bench: .venv/bench
+	$(BIN)/python -m bench.convert
+	$(BIN)/python -m bench.latency
+	$(BIN)/python -m bench.memory
 
 clean:
 	rm -rf .venv build out
@@ -35,6 +37,10 @@ clean:
 
 .venv/demo: .venv/build $(SOURCES)
 	$(BIN)/pip install --quiet --no-build-isolation --editable '.[all]'
+	touch $@
+
+.venv/bench: .venv/dev
+	$(BIN)/pip install --quiet --no-build-isolation --editable '.[bench]'
 	touch $@
 
 .venv/dev: .venv/build $(SOURCES)

@@ -1,6 +1,6 @@
 """Exports a clip of a small synthetic scene, prints its facts, and draws a contact sheet of six of its frames.
 
-Run by `make demo`, or: python examples/demo.py FOLDER
+Run by `make demo`, or: python -m examples.demo FOLDER
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Benchmarks: every figure is a ratio in one run. `python -m bench.convert`, `python -m bench.latency`."""
