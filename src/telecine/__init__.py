@@ -24,6 +24,7 @@ from .export import export_video
 from .pipelines import recommended_fps
 from .probe import AudioInfo, VideoInfo, probe
 from .read import read_frames
+from .recover import recover
 from .sources import open_frames
 from .verify import VerifyReport, verify
 from .video import Video
@@ -51,5 +52,6 @@ __all__ = [
     "probe",
     "read_frames",
     "recommended_fps",
+    "recover",
     "verify",
 ]

@@ -1,4 +1,4 @@
-"""The command `telecine`: export, probe, verify.
+"""The command `telecine`: export, probe, verify, recover.
 
 Exit codes: 0 done; 1 it failed, or `verify` found a difference; 2 the command line or an argument is wrong.
 """
@@ -26,6 +26,7 @@ from .errors import FrameError, OptionError, TelecineError, TelecineWarning
 from .export import export_video
 from .frames import Frames
 from .probe import VideoInfo, probe
+from .recover import orphans_in, recover
 from .sources import VIDEO_EXTENSIONS, images_in_order, open_frames
 from .verify import LEAST_PSNR, LEAST_SSIM, MOST_COLOR_ERROR, VerifyReport, verify
 from .video import Video
@@ -175,6 +176,25 @@ def _verify(
     else:
         print_table(facts_of_report(report))
     raise typer.Exit(0 if report.ok else 1)
+
+
+@app.command("recover")
+def _recover(
+    path: Annotated[Path | None, typer.Argument(help="The path that the export was to write, or its journal.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where the video goes.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--list", help="List the journals of dead writers in a folder.")
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
+) -> None:
+    """Make a video of what a killed or failed export left behind."""
+    if folder is not None:
+        for orphan in orphans_in(folder):
+            print(orphan)
+    elif path is not None:
+        print_table(facts_of_export(recover(path, output)))
+    else:
+        raise OptionError("recover needs a path, or --list and a folder")
 
 
 def _frames(given: list[str], allow_gaps: bool) -> Frames:

@@ -1,27 +1,20 @@
-"""An encoder: opens a stream with its options in a container, takes planes, and writes packets to a file object.
-
-The muxer sees a file object, never a name: what FFmpeg takes for a URL, a pattern or an option can't be one here.
-"""
+"""An encoder: opens a stream with its options, takes planes, and writes packets to a journal, a fragmented MP4."""
 
 from __future__ import annotations
 
-import functools
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import BinaryIO
 
 import av
-from av import VideoFrame
+from av import Packet, VideoFrame
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from .color import Color
 from .formats import Format
 from .rate import MOST_TICKS_A_FRAME
-
-_AVIO_FLAG_READ = 1
 
 
 @dataclass(frozen=True)
@@ -36,19 +29,14 @@ class EncoderSettings:
 
 
 class Encoder:
-    """A stream of one picture size in a container that is being written to `file`."""
+    """A stream of one picture size in a fragmented MP4 that is being written to `journal`."""
 
-    def __init__(self, file: BinaryIO, settings: EncoderSettings, color: Color, width: int, height: int) -> None:
-        container = settings.format.container
+    def __init__(self, journal: BinaryIO, settings: EncoderSettings, color: Color, width: int, height: int) -> None:
         self._fps = settings.fps
         self._count = 0
+        self.written = 0  # frames that are in the journal
         self._container = av.open(
-            file,
-            "w",
-            format=container.muxer,
-            container_options=_muxer_options(settings.fps),
-            io_open=functools.partial(_reopen, file),
-            buffer_size=1 << 18,
+            journal, "w", format="mp4", container_options=_muxer_options(settings.fps), buffer_size=1 << 18
         )
         stream = self._container.add_stream(settings.format.codec.encoder, rate=settings.fps)
         assert isinstance(stream, VideoStream)
@@ -62,37 +50,41 @@ class Encoder:
         frame.pts, frame.time_base, frame.duration = self._count, 1 / self._fps, 1
         self._count += 1
         for packet in self._stream.encode(frame):
-            self._container.mux(packet)
+            self._write(packet)
 
     def finish(self, stop: Callable[[], bool]) -> None:
-        """Write what is still in the encoder, unless told to stop, and the index, in front of the packets."""
+        """Write what is still in the encoder, unless told to stop, and close the journal."""
         if not stop():
             for packet in self._stream.codec_context.encode_lazy(None):
                 packet.stream = self._stream
-                self._container.mux(packet)
+                self._write(packet)
                 if stop():
                     break
         self._container.close()
 
+    def _write(self, packet: Packet[VideoStream]) -> None:
+        self._container.mux(packet)
+        self.written += 1
+
     def close(self) -> None:
-        """Let go of the file, finished or not."""
+        """Let go of the journal, finished or not."""
         self._container.close()
 
 
 def _muxer_options(fps: Fraction) -> dict[str, str]:
-    # The media and the movie count in the same ticks, of which every frame lasts a whole number: durations and edit
-    # lists are exact (ISO/IEC 14496-12 8.2.2, 8.4.2). At least 10,000 ticks a second, as FFmpeg itself takes, while a
-    # frame's fit its 32 bits with room for what encoders add.
+    # The media and the movie count in the same ticks, of which every frame lasts a whole number: durations are exact
+    # (ISO/IEC 14496-12 8.2.2, 8.4.2). At least 10,000 ticks a second, as FFmpeg itself takes, while a frame's fit its
+    # 32 bits with room for what encoders add.
     ticks = fps.numerator
     while ticks < 10_000 and 2 * ticks / fps <= MOST_TICKS_A_FRAME:
         ticks *= 2
-    return {"movflags": "+faststart", "video_track_timescale": str(ticks), "movie_timescale": str(ticks)}
-
-
-def _reopen(file: BinaryIO, url: str, flags: int, options: object) -> BinaryIO:
-    """Open the file again for the muxer, which reads what it shifts to make room for the index in front."""
-    assert flags == _AVIO_FLAG_READ
-    return io.BytesIO(file.getvalue()) if isinstance(file, io.BytesIO) else open(file.name, "rb")
+    return {
+        # The index first, then each frame in a fragment of its own, handed over at once.
+        "movflags": "+empty_moov+default_base_moof+frag_every_frame",
+        "fflags": "+flush_packets",
+        "video_track_timescale": str(ticks),
+        "movie_timescale": str(ticks),
+    }
 
 
 def _configure(context: VideoCodecContext, settings: EncoderSettings, color: Color, width: int, height: int) -> None:

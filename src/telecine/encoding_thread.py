@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
+import math
 import queue
 import threading
+import time
 from collections.abc import Iterable
 
 import av
@@ -14,11 +15,12 @@ from av import VideoFrame
 
 from .color import Color
 from .encode import Encoder, EncoderSettings
-from .errors import EncodeError, PublishError, TelecineError
+from .errors import EncodeError, TelecineError
 from .ffmpeg_log import captured_log, in_words
 from .publish import Publication
 
-_QUEUED_FRAMES = 8  # 12 MiB of planes at 1360x768: enough to keep the encoder busy while the caller converts
+_QUEUED_BYTES = 16 << 20  # ten frames of 1360x768: enough to keep the encoder busy while the caller converts
+_GRACE = 1.0  # seconds that `keep` gives to what is queued: Ctrl-C returns within two
 _LOOK_AGAIN = 0.2  # seconds after which a caller that waits for room sees that the thread was stopped by another
 
 
@@ -29,11 +31,12 @@ class EncodingThread:
         self, publication: Publication, settings: EncoderSettings, color: Color, width: int, height: int
     ) -> None:
         self._publication = publication
-        self._new_encoder = functools.partial(Encoder, publication.file, settings, color, width, height)
+        self._new_encoder = functools.partial(Encoder, publication.journal, settings, color, width, height)
         self._new_frame = functools.partial(VideoFrame, width, height, settings.format.pixel_format)
-        self._queue: queue.Queue[VideoFrame | None] = queue.Queue(_QUEUED_FRAMES)
+        self._queue: queue.Queue[VideoFrame | None] = queue.Queue(max(2, _QUEUED_BYTES // (width * height * 3 // 2)))
         self._encoded: queue.SimpleQueue[VideoFrame] = queue.SimpleQueue()
-        self._aborted = threading.Event()
+        self._stop_at = math.inf
+        self.frames_kept = 0
         self._error: TelecineError | None = None
         # A daemon, for an open writer must not keep the interpreter from ending: the writer's finalizer stops it then.
         self._thread = threading.Thread(target=self._run, name="telecine-encode", daemon=True)
@@ -50,6 +53,11 @@ class EncodingThread:
             return self._new_frame()
         frame.make_writable()  # other memory, should the encoder still look at this one's
         return frame
+
+    @property
+    def queued(self) -> int:
+        """How many frames wait to be encoded."""
+        return self._queue.qsize()
 
     def put(self, planes: VideoFrame | None) -> None:
         """Queue a frame, or the end; waits while the queue is full.
@@ -74,8 +82,16 @@ class EncodingThread:
             raise self._error
 
     def abort(self) -> None:
-        """Drop what is queued and let go of the file."""
-        self._aborted.set()
+        """Drop what is queued and let go of the journal."""
+        self._stop(at=-math.inf)
+
+    def keep(self) -> int:
+        """Encode what is queued, for a second at most, and complete the journal. Gives the frames that are in it."""
+        self._stop(at=time.monotonic() + _GRACE)
+        return self.frames_kept
+
+    def _stop(self, at: float) -> None:
+        self._stop_at = at
         if self._thread.ident is None or self._thread is threading.current_thread():
             return
         while self._thread.is_alive():  # it drains the queue to its first None, after an error too
@@ -97,21 +113,24 @@ class EncodingThread:
     def _encode(self, encoder: Encoder, frames: Iterable[VideoFrame]) -> None:
         try:
             for frame in frames:
-                if not self._aborted.is_set():
+                if not self._stopped():
                     encoder.encode(frame)
                 self._encoded.put(frame)
-            encoder.finish(self._aborted.is_set)
+            encoder.finish(self._stopped)
         except BaseException:
             with contextlib.suppress(Exception):
                 encoder.close()
             raise
+        finally:
+            self.frames_kept = encoder.written
+
+    def _stopped(self) -> bool:
+        return time.monotonic() >= self._stop_at
 
     def _as_telecine_error(self, error: BaseException, lines: list[tuple[int, str, str]]) -> TelecineError:
         failed: TelecineError
         if isinstance(error, OSError) and not isinstance(error, av.FFmpegError):
-            path = self._publication.path
-            said = f"writing {path!r} failed: {error.strerror or error}"
-            failed = PublishError.of(error.errno or errno.EIO, said, path)
+            failed = self._publication.failure(error)
         else:
             failed = EncodeError(f"the encoder failed: {in_words(error, lines)}")
         failed.__cause__ = error

@@ -14,6 +14,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from .boxes import index_in_front
 from .color import Color
 from .errors import FrameError
 from .ffmpeg_log import captured_log, in_words
@@ -86,7 +87,7 @@ def probe(path: VideoSource) -> VideoInfo:
             duration=duration,
             color=color_of(stream),
             size_bytes=file.seek(0, os.SEEK_END),
-            index_in_front=_index_in_front(file),
+            index_in_front=index_in_front(file),
             audio=_audio(container),
             metadata={name: text for name, text in container.metadata.items() if name not in _BRANDS},
         )
@@ -159,27 +160,3 @@ def _audio(container: InputContainer) -> AudioInfo | None:
         return None
     context = container.streams.audio[0].codec_context
     return AudioInfo(context.codec.canonical_name, context.sample_rate, context.channels)
-
-
-def _index_in_front(file: BinaryIO) -> bool | None:
-    """Tell whether `moov` comes before `mdat` (ISO/IEC 14496-12 8.2.1, 8.1.1); None where the file has neither."""
-    kinds = (kind for kind in _top_level_boxes(file) if kind in (b"moov", b"mdat"))
-    first = next(kinds, None)
-    return None if first is None else first == b"moov"
-
-
-def _top_level_boxes(file: BinaryIO) -> Iterator[bytes]:
-    """Give the types of the top-level boxes; ends at what can't be one (ISO/IEC 14496-12 4.2)."""
-    at, end = 0, file.seek(0, os.SEEK_END)
-    while at + 8 <= end:
-        file.seek(at)
-        header = file.read(16)
-        size, kind = int.from_bytes(header[:4], "big"), header[4:8]
-        if size == 1:
-            size = int.from_bytes(header[8:16], "big")
-        elif size == 0:
-            size = end - at
-        if size < 8 or not kind.isalnum():
-            return
-        yield kind
-        at += size

@@ -1,45 +1,34 @@
-"""Where the bytes go: a hidden file beside the target while writing, and one atomic step at the end.
+"""Where the bytes go: a journal beside the target while writing, and one atomic step at the end.
 
-Until `commit` the path holds what it held; after it, the whole new file, synced. `discard` leaves no trace.
+Until `commit` the path holds what it held; after it, the whole new file, synced. `discard` leaves no trace, `keep`
+leaves the journal for `telecine.recover`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import io
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from typing import BinaryIO, cast
 
 from .errors import OptionError, PublishError
+from .journal import WholeWrites, hidden_name, open_journal, remove_orphans, sync_folder
 
-_NAME_BYTES = 255  # what every common filesystem allows in a name
 _REFUSES_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-
-
-class _WholeWrites(io.FileIO):
-    """A file whose `write` writes all or raises, as a raw file's does not when the disk is all but full."""
-
-    def write(self, data: object) -> int:
-        left = memoryview(cast(bytes, data)).cast("B")
-        size = len(left)
-        while left:
-            left = left[super().write(left) :]
-        return size
 
 
 class Publication:
     """One file on its way to its path. Opening one proves that the folder can be written."""
 
     def __init__(self, path: str | os.PathLike[str], overwrite: bool = True) -> None:
-        """Make missing folders and open the hidden file.
+        """Make missing folders and open the journal.
 
         Raises:
             OptionError: the path can't be one: it has a NUL, or characters that the filesystem has no bytes for.
-            PublishError: it is a folder or no regular file, exists and `overwrite` is false, or can't be written.
+            PublishError: it is a folder or no regular file, exists and `overwrite` is false, can't be written, or is
+                being written by another writer.
         """
         self.path = os.fsdecode(path)
         try:
@@ -58,42 +47,63 @@ class Publication:
             self._mode = self._check_target()
             try:
                 self._make_folders(os.path.dirname(self._target))
-                self.file, self.hidden_path = _open_hidden(self._target)
+                self.journal = open_journal(self._target)
             except BaseException:
                 self._remove_made_folders()
                 raise
+        self._finished: BinaryIO | None = None
+
+    def open_finished(self) -> BinaryIO:
+        """Open the hidden file that `commit` publishes. Only the journal's owner does: nobody else has it open."""
+        with self._naming_the_path():
+            self._finished = cast(BinaryIO, WholeWrites(hidden_name(self._target, ".telecine-new"), "w+b"))
+        return self._finished
 
     def commit(self) -> None:
-        """Sync the file, put it at its path in one step, and sync the folder.
+        """Sync the finished file, put it at its path in one step, sync the folder, and remove the journal.
 
         Raises:
             PublishError: the disk failed, or the path exists by now and `overwrite` is false. Nothing has changed then.
         """
-        try:
-            with self._naming_the_path():
-                self.file.flush()
-                if self._mode is not None:
-                    with contextlib.suppress(OSError):  # a filesystem without permissions
-                        os.chmod(self.hidden_path, self._mode)
-                os.fsync(self.file.fileno())
-                self.file.close()
-                if self.overwrite:
-                    os.replace(self.hidden_path, self._target)
-                else:
-                    _move_without_overwriting(self.hidden_path, self._target)
-        except BaseException:
-            self.discard()
-            raise
-        with contextlib.suppress(OSError):  # the file is there and whole; some filesystems can't sync a folder
-            _sync_folder(os.path.dirname(self._target))
+        assert self._finished is not None
+        with self._naming_the_path():
+            if self._mode is not None:
+                with contextlib.suppress(OSError):  # a filesystem without permissions
+                    os.chmod(self._finished.name, self._mode)
+            os.fsync(self._finished.fileno())
+            self._finished.close()
+            if self.overwrite:
+                os.replace(self._finished.name, self._target)
+            else:
+                move_without_overwriting(self._finished.name, self._target)
+        sync_folder(os.path.dirname(self._target))
+        self._made_folders.clear()
+        self.discard()
+        with contextlib.suppress(OSError):
+            remove_orphans(self._target)
+
+    def keep(self) -> None:
+        """Let go of the journal, synced, for `telecine.recover` to find."""
+        with contextlib.suppress(OSError):
+            self.journal.sync()
+        self._remove_finished()
+        self.journal.close()
 
     def discard(self) -> None:
-        """Remove the hidden file, and the folders that were made for it."""
+        """Remove the journal, and the folders that were made for it."""
+        self._remove_finished()
+        with contextlib.suppress(OSError):  # removed before it is unlocked: nobody takes it for an orphan
+            os.unlink(self.journal.path)
         with contextlib.suppress(OSError):
-            self.file.close()
-        with contextlib.suppress(OSError):
-            os.unlink(self.hidden_path)
+            self.journal.close()
         self._remove_made_folders()
+
+    def _remove_finished(self) -> None:
+        if self._finished is not None and not self._finished.closed:
+            with contextlib.suppress(OSError):
+                self._finished.close()
+            with contextlib.suppress(OSError):
+                os.unlink(self._finished.name)
 
     def _check_target(self) -> int | None:
         """Refuse what can't be replaced; give the permissions of what will be."""
@@ -137,20 +147,15 @@ class Publication:
         except FileExistsError as error:
             raise PublishError.of(errno.EEXIST, f"{self.path!r} exists and overwrite is False", self.path) from error
         except OSError as error:
-            said = f"{self.path!r} can't be written: {error.strerror or error}"
-            raise PublishError.of(error.errno or errno.EIO, said, self.path) from error
+            raise self.failure(error) from error
+
+    def failure(self, error: OSError) -> PublishError:
+        """Say of an error of the filesystem which path it cost."""
+        said = f"{self.path!r} can't be written: {error.strerror or error}"
+        return PublishError.of(error.errno or errno.EIO, said, self.path)
 
 
-def _open_hidden(target: str) -> tuple[BinaryIO, str]:
-    """Open a new hidden file beside the target, named after it as far as a name's length allows."""
-    folder, name = os.path.split(target)
-    affix = f".{secrets.token_hex(4)}.part"
-    stem = os.fsencode(name)[: _NAME_BYTES - len(affix) - 1].decode("utf-8", "ignore")
-    hidden = os.path.join(folder, f".{stem}{affix}")
-    return cast(BinaryIO, _WholeWrites(hidden, "x+b")), hidden  # x: never a file of somebody else
-
-
-def _move_without_overwriting(hidden: str, target: str) -> None:
+def move_without_overwriting(hidden: str, target: str) -> None:
     """Rename, but fail with FileExistsError where the target exists: both in one step."""
     try:
         os.link(hidden, target)
@@ -166,11 +171,3 @@ def _move_without_overwriting(hidden: str, target: str) -> None:
             raise
     else:
         os.unlink(hidden)
-
-
-def _sync_folder(folder: str) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

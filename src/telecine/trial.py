@@ -17,6 +17,7 @@ from .errors import EncodeError, OptionError
 from .ffmpeg_log import captured_log, in_words
 from .probe import VideoInfo, open_video, probe
 from .promises import check_promises
+from .remux import write_finished
 
 _WIDTH, _HEIGHT, _FRAMES = 128, 96, 3
 
@@ -28,14 +29,15 @@ def try_encoder(settings: EncoderSettings, color: Color) -> VideoInfo:
         OptionError: the encoder refuses an option, ignores it, or makes of it what is not promised.
     """
     asked = f"{settings.format.codec.encoder} with {_shown(settings.options)}"
-    file = io.BytesIO()
+    journal, file = io.BytesIO(), io.BytesIO()
     with captured_log() as lines:
         try:
-            encoder = Encoder(file, settings, color, _WIDTH, _HEIGHT)
+            encoder = Encoder(journal, settings, color, _WIDTH, _HEIGHT)
             with contextlib.closing(encoder):
                 for _ in range(_FRAMES):
                     encoder.encode(_black(settings.format.pixel_format))
                 encoder.finish(lambda: False)
+            write_finished(journal, file, settings.format.container.muxer)
         except (av.FFmpegError, ValueError, OSError) as error:
             raise OptionError(f"{asked} can't be opened: {in_words(error, lines)}") from error
     refused = [message.strip() for _, _, message in lines if re.match("Error parsing option", message)]

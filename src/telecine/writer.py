@@ -1,12 +1,13 @@
 """`VideoWriter`: the line put together. Frames are converted in the caller's thread and encoded in another.
 
-write → recognise → planes → [bounded queue] → encoding thread: encode → mux → hidden file → check → publish
+write → recognise → planes → [bounded queue] → encoding thread: encode → journal → finished file → check → publish
 """
 
 from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import tempfile
 import warnings
 import weakref
@@ -33,6 +34,7 @@ from .progress import Progress, check_progress, reporting
 from .promises import check_promises
 from .publish import Publication
 from .rate import FrameRate, parse_fps
+from .remux import write_finished
 from .trial import try_encoder
 from .video import Video
 
@@ -121,8 +123,8 @@ class VideoWriter:
             what = f"{chosen.codec.name} {tried.profile}"
             self._note(f"{what} does not play everywhere: some browsers and phones refuse it", warn=True)
         self._job = _Job(Publication(path, overwrite), progress)
-        # A writer that is dropped, or still open when the interpreter ends, must not leave its hidden file behind.
-        self._abort = weakref.finalize(self, self._job.abort)
+        # A writer that is dropped, or still open when the interpreter ends, keeps what it has, as one that failed.
+        self._keep = weakref.finalize(self, self._job.keep)
 
     def write(self, frames: Frames) -> None:
         """Write a frame, a chunk of frames or an iterable of them; returns once they are converted and queued.
@@ -177,11 +179,22 @@ class VideoWriter:
             if self._count == 0:
                 raise FrameError("no frames: there is nothing to write")
             self._video = self._finished()
-        except BaseException:
-            self.abort()
+        except BaseException as error:
+            self._give_up(error)
             raise
-        self._abort.detach()
+        self._keep.detach()
         return self._video
+
+    def _give_up(self, error: BaseException) -> None:
+        """Keep what is encoded, and say in the error where."""
+        kept = self._keep() or 0
+        if not kept:
+            return
+        note = f"{kept} of {self._count} frames are kept: telecine recover {shlex.quote(str(self._path))}"
+        if isinstance(error, TelecineError):
+            error.args = (f"{error}; {note}",)
+        elif hasattr(error, "add_note"):  # Python 3.11
+            error.add_note(f"telecine: {note}")
 
     def _finished(self) -> Video:
         info = self._job.finish(self._count)
@@ -199,8 +212,9 @@ class VideoWriter:
         )
 
     def abort(self) -> None:
-        """Stop, and leave the path as it was. Aborting a closed writer does nothing."""
-        self._abort()
+        """Stop, drop what was encoded, and leave the path as it was. Aborting a closed writer does nothing."""
+        if self._keep.detach():
+            self._job.abort()
 
     @property
     def video(self) -> Video:
@@ -208,6 +222,11 @@ class VideoWriter:
         if self._video is None:
             raise TelecineError(f"the writer of {str(self._path)!r} has not finished: close it first")
         return self._video
+
+    @property
+    def queued(self) -> int:
+        """How many frames wait to be encoded. When the queue is full, `write` waits."""
+        return self._job.queued
 
     @property
     def frame_count(self) -> int:
@@ -220,14 +239,14 @@ class VideoWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is not None:
-            self.abort()
+        if error is not None:
+            self._give_up(error)
         elif self._video is None and not self._job.aborted:
             self.close()
 
 
 class _Job:
-    """What a writer has open: the hidden file, the encoding thread, its share of the processors, the progress bar."""
+    """What a writer has open: the journal, the encoding thread, its share of the processors, the progress bar."""
 
     def __init__(self, publication: Publication, progress: Progress) -> None:
         self._publication = publication
@@ -248,6 +267,7 @@ class _Job:
 
     def start(self, settings: EncoderSettings, color: Color, width: int, height: int) -> None:
         settings = replace(settings, threads=self._open.enter_context(encoder_threads()))
+        self._muxer = settings.format.container.muxer
         self._thread = EncodingThread(self._publication, settings, color, width, height)
         self._check = lambda info, count: check_promises(info, settings, color, width, height, count)
         self._thread.start()
@@ -261,19 +281,26 @@ class _Job:
         assert self._thread is not None
         self._thread.put(planes)
 
+    @property
+    def queued(self) -> int:
+        return 0 if self._thread is None else self._thread.queued
+
     def finish(self, frame_count: int) -> VideoInfo:
         assert self._thread is not None
         self._finished = True
         with self._open:
             self._thread.finish()
-        info = probe(self._publication.hidden_path)
+        file = self._publication.open_finished()
+        try:
+            write_finished(self._publication.journal, file, self._muxer)
+        except OSError as error:
+            raise self._publication.failure(error) from error
+        info = probe(file)
         self._check(info, frame_count)
         self._publication.commit()
         return info
 
     def abort(self) -> None:
-        if os.getpid() != self._process:  # a forked child: the file and the thread are its parent's
-            return
         self.aborted = True
         try:
             with self._open:
@@ -281,3 +308,19 @@ class _Job:
                     self._thread.abort()
         finally:  # a second Ctrl-C while the thread ends
             self._publication.discard()
+
+    def keep(self) -> int:
+        if os.getpid() != self._process:  # a forked child: the journal and the thread are its parent's
+            return 0
+        self.aborted = True
+        kept = 0
+        try:
+            with self._open:
+                if self._thread is not None:
+                    kept = self._thread.keep()
+        finally:
+            if kept:
+                self._publication.keep()
+            else:
+                self._publication.discard()
+        return kept

@@ -1,0 +1,54 @@
+"""The boxes at the top level of an MP4 (ISO/IEC 14496-12 4.2), and where its complete fragments end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+
+@dataclass(frozen=True)
+class Box:
+    """A box: its type, and where it starts and ends in the file; the end may lie beyond the file's."""
+
+    kind: bytes
+    start: int
+    end: int
+
+
+def top_level_boxes(file: BinaryIO) -> Iterator[Box]:
+    """Give the boxes of a file from its beginning; ends at what can't be one."""
+    at, size_of_file = 0, file.seek(0, os.SEEK_END)
+    while at + 8 <= size_of_file:
+        file.seek(at)
+        header = file.read(16)
+        size, kind = int.from_bytes(header[:4], "big"), header[4:8]
+        if size == 1:  # the size is in the next eight bytes
+            size = int.from_bytes(header[8:16], "big")
+        elif size == 0:  # to the end of the file
+            size = size_of_file - at
+        if size < 8 or not kind.isalnum():
+            return
+        yield Box(kind, at, at + size)
+        at += size
+
+
+def end_of_fragments(file: BinaryIO) -> int:
+    """Give where the last whole fragment ends, which is a `moof` and its `mdat`; 0 where none is whole."""
+    size_of_file = file.seek(0, os.SEEK_END)
+    whole, before = 0, b""
+    for box in top_level_boxes(file):
+        if box.end > size_of_file:
+            break
+        if box.kind == b"mdat" and before == b"moof":
+            whole = box.end
+        before = box.kind
+    return whole
+
+
+def index_in_front(file: BinaryIO) -> bool | None:
+    """Tell whether `moov` comes before `mdat` (ISO/IEC 14496-12 8.2.1, 8.1.1); None where the file has neither."""
+    kinds = (box.kind for box in top_level_boxes(file) if box.kind in (b"moov", b"mdat"))
+    first = next(kinds, None)
+    return None if first is None else first == b"moov"

@@ -1,0 +1,103 @@
+"""A journal's packets to a finished file, with the index in front. Nothing is encoded again.
+
+The muxer sees file objects, never a name: what FFmpeg takes for a URL, a pattern or an option can't be one here.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+from typing import BinaryIO, cast
+
+import av
+from av import Packet
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from .boxes import end_of_fragments
+
+_AVIO_FLAG_READ = 1
+
+
+def write_finished(journal: BinaryIO, finished: BinaryIO, muxer: str) -> int:
+    """Copy the packets of a journal's whole fragments to a file, and give how many.
+
+    Raises:
+        av.FFmpegError: the journal can't be read: it has no index, or no fragment.
+    """
+    count = 0
+    source = cast(InputContainer, av.open(_Part(journal, end_of_fragments(journal)), format="mp4"))
+    with source:
+        (stream,) = source.streams.video
+        ticks = str(stream.time_base.denominator if stream.time_base else 1)
+        target = av.open(
+            finished,
+            "w",
+            format=muxer,
+            # The movie counts in the media's ticks, so that edit lists are exact (ISO/IEC 14496-12 8.2.2, 8.6.6).
+            container_options={"movflags": "+faststart", "video_track_timescale": ticks, "movie_timescale": ticks},
+            io_open=functools.partial(_reopen, finished),
+            buffer_size=1 << 18,
+        )
+        with target:
+            copied = target.add_stream_from_template(stream)
+            first: int | None = None
+            for packet in source.demux(stream):
+                if packet.pts is None or packet.dts is None:  # the end
+                    continue
+                if not _is_whole(packet):
+                    break
+                # A fragmented file has no edit list: its first frame is late by what the reordering takes.
+                first = packet.pts if first is None else first
+                packet.pts, packet.dts = packet.pts - first, packet.dts - first
+                packet.stream = copied
+                target.mux(packet)
+                count += 1
+    return count
+
+
+def _reopen(file: BinaryIO, url: str, flags: int, options: object) -> BinaryIO:
+    """Open the file again for the muxer, which reads what it shifts to make room for the index in front."""
+    assert flags == _AVIO_FLAG_READ
+    return io.BytesIO(file.getvalue()) if isinstance(file, io.BytesIO) else open(file.name, "rb")
+
+
+def _is_whole(packet: Packet[VideoStream]) -> bool:
+    """Whether the lengths in front of an H.264 packet's units add up (ISO/IEC 14496-15 5.3.2).
+
+    They don't where a power cut left zeros in the place of what was not yet on the disk.
+    """
+    data = bytes(packet)
+    at = 0
+    while at + 4 < len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        if length == 0 or data[at + 4] == 0:
+            return False
+        at += 4 + length
+    return at == len(data) and at > 0
+
+
+class _Part(io.RawIOBase):
+    """The first bytes of a file, read in place."""
+
+    def __init__(self, file: BinaryIO, length: int) -> None:
+        self._file, self._length, self._at = file, length, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        into = memoryview(cast(bytearray, buffer)).cast("B")
+        self._file.seek(self._at)
+        data = self._file.read(min(len(into), max(0, self._length - self._at)))
+        into[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._length}[whence]
+        return self._at
