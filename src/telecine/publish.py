@@ -16,6 +16,7 @@ from typing import BinaryIO, cast
 from .errors import OptionError, PublishError
 from .journal import WholeWrites, hidden_name, open_journal, remove_orphans, sync_folder
 
+FINISHED_SUFFIX = ".telecine-new"
 _REFUSES_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
@@ -48,6 +49,9 @@ class Publication:
             try:
                 self._make_folders(os.path.dirname(self._target))
                 self.journal = open_journal(self._target)
+                if self._mode is not None:  # what was private is so from the first frame on
+                    with contextlib.suppress(OSError):
+                        os.chmod(self.journal.path, self._mode | stat.S_IRUSR | stat.S_IWUSR)
             except BaseException:
                 self._remove_made_folders()
                 raise
@@ -56,7 +60,7 @@ class Publication:
     def open_finished(self) -> BinaryIO:
         """Open the hidden file that `commit` publishes. Only the journal's owner does: nobody else has it open."""
         with self._naming_the_path():
-            self._finished = cast(BinaryIO, WholeWrites(hidden_name(self._target, ".telecine-new"), "w+b"))
+            self._finished = cast(BinaryIO, WholeWrites(hidden_name(self._target, FINISHED_SUFFIX), "w+b"))
         return self._finished
 
     def commit(self) -> None:

@@ -15,7 +15,7 @@ from .errors import PublishError
 from .formats import choose_format
 from .journal import SUFFIX, Journal, WholeWrites, hidden_name, journals_in, journals_of, orphan, sync_folder
 from .probe import probe
-from .publish import move_without_overwriting
+from .publish import FINISHED_SUFFIX, move_without_overwriting
 from .remux import write_finished
 from .video import Video
 
@@ -47,7 +47,7 @@ def recover(path: str | os.PathLike[str], output: str | os.PathLike[str] | None 
         _write(journal, destination)
         os.unlink(journal.path)
         with contextlib.suppress(FileNotFoundError):  # of a writer that was killed in its last step
-            os.unlink(hidden_name(target, ".telecine-new"))
+            os.unlink(hidden_name(target, FINISHED_SUFFIX))
     info = probe(destination)
     return Video(
         path=Path(destination),
@@ -72,7 +72,7 @@ def orphans_in(folder: str | os.PathLike[str]) -> list[Path]:
 
 
 def _write(journal: Journal, destination: str) -> None:
-    hidden = hidden_name(destination, ".telecine-new")
+    hidden = hidden_name(destination, FINISHED_SUFFIX)
     muxer = choose_format(destination).container.muxer
     with _removed_on_error(hidden), cast(BinaryIO, WholeWrites(hidden, "w+b")) as finished:
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import io
 import os
+from types import SimpleNamespace
 from typing import BinaryIO, cast
 
 import av
@@ -32,7 +33,8 @@ def write_finished(journal: BinaryIO, finished: BinaryIO, muxer: str) -> int:
         (stream,) = source.streams.video
         ticks = str(stream.time_base.denominator if stream.time_base else 1)
         target = av.open(
-            finished,
+            # Without the file's name, which need not be text.
+            SimpleNamespace(write=finished.write, seek=finished.seek, tell=finished.tell),
             "w",
             format=muxer,
             # The movie counts in the media's ticks, so that edit lists are exact (ISO/IEC 14496-12 8.2.2, 8.6.6).
