@@ -34,17 +34,21 @@ def top_level_boxes(file: BinaryIO) -> Iterator[Box]:
         at += size
 
 
-def end_of_fragments(file: BinaryIO) -> int:
-    """Give where the last whole fragment ends, which is a `moof` and its `mdat`; 0 where none is whole."""
+def whole_fragments(file: BinaryIO) -> Iterator[Box]:
+    """Give the `mdat` of each whole fragment, which is a `moof` and its `mdat`."""
     size_of_file = file.seek(0, os.SEEK_END)
-    whole, before = 0, b""
+    before = b""
     for box in top_level_boxes(file):
         if box.end > size_of_file:
             break
         if box.kind == b"mdat" and before == b"moof":
-            whole = box.end
+            yield box
         before = box.kind
-    return whole
+
+
+def end_of_fragments(file: BinaryIO) -> int:
+    """Give where the last whole fragment ends; 0 where none is whole."""
+    return max((box.end for box in whole_fragments(file)), default=0)
 
 
 def index_in_front(file: BinaryIO) -> bool | None:

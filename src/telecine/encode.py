@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import BinaryIO
 
 import av
-from av import Packet, VideoFrame
+from av import VideoFrame
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
@@ -34,7 +34,6 @@ class Encoder:
     def __init__(self, journal: BinaryIO, settings: EncoderSettings, color: Color, width: int, height: int) -> None:
         self._fps = settings.fps
         self._count = 0
-        self.written = 0  # frames that are in the journal
         self._container = av.open(
             journal, "w", format="mp4", container_options=_muxer_options(settings.fps), buffer_size=1 << 18
         )
@@ -50,21 +49,17 @@ class Encoder:
         frame.pts, frame.time_base, frame.duration = self._count, 1 / self._fps, 1
         self._count += 1
         for packet in self._stream.encode(frame):
-            self._write(packet)
+            self._container.mux(packet)
 
     def finish(self, stop: Callable[[], bool]) -> None:
         """Write what is still in the encoder, unless told to stop, and close the journal."""
         if not stop():
             for packet in self._stream.codec_context.encode_lazy(None):
                 packet.stream = self._stream
-                self._write(packet)
+                self._container.mux(packet)
                 if stop():
                     break
         self._container.close()
-
-    def _write(self, packet: Packet[VideoStream]) -> None:
-        self._container.mux(packet)
-        self.written += 1
 
     def close(self) -> None:
         """Let go of the journal, finished or not."""

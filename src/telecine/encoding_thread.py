@@ -8,11 +8,12 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import av
 from av import VideoFrame
 
+from .boxes import whole_fragments
 from .color import Color
 from .encode import Encoder, EncoderSettings
 from .errors import EncodeError, TelecineError
@@ -101,7 +102,7 @@ class EncodingThread:
         self._thread.join()
 
     def _run(self) -> None:
-        frames = iter(self._queue.get, None)
+        frames = self._frames()
         with captured_log() as lines:
             try:
                 self._encode(self._new_encoder(), frames)
@@ -109,6 +110,19 @@ class EncodingThread:
                 self._error = self._as_telecine_error(error, lines)
         for _ in frames:  # a writer that waits to put a frame must get to see the error
             pass
+
+    def _frames(self) -> Iterator[VideoFrame]:
+        """Give what is queued, up to the end; syncs the journal while the caller is slow."""
+        journal = self._publication.journal
+        while True:
+            try:
+                frame = self._queue.get(timeout=journal.sync_due_in() if self._error is None else None)
+            except queue.Empty:
+                journal.sync()
+                continue
+            if frame is None:
+                return
+            yield frame
 
     def _encode(self, encoder: Encoder, frames: Iterable[VideoFrame]) -> None:
         try:
@@ -122,7 +136,8 @@ class EncodingThread:
                 encoder.close()
             raise
         finally:
-            self.frames_kept = encoder.written
+            with contextlib.suppress(OSError):  # counted in the journal: of the last frame, a part may be on the disk
+                self.frames_kept = sum(1 for _ in whole_fragments(self._publication.journal))
 
     def _stopped(self) -> bool:
         return time.monotonic() >= self._stop_at

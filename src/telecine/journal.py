@@ -1,7 +1,7 @@
 """The journal: a hidden fragmented MP4 beside the target, which keeps every frame in it should its writer die.
 
 It is named after the target, `.clip.mp4.telecine-journal`, and locked while its writer lives. One that a dead writer
-left is set aside, as `.clip.mp4.1f6a09e2.telecine-journal`, when another writer takes the name.
+left is set aside, as `.clip.mp4.telecine-journal-1f6a09e2`, when another writer takes the name.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ except ImportError:  # Windows: writers to one path are not told of each other
 
 SUFFIX = ".telecine-journal"
 _NAME_BYTES = 255  # what every common filesystem allows in a name
-_ASIDE = re.compile(r"\.[0-9a-f]{8}$")
+_KIND = re.compile(re.escape(SUFFIX) + r"(-[0-9a-f]{8})?$")
+_ASIDE_BYTES = 9
 _SECONDS_AT_RISK = 1.0  # what a power cut may cost: how long written frames may stay unsynced
 _NO_LOCKS = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL}
 
@@ -46,20 +47,29 @@ class WholeWrites(io.FileIO):
 
 
 class Journal(WholeWrites):
-    """An open journal. What is written is synced once a second."""
+    """An open journal. What is written is synced within a second, if its writer looks at `sync_due_in` when idle."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__(path, "r+b", opener=lambda name, _: os.open(name, os.O_RDWR | os.O_CREAT | _CLOEXEC, 0o666))
+    def __init__(self, path: str, create: bool = True) -> None:
+        flags = os.O_RDWR | _CLOEXEC | (os.O_CREAT if create else 0)
+        super().__init__(path, "r+b", opener=lambda name, _: os.open(name, flags, 0o666))
         self.path = path
-        self._synced = time.monotonic()
+        self._unsynced_since: float | None = None
         self._folder_synced = False
 
     def write(self, data: object) -> int:
         """Write all of it."""
+        if self._unsynced_since is None:
+            self._unsynced_since = time.monotonic()
         written = super().write(data)
-        if time.monotonic() - self._synced > _SECONDS_AT_RISK:
+        if self.sync_due_in() == 0:
             self.sync()
         return written
+
+    def sync_due_in(self) -> float | None:
+        """How many seconds what is written may still stay unsynced; None where all is synced."""
+        if self._unsynced_since is None:
+            return None
+        return max(0.0, self._unsynced_since + _SECONDS_AT_RISK - time.monotonic())
 
     def sync(self) -> None:
         """Bring what is written, and the name, to the disk."""
@@ -67,7 +77,7 @@ class Journal(WholeWrites):
         if not self._folder_synced:
             sync_folder(os.path.dirname(self.path))
             self._folder_synced = True
-        self._synced = time.monotonic()
+        self._unsynced_since = None
 
     def lock(self) -> bool:
         """Take the lock that a living writer holds; False if somebody has it."""
@@ -110,11 +120,16 @@ def open_journal(target: str) -> Journal:
                 journal.close()
                 continue
             if end_of_fragments(journal) > 0:
-                os.rename(path, hidden_name(target, f".{secrets.token_hex(4)}{SUFFIX}"))
+                os.rename(path, f"{path}-{secrets.token_hex(4)}")
                 journal.close()
                 continue
-            journal.seek(0)
-            journal.truncate()
+            try:
+                journal.seek(0)
+                journal.truncate()
+            except BaseException:
+                with contextlib.suppress(OSError):  # it holds no frame
+                    os.unlink(path)
+                raise
         except BaseException:
             journal.close()
             raise
@@ -125,7 +140,7 @@ def hidden_name(target: str, suffix: str) -> str:
     """Give a hidden path beside the target, named after it; of a long name its beginning and a hash."""
     folder, name = os.path.split(target)
     encoded = os.fsencode(name)
-    room = _NAME_BYTES - len(suffix) - 1
+    room = _NAME_BYTES - max(len(suffix), len(SUFFIX) + _ASIDE_BYTES) - 1
     if len(encoded) > room:
         digest = "~" + hashlib.sha256(encoded).hexdigest()[:16]
         name = encoded[: room - len(digest)].decode("utf-8", "ignore") + digest
@@ -134,15 +149,25 @@ def hidden_name(target: str, suffix: str) -> str:
 
 def journals_in(folder: str | os.PathLike[str]) -> list[Path]:
     """Give the journals in a folder, whoever's they are, newest last."""
-    found = [each for each in Path(folder).iterdir() if each.name.startswith(".") and each.name.endswith(SUFFIX)]
-    return sorted(found, key=lambda each: each.stat().st_mtime_ns)
+    found = []
+    for each in Path(folder).iterdir():
+        if target_of(each) is not None:
+            with contextlib.suppress(FileNotFoundError):  # its writer has finished
+                found.append((each.stat().st_mtime_ns, each))
+    return [each for _, each in sorted(found)]
+
+
+def target_of(journal: str | os.PathLike[str]) -> str | None:
+    """Give the path that a journal's name stands for, of a long one what is left of it; None if it is no journal's."""
+    folder, name = os.path.split(os.fspath(journal))
+    kind = _KIND.search(name)
+    return os.path.join(folder, name[1 : kind.start()]) if kind and kind.start() > 1 and name[0] == "." else None
 
 
 def journals_of(target: str) -> list[Path]:
     """Give a target's journals, those set aside among them, newest last."""
-    own = os.path.basename(hidden_name(target, SUFFIX))
-    there = journals_in(os.path.dirname(target))
-    return [each for each in there if _ASIDE.sub("", each.name[: -len(SUFFIX)]) + SUFFIX == own]
+    own = target_of(hidden_name(target, SUFFIX))
+    return [each for each in journals_in(os.path.dirname(target)) if target_of(each) == own]
 
 
 @contextlib.contextmanager
@@ -151,11 +176,14 @@ def orphan(path: Path) -> Iterator[Journal]:
 
     Raises:
         PublishError: its writer lives.
+        OSError: it is gone, or can't be read.
     """
-    journal = Journal(os.fspath(path))
+    journal = Journal(os.fspath(path), create=False)
     with journal:
         if not journal.lock():
             raise PublishError.of(errno.EBUSY, f"{os.fspath(path)!r} belongs to a writer that is still at work", path)
+        if not journal.is_at_its_path():  # its writer has finished since it was opened
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), journal.path)
         yield journal
 
 

@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from typing import BinaryIO, cast
 
 from .errors import OptionError, PublishError
-from .journal import WholeWrites, hidden_name, open_journal, remove_orphans, sync_folder
+from .journal import Journal, WholeWrites, hidden_name, open_journal, remove_orphans, sync_folder
 
 FINISHED_SUFFIX = ".telecine-new"
+_TRIES = 20
 _REFUSES_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
@@ -44,24 +45,34 @@ class Publication:
         # Absolute, should the working directory change; through a link, should the path be one.
         self._target = os.path.realpath(self.path)
         self._made_folders: list[str] = []
+        self._finished: BinaryIO | None = None
         with self._naming_the_path():
-            self._mode = self._check_target()
+            self._check_target()
             try:
-                self._make_folders(os.path.dirname(self._target))
-                self.journal = open_journal(self._target)
-                if self._mode is not None:  # what was private is so from the first frame on
-                    with contextlib.suppress(OSError):
-                        os.chmod(self.journal.path, self._mode | stat.S_IRUSR | stat.S_IWUSR)
+                self.journal = self._journal_in_its_folder()
             except BaseException:
                 self._remove_made_folders()
                 raise
-        self._finished: BinaryIO | None = None
+            try:
+                # Again: a name that is too long shows only in a folder, and another writer may have finished since.
+                self._mode = self._check_target()
+                self._make_private(self.journal.path)
+            except BaseException:
+                self.discard()
+                raise
 
     def open_finished(self) -> BinaryIO:
         """Open the hidden file that `commit` publishes. Only the journal's owner does: nobody else has it open."""
         with self._naming_the_path():
-            self._finished = cast(BinaryIO, WholeWrites(hidden_name(self._target, FINISHED_SUFFIX), "w+b"))
+            self._finished = open_anew(hidden_name(self._target, FINISHED_SUFFIX))
+            self._make_private(self._finished.name)
         return self._finished
+
+    def _make_private(self, hidden: str) -> None:
+        """Let nobody read the new frames who could not read the old ones, from the first on."""
+        if self._mode is not None:
+            with contextlib.suppress(OSError):  # a filesystem without permissions
+                os.chmod(hidden, self._mode | stat.S_IRUSR | stat.S_IWUSR)
 
     def commit(self) -> None:
         """Sync the finished file, put it at its path in one step, sync the folder, and remove the journal.
@@ -72,7 +83,7 @@ class Publication:
         assert self._finished is not None
         with self._naming_the_path():
             if self._mode is not None:
-                with contextlib.suppress(OSError):  # a filesystem without permissions
+                with contextlib.suppress(OSError):
                     os.chmod(self._finished.name, self._mode)
             os.fsync(self._finished.fileno())
             self._finished.close()
@@ -80,6 +91,7 @@ class Publication:
                 os.replace(self._finished.name, self._target)
             else:
                 move_without_overwriting(self._finished.name, self._target)
+            self._finished = None
         sync_folder(os.path.dirname(self._target))
         self._made_folders.clear()
         self.discard()
@@ -91,7 +103,8 @@ class Publication:
         with contextlib.suppress(OSError):
             self.journal.sync()
         self._remove_finished()
-        self.journal.close()
+        with contextlib.suppress(OSError):
+            self.journal.close()
 
     def discard(self) -> None:
         """Remove the journal, and the folders that were made for it."""
@@ -103,7 +116,7 @@ class Publication:
         self._remove_made_folders()
 
     def _remove_finished(self) -> None:
-        if self._finished is not None and not self._finished.closed:
+        if self._finished is not None:
             with contextlib.suppress(OSError):
                 self._finished.close()
             with contextlib.suppress(OSError):
@@ -126,6 +139,14 @@ class Publication:
         if folder.st_mode & stat.S_ISVTX and os.geteuid() not in (0, target.st_uid, folder.st_uid):
             raise PublishError.of(errno.EPERM, f"{self.path!r} is another user's, in a sticky folder", self.path)
         return stat.S_IMODE(mode)
+
+    def _journal_in_its_folder(self) -> Journal:
+        for _ in range(_TRIES):  # another writer that fails removes the folders that it made
+            with contextlib.suppress(FileNotFoundError):
+                self._make_folders(os.path.dirname(self._target))
+                return open_journal(self._target)
+        self._make_folders(os.path.dirname(self._target))
+        return open_journal(self._target)
 
     def _make_folders(self, folder: str) -> None:
         missing = []
@@ -159,6 +180,16 @@ class Publication:
         return PublishError.of(error.errno or errno.EIO, said, self.path)
 
 
+def open_anew(hidden: str) -> BinaryIO:
+    """Make a hidden file. What a killed process left under its name may be another name of the file at the target."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(hidden)
+    # Not "x+b", in which PyAV sees no file to read.
+    return cast(
+        BinaryIO, WholeWrites(hidden, "w+b", opener=lambda name, flags: os.open(name, flags | os.O_EXCL, 0o666))
+    )
+
+
 def move_without_overwriting(hidden: str, target: str) -> None:
     """Rename, but fail with FileExistsError where the target exists: both in one step."""
     try:
@@ -171,7 +202,9 @@ def move_without_overwriting(hidden: str, target: str) -> None:
         try:
             os.replace(hidden, target)
         except BaseException:
-            os.unlink(target)
+            with contextlib.suppress(OSError):
+                os.unlink(target)
             raise
     else:
-        os.unlink(hidden)
+        with contextlib.suppress(OSError):  # the file is at its path all the same
+            os.unlink(hidden)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
 import av
 
+from .boxes import end_of_fragments
 from .errors import PublishError
 from .formats import choose_format
-from .journal import SUFFIX, Journal, WholeWrites, hidden_name, journals_in, journals_of, orphan, sync_folder
+from .journal import SUFFIX, Journal, hidden_name, journals_in, journals_of, orphan, sync_folder, target_of
 from .probe import probe
-from .publish import FINISHED_SUFFIX, move_without_overwriting
+from .publish import FINISHED_SUFFIX, move_without_overwriting, open_anew
 from .remux import write_finished
 from .video import Video
 
@@ -34,20 +37,13 @@ def recover(path: str | os.PathLike[str], output: str | os.PathLike[str] | None 
             written.
     """
     name = os.fsdecode(path)
-    target = os.path.realpath(name)
-    if os.path.basename(target).endswith(SUFFIX) and os.path.exists(target):
-        journals = [Path(target)]
-        target = os.path.join(os.path.dirname(target), os.path.basename(target)[1 : -len(SUFFIX)])
-    else:
-        journals = journals_of(target) if os.path.isdir(os.path.dirname(target)) else []
-    if not journals:
-        raise PublishError.of(errno.ENOENT, f"{name!r} has no journal: there is nothing to recover", name)
-    with orphan(journals[-1]) as journal:
-        destination = _free_path(target) if output is None else os.path.realpath(output)
-        _write(journal, destination)
-        os.unlink(journal.path)
-        with contextlib.suppress(FileNotFoundError):  # of a writer that was killed in its last step
-            os.unlink(hidden_name(target, FINISHED_SUFFIX))
+    try:
+        destination = _recovered(name, None if output is None else os.fsdecode(output))
+    except PublishError:
+        raise
+    except OSError as error:
+        said = f"{name!r} can't be recovered: {error.strerror or error}"
+        raise PublishError.of(error.errno or errno.EIO, said, name) from error
     info = probe(destination)
     return Video(
         path=Path(destination),
@@ -71,10 +67,41 @@ def orphans_in(folder: str | os.PathLike[str]) -> list[Path]:
     return found
 
 
-def _write(journal: Journal, destination: str) -> None:
-    hidden = hidden_name(destination, FINISHED_SUFFIX)
-    muxer = choose_format(destination).container.muxer
-    with _removed_on_error(hidden), cast(BinaryIO, WholeWrites(hidden, "w+b")) as finished:
+def _recovered(name: str, output: str | None) -> str:
+    """Make the video and remove the journal; give the video's path."""
+    target = os.path.realpath(name)
+    stands_for = target_of(target)
+    if stands_for is not None and os.path.exists(target):
+        journals, target = [Path(target)], stands_for
+    else:
+        journals = journals_of(target) if os.path.isdir(os.path.dirname(target)) else []
+    if not journals:
+        raise PublishError.of(errno.ENOENT, f"{name!r} has no journal: there is nothing to recover", name)
+    # The format is said by the output's extension; what was exported with `format=` may have none.
+    muxer = choose_format(output or "clip.mp4").container.muxer
+    for path in reversed(journals):
+        with orphan(path) as journal:
+            if end_of_fragments(journal) == 0 and path != journals[0]:
+                continue  # of a writer that was killed before its first frame: an older one may hold some
+            destination = _free_path(target) if output is None else os.path.realpath(output)
+            _write(journal, destination, muxer)
+            os.unlink(journal.path)
+            if journal.path == hidden_name(target, SUFFIX):  # of a writer that was killed in its last step
+                with contextlib.suppress(OSError):
+                    os.unlink(hidden_name(target, FINISHED_SUFFIX))
+            return destination
+    raise AssertionError("the oldest journal is tried")
+
+
+def _write(journal: Journal, destination: str, muxer: str) -> None:
+    # Named after the journal, of which this is the only owner: a living writer's file has another name, and a recovery
+    # that is run again takes what a killed one left.
+    digest = hashlib.sha256(os.fsencode(journal.path)).hexdigest()[:8]
+    name = os.path.basename(target_of(journal.path) or destination)
+    hidden = hidden_name(os.path.join(os.path.dirname(destination), name), f".{digest}{FINISHED_SUFFIX}")
+    with _removed_on_error(hidden, destination), open_anew(hidden) as finished:
+        with contextlib.suppress(OSError):  # what was private stays so
+            os.chmod(hidden, stat.S_IMODE(os.fstat(journal.fileno()).st_mode))
         try:
             count = write_finished(cast(BinaryIO, journal), finished, muxer)
         except (av.FFmpegError, ValueError):  # no index
@@ -90,12 +117,12 @@ def _write(journal: Journal, destination: str) -> None:
 
 
 @contextlib.contextmanager
-def _removed_on_error(path: str) -> Iterator[None]:
+def _removed_on_error(hidden: str, path: str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
         with contextlib.suppress(OSError):
-            os.unlink(path)
+            os.unlink(hidden)
         if isinstance(error, OSError) and not isinstance(error, PublishError):
             said = f"{path!r} can't be written: {error.strerror or error}"
             raise PublishError.of(error.errno or errno.EIO, said, path) from error

@@ -5,9 +5,11 @@ The muxer sees file objects, never a name: what FFmpeg takes for a URL, a patter
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import os
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import BinaryIO, cast
 
@@ -45,7 +47,7 @@ def write_finished(journal: BinaryIO, finished: BinaryIO, muxer: str) -> int:
         with target:
             copied = target.add_stream_from_template(stream)
             first: int | None = None
-            for packet in source.demux(stream):
+            for packet in _readable(source.demux(stream)):
                 if packet.pts is None or packet.dts is None:  # the end
                     continue
                 if not _is_whole(packet):
@@ -65,16 +67,24 @@ def _reopen(file: BinaryIO, url: str, flags: int, options: object) -> BinaryIO:
     return io.BytesIO(file.getvalue()) if isinstance(file, io.BytesIO) else open(file.name, "rb")
 
 
-def _is_whole(packet: Packet[VideoStream]) -> bool:
-    """Whether the lengths in front of an H.264 packet's units add up (ISO/IEC 14496-15 5.3.2).
+def _readable(packets: Iterator[Packet[VideoStream]]) -> Iterator[Packet[VideoStream]]:
+    """Give the packets in front of the first that can't be read, in a journal that a power cut tore."""
+    with contextlib.suppress(av.FFmpegError):
+        yield from packets
 
-    They don't where a power cut left zeros in the place of what was not yet on the disk.
+
+def _is_whole(packet: Packet[VideoStream]) -> bool:
+    """Whether the lengths in front of an H.264 packet's units add up (ISO/IEC 14496-15 5.3.2), and no unit is zeroed.
+
+    A power cut leaves zeros in the place of what was not yet on the disk. A unit neither ends in a zero nor holds three
+    in a row (H.264 7.4.1).
     """
     data = bytes(packet)
     at = 0
     while at + 4 < len(data):
         length = int.from_bytes(data[at : at + 4], "big")
-        if length == 0 or data[at + 4] == 0:
+        unit = data[at + 4 : at + 4 + length]
+        if len(unit) < max(1, length) or unit[-1] == 0 or b"\0\0\0" in unit:
             return False
         at += 4 + length
     return at == len(data) and at > 0
@@ -101,5 +111,6 @@ class _Part(io.RawIOBase):
         return len(data)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._length}[whence]
+        # FFmpeg looks for a table at the end, by steps that a short file has no room for.
+        self._at = max(0, offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._length}[whence])
         return self._at
