@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
 import shutil
@@ -15,12 +16,26 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import telecine
 from telecine import FrameError, OptionError, PublishError, TelecineError, VideoWriter, export_video
 
-from .test_writer import LIMITED, OLDER, Asked, Clip, assert_untouched, failing_at, greys, path, run_python
+from .test_writer import (
+    LIMITED,
+    OLDER,
+    Asked,
+    Clip,
+    assert_frames,
+    assert_kept,
+    assert_untouched,
+    failing_at,
+    greys,
+    noise,
+    path,
+    run_python,
+)
 
 __all__ = ["path"]  # the fixture
 
@@ -91,7 +106,7 @@ def test_a_name_is_only_ever_a_name(name: str, relative: bool, tmp_path: Path, m
     video = export_video(frames(), given)
     ((hidden,),) = seen
     assert hidden.startswith(".")
-    assert hidden.endswith(".part")
+    assert hidden.endswith(".telecine-journal")
     assert len(os.fsencode(hidden)) <= 255
     assert str(video) == given
     assert in_folder(tmp_path) == [name]
@@ -159,8 +174,8 @@ def an_option(path: Path) -> None:
     export_video(greys(), path, fps=0)
 
 
-def a_frame(path: Path) -> None:
-    export_video([*greys(), None], path)
+def a_first_frame(path: Path) -> None:
+    export_video([None, *greys()], path)
 
 
 def an_abort(path: Path) -> None:
@@ -178,11 +193,18 @@ def a_folders_name(path: Path) -> None:
     export_video(greys(), path.parent / ("x" * 300) / "clip.mp4")
 
 
-@pytest.mark.parametrize("what", [an_option, a_frame, an_abort, a_name, a_folders_name])
+@pytest.mark.parametrize("what", [an_option, a_first_frame, an_abort, a_name, a_folders_name])
 def test_made_folders_are_removed_when_the_export_fails_by(what: Callable[[Path], None], tmp_path: Path) -> None:
     with pytest.raises(TelecineError):
         what(tmp_path / "some" / "new" / "clip.mp4")
     assert in_folder(tmp_path) == []
+
+
+def test_made_folders_stay_with_the_journal_when_a_later_frame_fails(tmp_path: Path) -> None:
+    path = tmp_path / "some" / "new" / "clip.mp4"
+    with pytest.raises(FrameError) as failed:
+        export_video([*greys(), None], path)
+    assert_frames(assert_kept(path, failed.value, held=None), greys())
 
 
 def test_made_folders_that_somebody_uses_by_then_stay(tmp_path: Path) -> None:
@@ -251,35 +273,61 @@ def test_a_file_that_appears_during_the_export_is_not_overwritten(tmp_path: Path
     with pytest.raises(PublishError, match="exists and overwrite is False") as refused:
         export_video(frames(), path, overwrite=False)
     assert_one_line(refused.value, errno.EEXIST, path)
-    assert_untouched(path)
+    assert_frames(assert_kept(path, refused.value), greys())
 
 
 @pytest.mark.usefixtures("_links")
 def test_of_concurrent_writers_without_overwriting_exactly_one_wins(tmp_path: Path) -> None:
-    all_written, path = threading.Barrier(8), tmp_path / "clip.mp4"
+    all_start, path = threading.Barrier(8), tmp_path / "clip.mp4"
 
     def export(count: int) -> int:
-        def frames() -> Iterator[Clip]:
-            yield from greys(count)
-            all_written.wait(timeout=60)
-
-        return export_video(frames(), path, overwrite=False).frame_count
+        all_start.wait(timeout=60)
+        return export_video(greys(count), path, overwrite=False).frame_count
 
     with ThreadPoolExecutor(8) as pool:
         exports = [pool.submit(export, count) for count in range(1, 9)]
     errors = [each.exception() for each in exports]
-    assert [error.errno for error in errors if isinstance(error, PublishError)] == [errno.EEXIST] * 7
     winner = errors.index(None)
+    refused = [error for error in errors if isinstance(error, PublishError)]
+    assert len(refused) == 7
+    assert {error.errno for error in refused} <= {errno.EBUSY, errno.EEXIST}
     assert telecine.probe(path).frame_count == exports[winner].result() == winner + 1
     assert in_folder(tmp_path) == ["clip.mp4"]
 
 
-def test_concurrent_writers_of_one_path_leave_one_whole_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_second_writer_to_a_path_is_told_at_once_and_the_first_goes_on(overwrite: bool, tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
+    (tmp_path / "link.mp4").symlink_to("clip.mp4")
+    with VideoWriter(path) as writer:
+        writer.write(greys(8)[:4])
+        for given in (path, tmp_path / "link.mp4"):
+            frames = Asked(greys())
+            with pytest.raises(PublishError, match="is being written by another writer") as refused:
+                export_video(frames, given, overwrite=overwrite)
+            assert (refused.value.errno, refused.value.filename) == (errno.EBUSY, str(path))
+            assert frames.count == 0
+        writer.write(greys(8)[4:])
+    assert telecine.verify(path, greys(8)).problems == ()
+    assert in_folder(tmp_path) == ["clip.mp4", "link.mp4"]
+    assert export_video(greys(), path).frame_count == 5
+
+
+def test_of_concurrent_writers_of_one_path_those_that_are_not_told_succeed(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+
+    def export(count: int) -> int | None:
+        try:
+            return export_video(greys(count), path).frame_count
+        except PublishError as error:
+            return error.errno if error.errno != errno.EBUSY else None
+
     with ThreadPoolExecutor(8) as pool:
-        videos = list(pool.map(lambda count: export_video(greys(count), path), range(1, 17)))
-    assert [video.frame_count for video in videos] == list(range(1, 17))
+        counts = list(pool.map(export, range(1, 33)))
+    succeeded = [count for count in counts if count is not None]
+    assert succeeded == [index for index, count in enumerate(counts, start=1) if count is not None]
     count = telecine.probe(path).frame_count
+    assert count in succeeded
     assert telecine.verify(path, greys(count)).problems == ()
     assert in_folder(tmp_path) == ["clip.mp4"]
 
@@ -323,7 +371,11 @@ def test_a_failed_export_leaves_a_link_and_its_target_as_they_were(path: Path) -
         export_video(failing_at(3, greys(), RuntimeError()), link)
     assert os.readlink(link) == str(path)
     assert path.read_bytes() == OLDER
-    assert in_folder(path.parent) == ["clip.mp4", "links"]
+    assert in_folder(path.parent) == [".clip.mp4.telecine-journal", "clip.mp4", "links"]
+    video = telecine.recover(link)
+    assert video.path == path.with_name("clip.recovered.mp4")
+    assert_frames(video, greys()[:3])
+    assert os.readlink(link) == str(path)
 
 
 def test_through_a_linked_folder_the_file_is_in_the_folder_itself(tmp_path: Path) -> None:
@@ -382,8 +434,9 @@ def test_a_folder_that_appears_at_the_path_is_an_error_that_names_it(tmp_path: P
     with pytest.raises(PublishError) as failed:
         writer.close()
     assert_one_line(failed.value, errno.EISDIR, path)
-    assert in_folder(tmp_path) == ["clip.mp4"]
+    assert in_folder(tmp_path) == [".clip.mp4.telecine-journal", "clip.mp4"]
     assert in_folder(path) == []
+    assert_frames(telecine.recover(path), greys())
 
 
 # ---- permissions ---------------------------------------------------------------------------------------------------
@@ -511,7 +564,7 @@ except telecine.PublishError as error:
 """,
         tmp_path,
     )
-    name, text = "some/new/clip.mp4", "writing 'some/new/clip.mp4' failed: File too large"
+    name, text = "some/new/clip.mp4", "'some/new/clip.mp4' can't be written: File too large"
     assert json.loads(said) == ["PublishError", errno.EFBIG, name, text, "OSError", errno.EFBIG]
     assert in_folder(tmp_path) == []
 
@@ -530,9 +583,17 @@ except telecine.PublishError as error:
         path.parent,
         size,
     )
-    text = "writing 'clip.mp4' failed: File too large"
-    assert json.loads(said) == ["PublishError", errno.EFBIG, "clip.mp4", text, "OSError", errno.EFBIG]
-    assert_untouched(path)
+    kind, number, name, text, *cause = json.loads(said)
+    assert (kind, number, name, cause) == ("PublishError", errno.EFBIG, "clip.mp4", ["OSError", errno.EFBIG])
+    assert text.startswith("'clip.mp4' can't be written: File too large")
+    if size == 1:  # not even the index
+        assert "kept" not in text
+        assert_untouched(path)
+    else:
+        kept = assert_kept(path, PublishError(text))
+        few = min(5, telecine.probe(kept).frame_count)
+        assert few > 0
+        assert np.array([*itertools.islice(telecine.read_frames(kept), few)]).shape == noise(few).shape
 
 
 def fail(*_: object) -> None:
@@ -548,24 +609,54 @@ def test_a_disk_that_fails_at_the_last_step_leaves_the_path_as_it_was(
         monkeypatch.setattr(os, step, fail)
         with pytest.raises(PublishError, match="can't be written: Input/output error") as failed:
             writer.close()
+    monkeypatch.undo()
     assert_one_line(failed.value, errno.EIO, path)
     assert isinstance(failed.value.__cause__, OSError)
-    assert_untouched(path)
+    assert_frames(assert_kept(path, failed.value), greys())
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 def test_without_hard_links_a_disk_that_fails_at_the_last_step_leaves_no_file(
     step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "clip.mp4"
+    path = tmp_path / "folder" / "clip.mp4"
     writer = VideoWriter(path, overwrite=False)
     writer.write(greys())
     monkeypatch.setattr(os, "link", refuse_links)
     monkeypatch.setattr(os, step, fail)
     with pytest.raises(PublishError) as failed:
         writer.close()
+    monkeypatch.undo()
     assert_one_line(failed.value, errno.EIO, path)
-    assert in_folder(tmp_path) == []
+    assert_frames(assert_kept(path, failed.value, held=None), greys())
+
+
+def test_what_is_left_of_a_file_that_was_published_is_not_written_into(path: Path) -> None:
+    """As after a kill between the two steps, link and unlink, of a publication without overwriting."""
+    os.link(path, path.with_name(".clip.mp4.telecine-new"))
+    writer = VideoWriter(path)
+    writer.write(greys())
+    publication = writer._job._publication
+    publication.open_finished()
+    assert path.read_bytes() == OLDER
+    writer.abort()
+    assert_untouched(path)
+
+
+def test_what_replaces_a_private_file_is_private_while_it_is_written(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.chmod(0o600)
+    seen: list[dict[str, int]] = []
+    sync = os.fsync
+
+    def watched(descriptor: int) -> None:
+        seen.append({each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()})
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    export_video(greys(), path)
+    assert seen[0] == dict.fromkeys(["clip.mp4", ".clip.mp4.telecine-journal", ".clip.mp4.telecine-new"], 0o600)
 
 
 def test_the_file_and_then_its_folder_are_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,7 +112,8 @@ def encoding_threads() -> list[threading.Thread]:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """A path that holds an older file, alone in its folder."""
-    path = tmp_path / "clip.mp4"
+    path = tmp_path / "folder" / "clip.mp4"
+    path.parent.mkdir()
     path.write_bytes(OLDER)
     return path
 
@@ -122,6 +123,32 @@ def assert_untouched(path: Path, held: bytes = OLDER) -> None:
     assert path.read_bytes() == held
     assert list(path.parent.iterdir()) == [path]
     assert encoding_threads() == []
+
+
+def kept_by(error: BaseException) -> int | None:
+    """How many frames an error says are kept; None where it says nothing, or can't before Python 3.11."""
+    said = " ".join([str(error), *getattr(error, "__notes__", [])])
+    found = re.search(r"(\d+) of \d+ frames are kept: telecine recover ", said)
+    return int(found[1]) if found else None
+
+
+def assert_kept(path: Path, error: BaseException | None = None, held: bytes | None = OLDER) -> Path:
+    """The path holds what it held, beside it is the journal only, and recovery gives the frames that the error says.
+
+    Gives the recovered file, in a folder of its own.
+    """
+    journal = path.with_name(f".{path.name}.telecine-journal")
+    assert (path.read_bytes() if path.exists() else None) == held
+    assert set(path.parent.iterdir()) == {journal} | ({path} if held is not None else set())
+    assert encoding_threads() == []
+    folder = Path(tempfile.mkdtemp(dir=path.parent.parent))
+    video = telecine.recover(path, folder / "clip.mp4")
+    assert list(path.parent.iterdir()) == ([path] if held is not None else [])
+    assert list(folder.iterdir()) == [video.path]
+    assert video.frame_count > 0
+    if error is not None and (sys.version_info >= (3, 11) or isinstance(error, TelecineError)):
+        assert video.frame_count == kept_by(error)
+    return video.path
 
 
 # ---- an independent look at an MP4 (ISO/IEC 14496-12) --------------------------------------------------------------
@@ -254,7 +281,6 @@ def test_a_reader_gets_exact_times(fps: Any, tmp_path: Path) -> None:
         {"profile": "baseline"},
         {"x264-params": "rc-lookahead=250:force-cfr=0:fps=5"},
         {"threads": 200},
-        {"flags": "-global_header"},
         {"preset": "placebo"},
     ],
     ids=str,
@@ -432,6 +458,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"encoder_options": {"time_base": "1/1000"}}, "time_base=1/1000", "1/1000"),  # of which 1/16 is no multiple
     ({"encoder_options": {"x264-params": "interlaced=1"}}, "interlaced=1", "interlaced becomes True, not False"),
     ({"encoder_options": {"flags": "+ildct+ilme"}}, "flags=+ildct", "interlaced becomes True, not False"),
+    ({"encoder_options": {"flags": "-global_header"}}, "flags=-global_header", "can't be opened"),
 ]
 
 
@@ -539,25 +566,30 @@ ERRORS = [RuntimeError("the model failed"), KeyboardInterrupt(), SystemExit(3), 
 def test_a_generator_that_fails_at_frame_150_of_300_leaves_the_clip_as_it_was(
     error: BaseException, tmp_path: Path
 ) -> None:
-    path = export_video(greys(9), tmp_path / "clip.mp4").path
-    held = path.read_bytes()
+    (tmp_path / "folder").mkdir()
+    path = export_video(greys(9), tmp_path / "folder" / "clip.mp4").path
+    held, frames, error = path.read_bytes(), noise(150), type(error)(*error.args)  # each has notes of its own
     with pytest.raises(type(error)) as raised:
-        export_video(failing_at(150, itertools.cycle(noise()), error), path)
+        export_video(failing_at(150, frames, error), path)
     assert raised.value is error
-    assert_untouched(path, held)
+    kept = assert_kept(path, error, held)
+    assert_frames(kept, frames[: telecine.probe(kept).frame_count])
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_a_with_body_that_fails_leaves_the_path_as_it_was(error: BaseException, path: Path) -> None:
+    error, frames = type(error)(*error.args), noise(150)
+
     def body() -> None:
         with VideoWriter(path) as writer:
-            for frame in failing_at(150, itertools.cycle(noise()), error):
+            for frame in failing_at(150, frames, error):
                 writer.write(frame)
 
     with pytest.raises(type(error)) as raised:
         body()
     assert raised.value is error
-    assert_untouched(path)
+    kept = assert_kept(path, error)
+    assert_frames(kept, frames[: telecine.probe(kept).frame_count])
 
 
 BLANK = np.zeros((HEIGHT, WIDTH, 3), np.float32)
@@ -578,9 +610,9 @@ BLANK = np.zeros((HEIGHT, WIDTH, 3), np.float32)
 )
 def test_a_frame_that_is_none_at_150_of_300_leaves_the_path_as_it_was(frame: Any, said: str, path: Path) -> None:
     frames = [BLANK] * 150 + [frame] + [BLANK] * 149
-    with pytest.raises(FrameError, match=said):
+    with pytest.raises(FrameError, match=said) as raised:
         export_video(iter(frames), path)
-    assert_untouched(path)
+    assert_kept(path, raised.value)
 
 
 @pytest.mark.parametrize(
@@ -609,7 +641,7 @@ def test_a_writer_that_is_dropped_leaves_the_path_as_it_was(path: Path) -> None:
     writer = VideoWriter(path)
     writer.write(noise())
     del writer
-    assert_untouched(path)
+    assert_frames(assert_kept(path), noise())
 
 
 def test_until_it_is_closed_the_path_holds_what_it_held(path: Path) -> None:
@@ -625,13 +657,14 @@ def test_an_interpreter_that_ends_with_an_open_writer_leaves_the_path_as_it_was(
     script = f"""
 import sys, numpy, telecine
 writer = telecine.VideoWriter("clip.mp4")
-writer.write(numpy.random.default_rng(0).integers(0, 256, (30, 360, 480, 3), numpy.uint8))
+writer.write(numpy.random.default_rng(0).integers(0, 256, (30, 48, 64, 3), numpy.uint8))
 {how}
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=path.parent, capture_output=True, text=True, timeout=60)
     assert done.returncode == (1 if how == "1 / 0" else 0)
     assert ("ZeroDivisionError" in done.stderr) == (how == "1 / 0")
-    assert_untouched(path)
+    kept = assert_kept(path)
+    assert_frames(kept, noise(30)[: telecine.probe(kept).frame_count])
 
 
 def test_ctrl_c_during_a_long_export_leaves_the_path_as_it_was(path: Path) -> None:
@@ -657,8 +690,8 @@ telecine.export_video(endless(), "clip.mp4", preset="slow")
         finally:
             process.kill()
     assert process.returncode == -signal.SIGINT
-    assert said.rstrip().endswith("KeyboardInterrupt")
-    assert_untouched(path)
+    assert "\nKeyboardInterrupt" in said
+    assert_kept(path)
 
 
 # ---- the encoding thread's errors ----------------------------------------------------------------------------------
@@ -700,11 +733,14 @@ except telecine.TelecineError as error:
 """,
         path.parent,
     )
-    *failed, closed = map(json.loads, said.splitlines())
-    expected = ["PublishError", errno.EFBIG, "clip.mp4", "writing 'clip.mp4' failed: File too large", "OSError"]
-    assert failed == [[*expected, errno.EFBIG]] * 3
+    first, again, closing, closed = map(json.loads, said.splitlines())
+    text = "'clip.mp4' can't be written: File too large"
+    assert first == again == ["PublishError", errno.EFBIG, "clip.mp4", text, "OSError", errno.EFBIG]
+    kept = re.fullmatch(re.escape(text) + r"; (\d+) of \d+ frames are kept: telecine recover clip\.mp4", closing.pop(3))
+    assert closing == ["PublishError", errno.EFBIG, "clip.mp4", "OSError", errno.EFBIG]
     assert closed == "the writer of 'clip.mp4' was aborted"
-    assert_untouched(path)
+    assert kept is not None
+    assert telecine.probe(assert_kept(path)).frame_count == int(kept[1])
 
 
 def test_a_full_disk_never_publishes_a_part(path: Path) -> None:
@@ -725,8 +761,17 @@ for size in map(int, sys.argv[1:]):
         path.parent,
         *(size - each for each in short),
     )
-    expected = ["PublishError", errno.EFBIG, "clip.mp4", "writing 'clip.mp4' failed: File too large", "OSError"]
-    assert [json.loads(line) for line in said.splitlines()] == [[*expected, errno.EFBIG]] * len(short)
+    failed = [json.loads(line) for line in said.splitlines()]
+    texts = [each.pop(3) for each in failed]
+    assert failed == [["PublishError", errno.EFBIG, "clip.mp4", "OSError", errno.EFBIG]] * len(short)
+    assert all(text.startswith("'clip.mp4' can't be written: File too large") for text in texts)
+    assert path.read_bytes() == OLDER
+    kept = [int(found[1]) for text in texts if (found := re.search(r"; (\d+) of 5 frames are kept", text))]
+    recovered = [telecine.recover(path) for _ in kept]  # the newest first
+    assert [video.frame_count for video in recovered] == kept[::-1]
+    for video in recovered:
+        assert_frames(video, noise(video.frame_count))
+        video.path.unlink()
     assert_untouched(path)
 
 
@@ -869,7 +914,7 @@ def test_a_progress_callback_that_fails_leaves_the_path_as_it_was(path: Path) ->
     with pytest.raises(RuntimeError) as raised:
         export_video(greys(), path, progress=progress)
     assert raised.value is error
-    assert_untouched(path)
+    assert_frames(assert_kept(path, error), greys()[:1])
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

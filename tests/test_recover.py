@@ -1,0 +1,575 @@
+"""What a dead writer left is made playable: every whole fragment, in one step, again and again until it is done."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import random
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+import telecine
+from telecine import PublishError, TelecineError, VideoWriter, export_video
+from telecine.cli import run
+
+from .test_writer import (
+    OLDER,
+    Clip,
+    assert_frames,
+    boxes,
+    failing_at,
+    greys,
+    noise,
+    run_python,
+    shown_times,
+)
+
+JOURNAL = ".clip.mp4.telecine-journal"
+
+
+def leave_journal(path: Path, frames: Clip, **options: Any) -> Path:
+    """Export all but the last step, in a folder that holds nothing under these names; gives the whole journal."""
+    writer = VideoWriter(path, overwrite=False, **options)
+    writer.write(frames)
+    path.write_bytes(OLDER)
+    with pytest.raises(PublishError, match=f"{len(frames)} of {len(frames)} frames are kept") as failed:
+        writer.close()
+    assert failed.value.errno == errno.EEXIST
+    path.unlink()
+    (journal,) = (each for each in path.parent.iterdir() if each.name.endswith(".telecine-journal"))
+    return journal
+
+
+@pytest.fixture(scope="module")
+def journal_of_ten(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("ten") / "clip.mp4"
+    return leave_journal(path, greys(10), fps="24000/1001", crf=1).read_bytes()
+
+
+def whole_pairs(data: bytes) -> int:
+    """How many fragments the first bytes of a journal hold whole: a `moof`, then its `mdat`."""
+    at, count, before = 0, 0, b""
+    while at + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        if size < 8 or at + size > len(data):
+            break
+        count += (before, kind) == (b"moof", b"mdat")
+        at, before = at + size, kind
+    return count
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(each.name for each in folder.iterdir())
+
+
+# ---- exactly what the export would have given ----------------------------------------------------------------------
+
+
+def packets_of(path: os.PathLike[str]) -> list[tuple[Any, ...]]:
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        return [
+            (packet.pts, packet.dts, packet.duration, packet.time_base, packet.is_keyframe, bytes(packet))
+            for packet in container.demux(stream)
+            if packet.size
+        ]
+
+
+@pytest.mark.parametrize("fps", [16, "24000/1001", 0.5, 120], ids=str)
+@pytest.mark.parametrize("options", [{}, {"bf": 0}, {"bf": 16, "x264-params": "b-adapt=0"}, {"g": 1}], ids=str)
+@pytest.mark.parametrize("size", [(64, 48), (33, 31)], ids=str)
+def test_of_a_complete_journal_comes_the_file_of_the_export(
+    size: tuple[int, int], options: dict[str, Any], fps: Any, tmp_path: Path
+) -> None:
+    frames = greys(23, *size)
+    exported = export_video(frames, tmp_path / "exported.mp4", fps=fps, crf=1, encoder_options=options)
+    leave_journal(tmp_path / "clip.mp4", frames, fps=fps, crf=1, encoder_options=options)
+    video = telecine.recover(tmp_path / "clip.mp4")
+    assert video.path == tmp_path / "clip.mp4"
+    assert (video.fps, video.frame_count, video.duration) == (exported.fps, 23, exported.duration)
+    assert (video.width, video.height, video.codec) == (exported.width, exported.height, "h264")
+    assert video.notes == ("23 frames were recovered",)
+    assert packets_of(video) == packets_of(exported)
+    assert shown_times(video.path.read_bytes()) == shown_times(exported.path.read_bytes())
+    assert telecine.probe(video).color == telecine.probe(exported).color
+    assert telecine.probe(video).index_in_front
+    assert_frames(video, frames)
+    assert names_in(tmp_path) == ["clip.mp4", "exported.mp4"]
+
+
+@pytest.mark.parametrize(("color", "tags"), [("bt601", 6), ("bt709", 1)])
+def test_the_colour_tags_are_kept(color: str, tags: int, tmp_path: Path) -> None:
+    leave_journal(tmp_path / "clip.mp4", greys(), color=color)
+    assert telecine.probe(telecine.recover(tmp_path / "clip.mp4")).color.matrix == tags
+
+
+# ---- where it goes, and what is refused ----------------------------------------------------------------------------
+
+
+def test_where_the_path_exists_the_video_goes_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    for expected in ("clip.recovered.mp4", "clip.recovered-2.mp4", "clip.recovered-3.mp4"):
+        leave_journal(path, greys())
+        path.write_bytes(OLDER)
+        assert telecine.recover(path).path == tmp_path / expected
+        assert path.read_bytes() == OLDER
+        path.unlink()
+    assert names_in(tmp_path) == ["clip.recovered-2.mp4", "clip.recovered-3.mp4", "clip.recovered.mp4"]
+
+
+def test_the_output_is_where_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").mkdir()
+    leave_journal(tmp_path / "clip.mp4", greys())
+    video = telecine.recover("clip.mp4", "there/other.m4v")
+    assert_frames(video, greys())
+    assert (names_in(tmp_path), names_in(tmp_path / "there")) == (["there"], ["other.m4v"])
+
+
+def test_an_output_that_exists_is_an_error_and_stays_and_so_does_the_journal(tmp_path: Path) -> None:
+    journal, output = leave_journal(tmp_path / "clip.mp4", greys()), tmp_path / "other.mp4"
+    output.write_bytes(OLDER)
+    with pytest.raises(PublishError, match=r"other\.mp4' exists: name another output") as refused:
+        telecine.recover(tmp_path / "clip.mp4", output)
+    assert (refused.value.errno, refused.value.filename) == (errno.EEXIST, str(output))
+    assert output.read_bytes() == OLDER
+    assert names_in(tmp_path) == [journal.name, "other.mp4"]
+
+
+@pytest.mark.parametrize("aside", [False, True])
+def test_the_journal_itself_may_be_given(aside: bool, tmp_path: Path) -> None:
+    journal = leave_journal(tmp_path / "clip.mp4", greys())
+    if aside:
+        with VideoWriter(tmp_path / "clip.mp4") as writer:
+            (journal,) = (each for each in tmp_path.iterdir() if each.name != JOURNAL)
+            assert journal.name.startswith(JOURNAL + "-")
+            writer.abort()
+    video = telecine.recover(journal)
+    assert video.path == tmp_path / "clip.mp4"
+    assert_frames(video, greys())
+    assert names_in(tmp_path) == ["clip.mp4"]
+
+
+def test_a_relative_path_and_a_link_lead_to_the_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link.mp4").symlink_to("clip.mp4")
+    leave_journal(tmp_path / "clip.mp4", greys())
+    assert telecine.recover("link.mp4").frame_count == 5
+    assert names_in(tmp_path) == ["clip.mp4", "link.mp4"]
+
+
+@pytest.mark.parametrize("place", ["clip.mp4", "missing/clip.mp4", ".clip.mp4.telecine-journal"])
+def test_where_there_is_no_journal_there_is_nothing_to_recover(place: str, tmp_path: Path) -> None:
+    path = tmp_path / place
+    with pytest.raises(PublishError, match="has no journal: there is nothing to recover") as refused:
+        telecine.recover(path)
+    assert (refused.value.errno, refused.value.filename) == (errno.ENOENT, str(path))
+    assert names_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("held", [b"", b"\0" * 5000, b"no journal at all", struct.pack(">I4s", 8, b"free") * 9])
+def test_a_journal_without_a_whole_frame_is_an_error_and_stays(held: bytes, tmp_path: Path) -> None:
+    (tmp_path / JOURNAL).write_bytes(held)
+    with pytest.raises(PublishError, match="holds no whole frame") as refused:
+        telecine.recover(tmp_path / "clip.mp4")
+    assert (refused.value.errno, refused.value.filename) == (errno.ENODATA, str(tmp_path / JOURNAL))
+    assert names_in(tmp_path) == [JOURNAL]
+    assert (tmp_path / JOURNAL).read_bytes() == held
+    export_video(greys(), tmp_path / "clip.mp4")
+    assert names_in(tmp_path) == ["clip.mp4"]
+
+
+def test_while_its_writer_lives_a_journal_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    with VideoWriter(path) as writer:
+        writer.write(greys())
+        for given in (path, tmp_path / JOURNAL):
+            with pytest.raises(PublishError, match="belongs to a writer that is still at work") as refused:
+                telecine.recover(given)
+            assert refused.value.errno == errno.EBUSY
+        assert names_in(tmp_path) == [JOURNAL]
+    assert writer.video.frame_count == 5
+    assert names_in(tmp_path) == ["clip.mp4"]
+
+
+def test_a_writer_in_another_process_is_alive_until_it_is_killed(tmp_path: Path) -> None:
+    script = """
+import itertools, numpy, telecine
+frames = numpy.zeros((48, 64, 3), numpy.uint8)
+with telecine.VideoWriter("clip.mp4", encoder_options={"tune": "zerolatency"}) as writer:
+    for _ in range(20):
+        writer.write(frames)
+    while writer.queued:
+        pass
+    print("alive", flush=True)
+    input()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "alive\n"
+            with pytest.raises(PublishError, match="still at work"):
+                telecine.recover(tmp_path / "clip.mp4")
+        finally:
+            process.kill()
+    count = whole_pairs((tmp_path / JOURNAL).read_bytes())
+    assert 0 < count <= 20
+    assert telecine.recover(tmp_path / "clip.mp4").frame_count == count
+
+
+# ---- several journals ----------------------------------------------------------------------------------------------
+
+
+def leave_many(path: Path, counts: list[int]) -> None:
+    for count in counts:
+        with pytest.raises(RuntimeError):
+            export_video(failing_at(count, greys(count), RuntimeError()), path)
+
+
+def test_the_journals_of_several_failures_are_set_aside_and_recovered_newest_first(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    leave_many(path, [3, 4, 5])
+    assert len(names_in(tmp_path)) == 3
+    assert [telecine.recover(path).frame_count for _ in range(3)] == [5, 4, 3]
+    assert names_in(tmp_path) == ["clip.mp4", "clip.recovered-2.mp4", "clip.recovered.mp4"]
+    for name, count in (("clip.mp4", 5), ("clip.recovered.mp4", 4), ("clip.recovered-2.mp4", 3)):
+        assert_frames(tmp_path / name, greys(count))
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "x" * 251 + ".mp4", "é" * 125 + "x.mp4"], ids=["short", "long", "wide"])
+def test_a_later_export_removes_the_journals_of_its_path_only(name: str, tmp_path: Path) -> None:
+    path, other = tmp_path / name, tmp_path / (name[:-5] + "_.mp4")
+    leave_many(path, [3, 4])
+    leave_many(other, [3])
+    with VideoWriter(path) as alive:
+        assert len(names_in(tmp_path)) == 4
+        alive.write(greys())
+    there = names_in(tmp_path)
+    assert len(there) == 2
+    assert name in there
+    assert telecine.recover(other).frame_count == 3
+
+
+def test_an_older_journal_is_recovered_where_the_newest_holds_no_frame(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    leave_many(path, [3])
+    (tmp_path / JOURNAL).rename(tmp_path / (JOURNAL + "-0123abcd"))
+    (tmp_path / JOURNAL).write_bytes(b"")  # of a writer that was killed before its first frame
+    assert telecine.recover(path).frame_count == 3
+
+
+def test_a_writer_that_is_aborted_leaves_the_journals_of_others(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    leave_many(path, [3, 4])
+    writer = VideoWriter(path)
+    writer.write(greys())
+    writer.abort()
+    assert [telecine.recover(path).frame_count for _ in range(2)] == [4, 3]
+
+
+# ---- names ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["x" * 251 + ".mp4", "😀" * 62 + "abc.mp4", "two\nlines.mp4", "-x.mp4", "%03d.mp4", ".mp4.mp4", "a.0123abcd.mp4"],
+    ids=ascii,
+)
+def test_any_name_is_recovered(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    leave_many(tmp_path / name, [5])
+    assert str(telecine.recover(name).path) == str(tmp_path / name)
+    assert_frames(tmp_path / name, greys())
+    assert names_in(tmp_path) == [name]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux only")
+@pytest.mark.parametrize("length", [2, 240])
+def test_a_name_that_is_no_text_is_recovered(
+    length: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = b"\xff" * length + b".mp4"
+    for recover in (lambda: telecine.recover(os.fsdecode(name)), lambda: run(["recover", os.fsdecode(name)])):
+        leave_many(tmp_path / os.fsdecode(name), [5])
+        recover()
+        assert os.listdir(os.fsencode(tmp_path)) == [name]
+        os.unlink(name)
+    assert "frames" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["clip", "clip.avi", "clip.0123abcd"])
+def test_what_was_exported_with_its_format_said_is_recovered_under_its_name(name: str, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError):
+        export_video(failing_at(3, greys(), RuntimeError()), tmp_path / name, format="mp4")
+    assert telecine.recover(tmp_path / name).path == tmp_path / name
+    assert names_in(tmp_path) == [name]
+
+
+def test_what_replaces_nothing_private_is_made_private(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(OLDER)
+    path.chmod(0o600)
+    leave_many(path, [3])
+    assert telecine.recover(path).path.stat().st_mode & 0o777 == 0o600
+
+
+# ---- in one step, and again ----------------------------------------------------------------------------------------
+
+KILLED_AT_ITS_NTH_CALL = """
+import os, signal, sys
+import telecine
+from telecine import publish
+which = int(sys.argv[1])
+calls = 0
+def counted(module, name):
+    call = getattr(module, name)
+    def counting(*arguments, **options):
+        global calls
+        calls += 1
+        if calls == which:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return call(*arguments, **options)
+    setattr(module, name, counting)
+for name in ("open", "fsync", "link", "unlink", "replace", "rename", "chmod"):
+    counted(os, name)
+counted(publish.WholeWrites, "write")
+telecine.recover("clip.mp4")
+"""
+
+
+def test_a_recovery_that_is_killed_at_any_call_can_be_run_again(tmp_path: Path) -> None:
+    journal = leave_journal(tmp_path / "clip.mp4", greys())
+    held = journal.read_bytes()
+    for which in range(1, 1000):
+        folder = tmp_path / str(which)
+        folder.mkdir()
+        (folder / JOURNAL).write_bytes(held)
+        command = [sys.executable, "-c", KILLED_AT_ITS_NTH_CALL, str(which)]
+        done = subprocess.run(command, cwd=folder, timeout=60, check=False)
+        path = folder / "clip.mp4"
+        if path.exists():
+            assert_frames(path, greys())
+        if done.returncode == 0:
+            assert names_in(folder) == ["clip.mp4"]
+            break
+        assert done.returncode == -9
+        if (folder / JOURNAL).exists():
+            assert (folder / JOURNAL).read_bytes() == held
+            assert_frames(telecine.recover(path), greys())
+        assert set(names_in(folder)) <= {"clip.mp4", "clip.recovered.mp4"}
+    assert which > 8
+
+
+@pytest.mark.parametrize("step", ["fsync", "link", "unlink"])
+def test_a_disk_that_fails_during_a_recovery_leaves_the_journal(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = leave_journal(tmp_path / "clip.mp4", greys())
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, step, fail)
+    with pytest.raises(PublishError, match="Input/output error") as failed:
+        telecine.recover(tmp_path / "clip.mp4")
+    monkeypatch.undo()
+    assert failed.value.errno == errno.EIO
+    assert failed.value.filename == str(tmp_path / "clip.mp4")
+    assert journal.exists()
+    assert_frames(telecine.recover(tmp_path / "clip.mp4"), greys())
+    assert JOURNAL not in names_in(tmp_path)
+
+
+# ---- torn journals -------------------------------------------------------------------------------------------------
+
+
+def test_a_journal_cut_at_any_byte_gives_its_whole_fragments(journal_of_ten: bytes, tmp_path: Path) -> None:
+    path, counts, whole = tmp_path / "clip.mp4", set(), greys(10)
+    end_of_first = next(at for at in range(len(journal_of_ten)) if whole_pairs(journal_of_ten[:at]))
+    near_boxes: set[int] = set()
+    at = 0
+    for _, payload in boxes(journal_of_ten):
+        near_boxes |= set(range(at - 20, at + 40))
+        at += len(payload) + 8
+    # All of the first fragment and around each box; of the bytes inside pictures, every 61st.
+    lengths = [*range(end_of_first + 1), *sorted(near_boxes | set(range(end_of_first, at, 61)) | {at})]
+    if os.environ.get("TELECINE_SOAK"):
+        lengths = list(range(at + 1))
+    for length in lengths:
+        if not 0 <= length <= at:
+            continue
+        (tmp_path / JOURNAL).write_bytes(journal_of_ten[:length])
+        expected = whole_pairs(journal_of_ten[:length])
+        counts.add(expected)
+        if expected == 0:
+            with pytest.raises(PublishError, match="holds no whole frame"):
+                telecine.recover(path)
+            continue
+        video = telecine.recover(path)
+        assert video.frame_count == video.duration * video.fps == expected
+        path.unlink()
+    assert counts == set(range(11))
+    (tmp_path / JOURNAL).write_bytes(journal_of_ten)
+    assert_frames(telecine.recover(path), whole)
+
+
+def zeroed_pages(data: bytes, seed: int) -> tuple[bytes, int]:
+    """A journal some pages of which never reached the disk, and where the first of them is."""
+    pages = range(1, len(data) // 4096 + 1)
+    lost = random.Random(seed).sample(pages, k=random.Random(seed + 1).randint(1, len(pages)))
+    torn = bytearray(data)
+    for page in lost:
+        torn[page * 4096 : (page + 1) * 4096] = bytes(len(torn[page * 4096 : (page + 1) * 4096]))
+    return bytes(torn), min(lost) * 4096
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_every_frame_before_a_lost_page_is_recovered_and_none_that_is_not_whole(seed: int, tmp_path: Path) -> None:
+    frames, path = noise(12, 96, 80), tmp_path / "clip.mp4"
+    journal = leave_journal(path, frames, encoder_options={"bf": 3 * (seed % 2)})
+    data = journal.read_bytes()
+    torn, first = zeroed_pages(data, seed)
+    journal.write_bytes(torn)
+    least = whole_pairs(data[:first])
+    if least == 0:
+        with pytest.raises(PublishError, match="holds no whole frame"):
+            telecine.recover(path)
+        return
+    video = telecine.recover(path)
+    assert least <= video.frame_count <= least + 1
+    found = {bytes(packet[-1]) for packet in packets_of(video)}
+    journal.write_bytes(data)
+    whole = [packet[-1] for packet in packets_of(telecine.recover(journal, tmp_path / "whole.mp4"))]
+    assert found == set(whole[: video.frame_count])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_flipped_bits_give_a_playable_file_or_a_publish_error(seed: int, journal_of_ten: bytes, tmp_path: Path) -> None:
+    path, dice = tmp_path / "clip.mp4", random.Random(seed)
+    for _ in range(25):
+        data = bytearray(journal_of_ten)
+        for _ in range(dice.choice([1, 1, 2, 8, 64])):
+            data[dice.randrange(dice.choice([1500, len(data)]))] ^= 1 << dice.randrange(8)
+        assert_recovers_or_says(bytes(data), path)
+
+
+def assert_recovers_or_says(data: bytes, path: Path) -> int:
+    """Recover a damaged journal: a file that can be demuxed, or a PublishError and nothing but the journal."""
+    journal = path.with_name(JOURNAL)
+    journal.write_bytes(data)
+    try:
+        video = telecine.recover(path)
+    except PublishError:
+        assert names_in(path.parent) == [JOURNAL]
+        journal.unlink()
+        return 0
+    assert names_in(path.parent) == [path.name]
+    assert 0 < video.frame_count <= len(packets_of(path))  # those shown: a flipped time may hide one
+    path.unlink()
+    return video.frame_count
+
+
+# ---- the command ---------------------------------------------------------------------------------------------------
+
+
+def test_the_command_recovers_and_shows_what(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    leave_journal(tmp_path / "clip.mp4", greys())
+    assert run(["recover", str(tmp_path / "clip.mp4"), "-o", str(tmp_path / "other.mp4")]) == 0
+    shown = capsys.readouterr().out
+    assert "5 frames were recovered" in shown
+    assert_frames(tmp_path / "other.mp4", greys())
+    assert names_in(tmp_path) == ["other.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["clip.mp4"], 1, "telecine: 'clip.mp4' has no journal: there is nothing to recover\n"),
+        ([], 2, "telecine: recover needs a path, or --list and a folder\n"),
+    ],
+)
+def test_the_command_says_why_not(
+    arguments: list[str],
+    code: int,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["recover", *arguments]) == code
+    assert capsys.readouterr().err == said
+
+
+def test_the_command_lists_the_journals_of_the_dead_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    leave_many(tmp_path / "a.mp4", [3, 4])
+    leave_many(tmp_path / "b.mp4", [3])
+    dead = set(tmp_path.iterdir())
+    assert len(dead) == 3
+    with VideoWriter(tmp_path / "c.mp4") as writer:
+        writer.write(greys())
+        assert run(["recover", "--list", str(tmp_path)]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert {Path(line) for line in listed} == dead
+    assert {each for each in tmp_path.iterdir() if each.name.startswith(".")} == dead
+
+
+def test_the_command_that_an_error_names_recovers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TelecineError) as failed:
+        export_video([*greys(), None], "it's one.mp4")
+    command = str(failed.value).split("are kept: ")[1]
+    assert command == """telecine recover 'it'"'"'s one.mp4'"""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "telecine").write_text(f'#!/bin/sh\nexec {sys.executable} -m telecine "$@"\n')
+    (tmp_path / "bin" / "telecine").chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(command, shell=True, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert_frames(tmp_path / "it's one.mp4", greys())
+
+
+def test_recovering_takes_memory_that_does_not_grow_with_the_frames(tmp_path: Path) -> None:
+    if not os.path.exists("/proc/self/status"):
+        pytest.skip("no /proc here")
+    for name, count in (("few.mp4", 50), ("many.mp4", 1500)):
+        leave_journal_of_noise(tmp_path / name, count)
+    said = run_python(
+        """
+import json, telecine
+for name in ("few.mp4", "many.mp4"):
+    telecine.recover(name)
+    print(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
+""",
+        tmp_path,
+    )
+    few, many = map(json.loads, said.splitlines())
+    assert many - few < 12 << 10  # of KiB; the many take 20 MB or more on the disk
+
+
+def leave_journal_of_noise(path: Path, count: int) -> None:
+    picture = noise(1, 160, 120)[0]
+
+    def frames() -> Iterator[Clip]:
+        for index in range(count):
+            yield np.roll(picture, 7 * index)
+
+    writer = VideoWriter(path, overwrite=False, quality="draft", preset="ultrafast")
+    writer.write(frames())
+    path.write_bytes(OLDER)
+    with pytest.raises(PublishError):
+        writer.close()
+    path.unlink()
+    assert path.with_name(f".{path.name}.telecine-journal").stat().st_size > count * 1000
