@@ -1,4 +1,5 @@
 # make demo: export a clip and show it. make test: lint, types and tests. Both make what they need in .venv.
+# make soak: the tests of faults at full length, which takes hours.
 PYTHON ?= python3
 # Real clips for the tests and benchmarks that use them; they skip where the folder is absent.
 export TELECINE_CLIPS ?= $(abspath ../shared/clips)
@@ -6,13 +7,16 @@ export TELECINE_CLIPS ?= $(abspath ../shared/clips)
 BIN := .venv/bin
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard src/native/*)
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test soak lint bench clean
 
 demo: .venv/demo
 	$(BIN)/python -m examples.demo out
 
 test: lint
 	$(BIN)/python -m pytest
+
+soak: .venv/dev
+	TELECINE_SOAK=1 $(BIN)/python -m pytest tests/faults
 
 lint: .venv/dev
 	$(BIN)/ruff check

@@ -15,7 +15,7 @@ from typing import BinaryIO, cast
 
 import av
 from av import Packet
-from av.container import InputContainer
+from av.container import InputContainer, OutputContainer
 from av.video.stream import VideoStream
 
 from .boxes import end_of_fragments
@@ -44,7 +44,7 @@ def write_finished(journal: BinaryIO, finished: BinaryIO, muxer: str) -> int:
             io_open=functools.partial(_reopen, finished),
             buffer_size=1 << 18,
         )
-        with target:
+        with _closed(target):
             copied = target.add_stream_from_template(stream)
             first: int | None = None
             for packet in _readable(source.demux(stream)):
@@ -59,6 +59,18 @@ def write_finished(journal: BinaryIO, finished: BinaryIO, muxer: str) -> int:
                 target.mux(packet)
                 count += 1
     return count
+
+
+@contextlib.contextmanager
+def _closed(target: OutputContainer) -> Iterator[None]:
+    """Complete the file; after an error only let go of it, for completing it would raise another error."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(Exception):
+            target.close()
+        raise
+    target.close()
 
 
 def _reopen(file: BinaryIO, url: str, flags: int, options: object) -> BinaryIO:

@@ -18,13 +18,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
+import av
 from av import VideoFrame
 
 from .color import BT709, Color, parse_color
 from .convert import BLACK, Conversion, parse_background, parse_value_range
 from .encode import EncoderSettings
 from .encoding_thread import EncodingThread
-from .errors import FrameError, OptionError, TelecineError, TelecineWarning
+from .errors import EncodeError, FrameError, OptionError, TelecineError, TelecineWarning
+from .ffmpeg_log import captured_log, in_words
 from .formats import choose_format
 from .formats import encoder_options as options_of
 from .frames import Frame, Frames, Recognizer
@@ -292,7 +294,10 @@ class _Job:
             self._thread.finish()
         file = self._publication.open_finished()
         try:
-            write_finished(self._publication.journal, file, self._muxer)
+            with captured_log() as lines:
+                write_finished(self._publication.journal, file, self._muxer)
+        except av.FFmpegError as error:
+            raise EncodeError(f"the file can't be finished: {in_words(error, lines)}") from error
         except OSError as error:
             raise self._publication.failure(error) from error
         info = probe(file)

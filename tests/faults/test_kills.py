@@ -1,0 +1,118 @@
+"""Exporters killed at random instants: the path holds the old or the whole new file, every closed fragment is kept."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import telecine
+
+from ..test_recover import JOURNAL, names_in, whole_pairs
+from ..test_writer import OLDER, assert_frames, noise
+from . import length
+
+COUNT = 40
+# Says where it is, so that an instant is measured in its own steps and not in seconds.
+EXPORTER = """
+import sys, numpy, telecine
+frames = numpy.random.default_rng(0).integers(0, 256, (40, 48, 64, 3), numpy.uint8)
+print("started", flush=True)
+with telecine.VideoWriter("clip.mp4", encoder_options={"tune": "zerolatency"}) as writer:
+    for frame in frames:
+        writer.write(frame)
+        while writer.queued:
+            pass
+        print("frame", flush=True)
+print("closed", flush=True)
+"""
+
+
+@pytest.mark.parametrize("seed", range(length(12, 1000)))
+def test_a_kill_at_any_instant_changes_nothing_at_the_path_and_keeps_every_fragment(seed: int, tmp_path: Path) -> None:
+    dice, path = random.Random(seed), tmp_path / "clip.mp4"
+    older = seed % 2 == 0
+    if older:
+        path.write_bytes(OLDER)
+    lines = dice.randint(1, COUNT + 1)
+    with subprocess.Popen([sys.executable, "-c", EXPORTER], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for _ in range(lines):
+            process.stdout.readline()
+        for _ in range(dice.randrange(1 << dice.randrange(20))):  # somewhere between this line and the next ones
+            pass
+        process.kill()
+        process.wait(timeout=60)
+    there = set(names_in(tmp_path))
+    assert there <= {"clip.mp4", JOURNAL, ".clip.mp4.telecine-new"}
+    held = path.read_bytes() if path.exists() else None
+    if held != (OLDER if older else None):
+        assert_frames(path, noise(COUNT))
+        return
+    count = whole_pairs((tmp_path / JOURNAL).read_bytes()) if JOURNAL in there else 0
+    if count:
+        video = telecine.recover(path)
+        assert video.frame_count == count
+        assert count >= min(COUNT, lines - 1) - 2  # the encoder's current frame, and the muxer's last
+        assert_frames(video, noise(COUNT)[:count])
+    else:
+        assert lines <= 4
+    assert ".clip.mp4.telecine-new" not in names_in(tmp_path) or not count
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGTERM") or os.name != "posix", reason="no SIGTERM here")
+def test_a_service_that_is_terminated_dies_and_its_frames_are_recovered(tmp_path: Path) -> None:
+    script = EXPORTER.replace('print("frame", flush=True)', 'print("frame", flush=True) or input()')
+    with subprocess.Popen(
+        [sys.executable, "-c", script], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout.readline() == "started\n"
+        for _ in range(9):
+            assert process.stdout.readline() == "frame\n"
+            process.stdin.write("\n")
+            process.stdin.flush()
+        assert process.stdout.readline() == "frame\n"
+        process.terminate()
+        assert process.wait(timeout=60) == -signal.SIGTERM
+    count = whole_pairs((tmp_path / JOURNAL).read_bytes())
+    assert count >= 8
+    assert_frames(telecine.recover(tmp_path / "clip.mp4"), noise(COUNT)[:count])
+
+
+def test_ctrl_c_while_the_generator_stalls_keeps_all_its_frames(tmp_path: Path) -> None:
+    script = """
+import signal, sys, numpy, telecine
+signal.signal(signal.SIGINT, signal.default_int_handler)
+frames = numpy.random.default_rng(0).integers(0, 256, (40, 48, 64, 3), numpy.uint8)
+def stalling():
+    yield from frames[:7]
+    print("stalls", flush=True)
+    input()
+telecine.export_video(stalling(), "clip.mp4")
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == "stalls\n"
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert "\nKeyboardInterrupt" in said
+    video = telecine.recover(tmp_path / "clip.mp4")
+    assert 0 < video.frame_count <= 7
+    assert_frames(video, noise(COUNT)[: video.frame_count])
