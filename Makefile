@@ -21,7 +21,7 @@ soak: .venv/dev
 lint: .venv/dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/clang-format --dry-run --Werror src/native/*
+	$(BIN)/clang-format --dry-run --Werror src/native/* tests/faults/*.c tests/faults/*.cpp
 	$(BIN)/mypy
 
 bench: .venv/bench

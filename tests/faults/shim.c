@@ -1,7 +1,8 @@
 // Preloaded into an exporter: fails one call, or kills at it, or logs what a disk would have held after a power cut.
 //
-// Only calls on files below FAULT_FOLDER count. FAULT_CALL=n fails the n-th with FAULT_ERRNO, or with FAULT_ERRNO=-1 kills
-// the process there. FAULT_LOG is a file that gets a line for each call: its number, name, path, offset and length.
+// Only calls on files below FAULT_FOLDER count. FAULT_CALL=n fails the n-th with FAULT_ERRNO, or with FAULT_ERRNO=-1
+// kills the process there. FAULT_LOG is a file that gets a line for each call: its number, name, path, offset and
+// length.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -48,8 +49,7 @@ static int fails(const char *name, const char *path, long long offset, long long
     if (log != NULL) {
         if (log_descriptor < 0) log_descriptor = REAL(open)(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
         char line[PATH_MAX + 100];
-        const int size =
-            snprintf(line, sizeof line, "%d\t%s\t%s\t%lld\t%lld\n", number, name, path, offset, length);
+        const int size = snprintf(line, sizeof line, "%d\t%s\t%s\t%lld\t%lld\n", number, name, path, offset, length);
         if (REAL(write)(log_descriptor, line, size) != size) abort();
     }
     if (which == NULL || error == NULL || number != atoi(which)) return 0;
@@ -82,22 +82,22 @@ int fsync(int descriptor) {
 TRUNCATES(ftruncate, off_t)
 TRUNCATES(ftruncate64, off64_t)
 
-#define OPENS(name)                                                  \
-    int name(const char *path, int flags, ...) {                     \
-        va_list more;                                                \
-        va_start(more, flags);                                       \
-        const mode_t mode = va_arg(more, int);                       \
-        va_end(more);                                                \
-        if (fails("open", path, 0, 0)) return -1;                    \
-        return REAL(name)(path, flags, mode);                        \
+#define OPENS(name)                               \
+    int name(const char *path, int flags, ...) {  \
+        va_list more;                             \
+        va_start(more, flags);                    \
+        const mode_t mode = va_arg(more, int);    \
+        va_end(more);                             \
+        if (fails("open", path, 0, 0)) return -1; \
+        return REAL(name)(path, flags, mode);     \
     }
 OPENS(open)
 OPENS(open64)
 
-#define TWO_NAMES(name)                                    \
-    int name(const char *from, const char *to) {           \
-        if (fails(#name, from, 0, 0)) return -1;           \
-        return REAL(name)(from, to);                       \
+#define TWO_NAMES(name)                          \
+    int name(const char *from, const char *to) { \
+        if (fails(#name, from, 0, 0)) return -1; \
+        return REAL(name)(from, to);             \
     }
 TWO_NAMES(rename)
 TWO_NAMES(link)

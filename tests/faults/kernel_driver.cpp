@@ -1,0 +1,113 @@
+// Feeds the kernels random sizes, strides, samples and planes, each in memory of its exact size: ASan sees what is
+// beyond. Arguments: seed, rounds. Prints how many rounds ran.
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "kernel.h"
+
+using namespace telecine;
+
+namespace {
+
+std::mt19937_64 dice;
+
+int upto(int most) { return static_cast<int>(dice() % static_cast<unsigned>(most + 1)); }
+
+struct Kernels {
+    ToPlanes to_planes;
+    ToRgb to_rgb;
+};
+
+std::vector<Kernels> kernels_here() {
+    std::vector<Kernels> found{{baseline::to_planes, baseline::to_rgb}};
+#ifdef TELECINE_X86
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2")) {
+        found.push_back({avx2::to_planes, avx2::to_rgb});
+        if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+            __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+            __builtin_cpu_supports("avx512vl"))
+            found.push_back({avx512::to_planes, avx512::to_rgb});
+    }
+#endif
+    return found;
+}
+
+int a_side() { return 1 + (upto(3) == 0 ? upto(1100) : upto(70)); }
+
+void to_planes(const Kernels &kernels) {
+    constexpr int sizes[] = {1, 2, 2, 2, 4, 8};
+    const int height = 1 + upto(9), width = a_side(), channels = upto(2) == 0 ? 1 : 3 + upto(1), sample = upto(5);
+    const std::ptrdiff_t size = sizes[sample];
+    // The axes in any order in memory, some steps apart, some of them backwards.
+    const int extents[] = {height, width, channels};
+    int order[] = {0, 1, 2};
+    std::swap(order[0], order[upto(2)]);
+    std::swap(order[1], order[1 + upto(1)]);
+    std::ptrdiff_t strides[3], all = size, first = 0;
+    for (const int axis : order) {
+        strides[axis] = all;
+        all *= extents[axis];
+        if (upto(3) == 0) all += size * upto(3);
+    }
+    for (int axis = 0; axis < 3; ++axis)
+        if (upto(5) == 0) {
+            first += strides[axis] * (extents[axis] - 1);
+            strides[axis] = -strides[axis];
+        }
+    const std::unique_ptr<std::uint64_t[]> memory(new std::uint64_t[static_cast<std::size_t>((all + 7) / 8)]);
+    const std::unique_ptr<char[]> exact(new char[static_cast<std::size_t>(all)]);
+    char *data = size == 8 ? reinterpret_cast<char *>(memory.get()) : exact.get();
+    const bool wild = upto(3) == 0;  // any bits, NaN and infinity among them
+    for (std::ptrdiff_t at = 0; at < all; ++at) data[at] = static_cast<char>(wild ? dice() : dice() % 60);
+    const std::ptrdiff_t columns = (width + 1) / 2, rows = (height + 1) / 2;
+    const std::ptrdiff_t y_stride = 2 * columns + upto(40), c_stride = columns + upto(40);
+    const auto plane = [](std::ptrdiff_t stride, std::ptrdiff_t row, std::ptrdiff_t count) {
+        return std::vector<std::uint8_t>(static_cast<std::size_t>(stride * (count - 1) + row));
+    };
+    auto y = plane(y_stride, 2 * columns, 2 * rows), cb = plane(c_stride, columns, rows), cr = cb;
+    const float scale = 1.0f / static_cast<float>(1 + upto(300));
+    const Matrix matrix{{0.2f * scale, 0.6f * scale, 0.1f * scale, 16.5f},
+                        {-0.1f * scale, -0.3f * scale, 0.4f * scale, 128.5f},
+                        {0.4f * scale, -0.3f * scale, -0.1f * scale, 128.5f},
+                        static_cast<float>(-upto(2)),
+                        static_cast<float>(1 + upto(300)),
+                        {0, 1, 0}};
+    kernels.to_planes(
+        {data + first, strides[0], strides[1], strides[2], width, height, channels, static_cast<Sample>(sample)},
+        matrix, {y.data(), cb.data(), cr.data(), y_stride, c_stride});
+}
+
+void to_rgb(const Kernels &kernels) {
+    const int width = a_side(), height = 1 + upto(9), bytes = 1 + upto(1), wide = upto(1), high = upto(1);
+    const std::ptrdiff_t columns = (width + wide) >> wide, rows = (height + high) >> high;
+    const std::ptrdiff_t y_stride = bytes * (width + upto(40)), c_stride = bytes * (columns + upto(40));
+    const auto plane = [&](std::ptrdiff_t stride, std::ptrdiff_t row, std::ptrdiff_t count) {
+        std::vector<char> bytes_of(static_cast<std::size_t>(stride * (count - 1) + row * bytes));
+        for (char &each : bytes_of) each = static_cast<char>(dice());
+        return bytes_of;
+    };
+    const auto y = plane(y_stride, width, height), cb = plane(c_stride, columns, rows), cr = cb;
+    std::vector<std::uint8_t> rgb(static_cast<std::size_t>(3) * width * height);
+    const float scale = bytes == 1 ? 1.0f : 1.0f / 257;
+    kernels.to_rgb({y.data(), cb.data(), cr.data(), y_stride, c_stride, width, height, bytes, wide, high,
+                    0.5f * upto(2), 0.5f * upto(2)},
+                   {scale, 1.6f * scale, -0.4f * scale, -0.8f * scale, 2.0f * scale, {-223, 136, -277}}, rgb.data());
+}
+
+}  // namespace
+
+int main(int, char **arguments) {
+    dice.seed(std::strtoull(arguments[1], nullptr, 10));
+    const long rounds = std::strtol(arguments[2], nullptr, 10);
+    const auto kernels = kernels_here();
+    for (long round = 0; round < rounds; ++round)
+        for (const Kernels &each : kernels) {
+            to_planes(each);
+            to_rgb(each);
+        }
+    std::printf("%ld\n", rounds);
+}

@@ -1,0 +1,160 @@
+"""Random arguments, random journals, random memory: a file that verifies or one clear error, and no report of ASan."""
+
+from __future__ import annotations
+
+import os
+import platform
+import random
+import shutil
+import subprocess
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import telecine
+from telecine import TelecineError, TelecineWarning, export_video
+
+from ..test_recover import assert_recovers_or_says, leave_journal, names_in
+from ..test_writer import greys, noise
+from . import length
+
+DTYPES = ["uint8", "uint16", "float16", "float32", "float64", "bool", "int64", "complex64"]
+ARGUMENTS: dict[str, st.SearchStrategy[Any]] = {
+    "fps": st.one_of(st.sampled_from([16, 29.97, "24000/1001", 0.5, "x", 0]), st.floats(), st.fractions(), st.text()),
+    "codec": st.sampled_from([None, "h264", "hevc", 3]),
+    "quality": st.sampled_from(["draft", "balanced", "high", "visually-lossless", "best"]),
+    "crf": st.one_of(st.none(), st.integers(-2, 53), st.floats(0, 51)),
+    "bitrate": st.one_of(st.none(), st.integers(-1, 2**33)),
+    "preset": st.sampled_from([None, "ultrafast", "slow", "warp"]),
+    "encoder_options": st.one_of(
+        st.none(),
+        st.dictionaries(
+            st.sampled_from(["g", "bf", "tune", "x264-params", "profile", "refs", "flags", "nonsense"]),
+            st.one_of(st.integers(-3, 300), st.sampled_from(["film", "zerolatency", "baseline", "keyint=9", "+x"])),
+        ),
+    ),
+    "pixel_format": st.sampled_from([None, "yuv420p", "yuv444p"]),
+    "color": st.sampled_from(["auto", "bt601", "bt709", "bt2020"]),
+    "layout": st.sampled_from(["auto", "THWC", "TCHW", "CTHW", "HWC", "THW", "X"]),
+    "value_range": st.one_of(
+        st.just("auto"), st.tuples(st.floats(), st.floats()), st.sampled_from([(-1, 1), (0, 255)])
+    ),
+    "background": st.sampled_from([None, "red", "#00ff00", (0.0, 1.0, 2.0), "no colour"]),
+    "overwrite": st.booleans(),
+    "format": st.sampled_from([None, "mp4", "mkv"]),
+}
+
+
+@st.composite
+def clips(draw: st.DrawFn) -> Any:
+    shape = draw(st.lists(st.sampled_from([1, 2, 3, 4, 16, 33]), min_size=1, max_size=5))
+    dice = np.random.default_rng(draw(st.integers(0, 99)))
+    values = dice.random(shape) * draw(st.sampled_from([1, 1, 1, 2, 255])) - draw(st.sampled_from([0, 0, 1]))
+    dtype = draw(st.sampled_from(DTYPES))
+    whole = np.abs(values) * (255 if dtype != "bool" else 1) if np.dtype(dtype).kind in "iub" else values
+    with np.errstate(all="ignore"):
+        return whole.astype(dtype)
+
+
+@settings(
+    max_examples=length(300, 100_000),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=not os.environ.get("TELECINE_SOAK"),
+)
+@given(frames=clips(), arguments=st.fixed_dictionaries({}, optional=ARGUMENTS))
+def test_any_arguments_give_a_whole_file_or_one_clear_error(frames: Any, arguments: dict[str, Any]) -> None:
+    with tempfile.TemporaryDirectory() as name, warnings.catch_warnings():
+        warnings.simplefilter("ignore", TelecineWarning)
+        path = Path(name, "clip.mp4")
+        error, video = None, None
+        try:
+            video = export_video(frames, path, **arguments)
+        except TelecineError as raised:
+            error = str(raised)
+        if video is not None:
+            info = telecine.probe(path)
+            assert (info.frame_count, info.width, info.height) == (video.frame_count, video.width, video.height)
+            assert info.duration * info.fps == video.frame_count
+            assert names_in(path.parent) == [path.name]
+            return
+        assert error is not None
+        assert "\n" not in error
+        assert path.name not in names_in(path.parent)
+        if names_in(path.parent):
+            assert f"; {telecine.recover(path).frame_count} of " in error
+
+
+@pytest.mark.parametrize("seed", range(length(4, 2000)))
+def test_any_journal_gives_a_file_that_plays_or_a_publish_error(seed: int, tmp_path: Path) -> None:
+    dice = random.Random(seed)
+    journal = leave_journal(tmp_path / "clip.mp4", greys(6) if seed % 2 else noise(4))
+    held = journal.read_bytes()
+    journal.unlink()
+    for _ in range(25):
+        data = bytearray(held)
+        for _ in range(dice.randint(1, 4)):
+            at, size = dice.randrange(len(data)), dice.choice([1, 4, 8, 300])
+            how = dice.randrange(5)
+            if how == 0:
+                data[at : at + size] = dice.randbytes(len(data[at : at + size]))
+            elif how == 1:
+                del data[at : at + size]
+            elif how == 2:
+                data[at:at] = data[at : at + size]
+            elif how == 3:  # a length
+                at = dice.choice([held.find(kind, dice.randrange(at + 1)) for kind in (b"moof", b"mdat", b"trun")])
+                data[max(0, at - 4) : max(0, at - 4) + 4] = dice.choice([bytes(4), b"\xff" * 4, dice.randbytes(4)])
+            else:
+                data[at : at + size] = bytes(len(data[at : at + size]))
+            if len(data) < 10:
+                break
+        assert_recovers_or_says(bytes(data), tmp_path / "clip.mp4")
+
+
+def test_the_kernels_touch_no_memory_but_their_own_and_do_nothing_undefined(tmp_path: Path) -> None:
+    compiler = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
+    if compiler is None:
+        pytest.skip("no C++ compiler here")
+    native = Path(telecine.__file__).parents[1] / "native"
+    if not native.is_dir():
+        native = Path(__file__).parents[2] / "src" / "native"
+    checks = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-std=c++17", "-O1", "-g1", f"-I{native}"]
+    sets: dict[str, list[str]] = {"baseline": []}
+    if platform.machine() in ("x86_64", "AMD64"):
+        sets = {"baseline": [], "avx2": ["-march=x86-64-v3"], "avx512": ["-march=x86-64-v4"]}
+        checks.append("-DTELECINE_X86")
+    sources = [[str(native / "kernel.cpp"), f"-DTELECINE_ISA={isa}", *sets[isa]] for isa in sets]
+    sources.append([str(Path(__file__).with_name("kernel_driver.cpp"))])
+    objects = [tmp_path / f"{index}.o" for index in range(len(sources))]
+    compiling = [
+        subprocess.Popen([compiler, *checks, "-ffp-contract=off", "-c", *source, "-o", built], stderr=subprocess.PIPE)
+        for source, built in zip(sources, objects, strict=True)
+    ]
+    for each in compiling:
+        _, said = each.communicate(timeout=300)
+        assert each.returncode == 0, said.decode()
+    linked = subprocess.run(
+        [compiler, *checks, *objects, "-o", tmp_path / "driver"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    if linked.returncode:
+        pytest.skip(f"no sanitizers here: {linked.stderr.splitlines()[-1]}")
+    rounds = length(4000, 1_000_000)
+    done = subprocess.run(
+        [tmp_path / "driver", "1", str(rounds)],
+        capture_output=True,
+        text=True,
+        timeout=length(300, 36_000),
+        check=False,
+    )
+    assert (done.stdout, done.stderr, done.returncode) == (f"{rounds}\n", "", 0)
