@@ -39,7 +39,8 @@ def read_frames(path: str | os.PathLike[str]) -> Iterator[npt.NDArray[np.uint8]]
 def decoded_frames(path: str | os.PathLike[str]) -> Iterator[tuple[VideoFrame, Color, tuple[float, float]]]:
     """Decode a video's frames, each with the colour and the chroma location to read it by."""
     with open_video(path) as (container, stream):
-        stream.thread_type = "AUTO"
+        # Not frames in threads: when a caller drops the iterator, closing waits for one that waits for the GIL to log.
+        stream.thread_type = "SLICE"
         color = color_of(stream)
         if color.matrix in _UNSPECIFIED_MATRICES:
             color = replace(color, matrix=Color.of_size(stream.width, stream.height).matrix)
