@@ -14,7 +14,7 @@ from .color import Color
 from .convert import Conversion, parse_value_range
 from .errors import FrameError, OptionError
 from .frames import Frame, Frames, Recognizer
-from .sources import open_frames
+from .sources import opened
 
 
 def grid(
@@ -58,8 +58,7 @@ def grid(
     videos = list(videos)
     if not videos:
         raise FrameError("no videos: there is nothing to lay out")
-    opened = [open_frames(each) if isinstance(each, (str, os.PathLike)) else each for each in videos]
-    return _grid([Recognizer(layout).frames(each) for each in opened], columns, padding, conversion)
+    return _grid([Recognizer(layout).frames(opened(each)) for each in videos], columns, padding, conversion)
 
 
 def _grid(

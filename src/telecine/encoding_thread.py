@@ -37,7 +37,6 @@ class EncodingThread:
         self._queue: queue.Queue[VideoFrame | None] = queue.Queue(max(2, _QUEUED_BYTES // (width * height * 3 // 2)))
         self._encoded: queue.SimpleQueue[VideoFrame] = queue.SimpleQueue()
         self._stop_at = math.inf
-        self.frames_kept = 0
         self._error: TelecineError | None = None
         # A daemon, for an open writer must not keep the interpreter from ending: the writer's finalizer stops it then.
         self._thread = threading.Thread(target=self._run, name="telecine-encode", daemon=True)
@@ -89,7 +88,10 @@ class EncodingThread:
     def keep(self) -> int:
         """Encode what is queued, for a second at most, and complete the journal. Gives the frames that are in it."""
         self._stop(at=time.monotonic() + _GRACE)
-        return self.frames_kept
+        with contextlib.suppress(OSError, ValueError):  # ValueError: it is closed
+            # Counted in the journal: of the last frame, a part may be on the disk.
+            return sum(1 for _ in whole_fragments(self._publication.journal))
+        return 0
 
     def _stop(self, at: float) -> None:
         self._stop_at = at
@@ -135,9 +137,6 @@ class EncodingThread:
             with contextlib.suppress(Exception):
                 encoder.close()
             raise
-        finally:
-            with contextlib.suppress(OSError):  # counted in the journal: of the last frame, a part may be on the disk
-                self.frames_kept = sum(1 for _ in whole_fragments(self._publication.journal))
 
     def _stopped(self) -> bool:
         return time.monotonic() >= self._stop_at

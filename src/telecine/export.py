@@ -9,7 +9,7 @@ from typing import Literal
 from .frames import Frames, check_layout, count_frames, only_video
 from .progress import Progress, check_progress, reporting
 from .rate import FrameRate
-from .sources import open_frames
+from .sources import opened
 from .video import Video
 from .writer import VideoWriter
 
@@ -60,7 +60,7 @@ def export_video(
     """
     check_progress(progress)
     check_layout(layout)
-    given = open_frames(frames) if isinstance(frames, (str, os.PathLike)) else only_video(frames)
+    given = only_video(opened(frames))
     with reporting(progress, count_frames(given, layout)) as report:
         writer = VideoWriter(
             path,

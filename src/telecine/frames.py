@@ -192,12 +192,6 @@ def _as_array(given: object) -> tuple[npt.NDArray[Any], str] | None:
     return array, name
 
 
-def _checked_dtype(name: str, where: str) -> str:
-    if name != "bool" and name not in SAMPLES:
-        raise FrameError(f"{where} has dtype {name}: {', '.join(['bool', *SAMPLES])} are accepted")
-    return name
-
-
 # What becomes of a mode that does not already lie as gray, RGB or RGBA: Pillow's own conversion.
 _IMAGE_MODES = {"1": "L", "L": "L", "RGBA": "RGBA"}
 _IMAGE_CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
@@ -273,7 +267,8 @@ class Recognizer:
 
     def _of_array(self, array: npt.NDArray[Any], dtype: str) -> Iterator[Frame]:
         where = f"frame {self.count}"
-        _checked_dtype(dtype, where)
+        if dtype != "bool" and dtype not in SAMPLES:
+            raise FrameError(f"{where} has dtype {dtype}: {', '.join(['bool', *SAMPLES])} are accepted")
         if 0 in array.shape:
             raise FrameError(f"{where} is empty: no frames in an array of shape {array.shape}")
         layout = self._layout
@@ -285,8 +280,6 @@ class Recognizer:
 
     def _next(self, pixels: npt.NDArray[Any], dtype: str, kind: str) -> Iterator[Frame]:
         frame = Frame(pixels, dtype, kind, self.count)
-        if 0 in pixels.shape:
-            raise FrameError(f"frame {frame.index} is empty: its shape is {pixels.shape}")
         _check_agreement(self._first or frame, frame)
         yield frame
         # Only now: a frame that its taker refused is not in the video.

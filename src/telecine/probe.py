@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias, cast
 
 import av
+from av import VideoFrame
 from av.container import InputContainer
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from .boxes import index_in_front
@@ -85,7 +87,7 @@ def probe(path: VideoSource) -> VideoInfo:
             fps=stream.average_rate or stream.guessed_rate or Fraction(0),
             frame_count=count,
             duration=duration,
-            color=color_of(stream),
+            color=color_of(context),
             size_bytes=file.seek(0, os.SEEK_END),
             index_in_front=index_in_front(file),
             audio=_audio(container),
@@ -137,14 +139,13 @@ def _name_of(file: BinaryIO) -> str:
     return str(getattr(file, "name", "the open file"))
 
 
-def color_of(stream: VideoStream) -> Color:
-    """Give the colour that a stream is tagged with, as far as it is."""
-    context = stream.codec_context
+def color_of(tagged: VideoCodecContext | VideoFrame) -> Color:
+    """Give the colour that a stream's codec or a decoded frame is tagged with, as far as it is."""
     return Color(
-        matrix=int(context.colorspace),
-        primaries=int(context.color_primaries),
-        transfer=int(context.color_trc),
-        full_range=int(context.color_range) == 2,  # AVCOL_RANGE_JPEG
+        matrix=int(tagged.colorspace),
+        primaries=int(tagged.color_primaries),
+        transfer=int(tagged.color_trc),
+        full_range=int(tagged.color_range) == 2,  # AVCOL_RANGE_JPEG
     )
 
 

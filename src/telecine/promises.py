@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from .color import Color
 from .encode import EncoderSettings
 from .errors import EncodeError
@@ -28,6 +30,13 @@ def check_promises(
         "colour": (info.color, color),
         "index in front": (info.index_in_front, True),
     }
-    broken = [f"{what} is {found}, not {wanted}" for what, (found, wanted) in promised.items() if found != wanted]
+    broken = differences(promised, "is")
     if broken:
-        raise EncodeError(f"the written file is not what was promised: {'; '.join(broken)}")
+        raise EncodeError(f"the written file is not what was promised: {broken}")
+
+
+def differences(promised: Mapping[str, tuple[object, object]], verb: str) -> str:
+    """Say which of what was found, the first of each pair, is not what was wanted."""
+    return "; ".join(
+        f"{what} {verb} {found}, not {wanted}" for what, (found, wanted) in promised.items() if found != wanted
+    )

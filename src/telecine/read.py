@@ -41,7 +41,7 @@ def decoded_frames(path: str | os.PathLike[str]) -> Iterator[tuple[VideoFrame, C
     with open_video(path) as (container, stream):
         # Not frames in threads: when a caller drops the iterator, closing waits for one that waits for the GIL to log.
         stream.thread_type = "SLICE"
-        color = color_of(stream)
+        color = color_of(stream.codec_context)
         if color.matrix in _UNSPECIFIED_MATRICES:
             color = replace(color, matrix=Color.of_size(stream.width, stream.height).matrix)
         location = CENTER_SITED if stream.codec_context.name in _CENTER_SITED_CODECS else LEFT_SITED

@@ -45,17 +45,7 @@ def recover(path: str | os.PathLike[str], output: str | os.PathLike[str] | None 
         said = f"{name!r} can't be recovered: {error.strerror or error}"
         raise PublishError.of(error.errno or errno.EIO, said, name) from error
     info = probe(destination)
-    return Video(
-        path=Path(destination),
-        width=info.width,
-        height=info.height,
-        fps=info.fps,
-        frame_count=info.frame_count,
-        duration=info.duration,
-        codec=info.codec,
-        size_bytes=info.size_bytes,
-        notes=(f"{info.frame_count} frames were recovered",),
-    )
+    return Video.of(Path(destination), info, notes=(f"{info.frame_count} frames were recovered",))
 
 
 def orphans_in(folder: str | os.PathLike[str]) -> list[Path]:

@@ -56,6 +56,11 @@ def open_frames(path: str | os.PathLike[str], allow_gaps: bool = False) -> Frame
     )
 
 
+def opened(frames: Frames) -> Frames:
+    """Give the frames that a path stands for, and what is no path as it is."""
+    return open_frames(frames) if isinstance(frames, (str, os.PathLike)) else frames
+
+
 def images_in_order(paths: Iterable[Path], given: str, allow_gaps: bool = False) -> list[Path]:
     """Sort image files naturally, and refuse a numbering that skips a number.
 

@@ -15,8 +15,8 @@ from .color import Color
 from .encode import Encoder, EncoderSettings
 from .errors import EncodeError, OptionError
 from .ffmpeg_log import captured_log, in_words
-from .probe import VideoInfo, open_video, probe
-from .promises import check_promises
+from .probe import VideoInfo, color_of, open_video, probe
+from .promises import check_promises, differences
 from .remux import write_finished
 
 _WIDTH, _HEIGHT, _FRAMES = 128, 96, 3
@@ -66,18 +66,19 @@ def _check_picture(file: io.BytesIO, color: Color) -> None:
     """Compare what the stream itself says, which a decoder believes before the container."""
     with open_video(file) as (container, stream):
         (frame, *_) = container.decode(stream)
+        tagged = color_of(frame)
         promised = {
             "picture": ((frame.width, frame.height), (_WIDTH, _HEIGHT)),
-            "matrix": (int(frame.colorspace), color.matrix),
-            "primaries": (int(frame.color_primaries), color.primaries),
-            "transfer": (int(frame.color_trc), color.transfer),
-            "range": (int(frame.color_range) == 2, color.full_range),
+            "matrix": (tagged.matrix, color.matrix),
+            "primaries": (tagged.primaries, color.primaries),
+            "transfer": (tagged.transfer, color.transfer),
+            "range": (tagged.full_range, color.full_range),
             "pixel aspect ratio": (stream.sample_aspect_ratio or Fraction(1), Fraction(1)),
             "interlaced": (frame.interlaced_frame, False),
         }
-    broken = [f"{what} becomes {found}, not {wanted}" for what, (found, wanted) in promised.items() if found != wanted]
+    broken = differences(promised, "becomes")
     if broken:
-        raise EncodeError("; ".join(broken))
+        raise EncodeError(broken)
 
 
 def _shown(options: Mapping[str, str]) -> str:

@@ -17,9 +17,9 @@ from av import VideoFrame
 
 from .color import Color
 from .convert import BLACK, Conversion, parse_background, parse_value_range, to_rgb
-from .frames import Frame, Frames, Recognizer, only_video
+from .frames import Frame, Frames, Recognizer
 from .read import decoded_frames
-from .sources import open_frames
+from .sources import opened
 
 LEAST_PSNR = 30.0
 LEAST_SSIM = 0.9
@@ -99,8 +99,7 @@ def verify(
     True
     """
     conversion = Conversion(Color(), parse_value_range(value_range), parse_background(background) or BLACK)
-    given = open_frames(frames) if isinstance(frames, (str, os.PathLike)) else only_video(frames)
-    expected = Recognizer(layout).frames(given)
+    expected = Recognizer(layout).frames(opened(frames))
     differences: list[_Difference] = []
     decoded_count = expected_count = 0
     problems: list[str] = []

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from .probe import VideoInfo
+
 # A notebook holds what it shows: above this the player points to the file instead.
 _LARGEST_EMBEDDED = 32 << 20
 
@@ -31,6 +33,22 @@ class Video:
     size_bytes: int
     padding: tuple[int, int] = (0, 0)
     notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, path: Path, info: VideoInfo, padding: tuple[int, int] = (0, 0), notes: tuple[str, ...] = ()) -> Video:
+        """Make one of what `probe` found in a finished file."""
+        return cls(
+            path=path,
+            width=info.width,
+            height=info.height,
+            fps=info.fps,
+            frame_count=info.frame_count,
+            duration=info.duration,
+            codec=info.codec,
+            size_bytes=info.size_bytes,
+            padding=padding,
+            notes=notes,
+        )
 
     def __fspath__(self) -> str:
         return os.fspath(self.path)

@@ -180,7 +180,8 @@ class VideoWriter:
         try:
             if self._count == 0:
                 raise FrameError("no frames: there is nothing to write")
-            self._video = self._finished()
+            info = self._job.finish(self._count)
+            self._video = Video.of(self._path, info, self._padding, tuple(self._notes))
         except BaseException as error:
             self._give_up(error)
             raise
@@ -197,21 +198,6 @@ class VideoWriter:
             error.args = (f"{error}; {note}",)
         elif hasattr(error, "add_note"):  # Python 3.11
             error.add_note(f"telecine: {note}")
-
-    def _finished(self) -> Video:
-        info = self._job.finish(self._count)
-        return Video(
-            path=self._path,
-            width=info.width,
-            height=info.height,
-            fps=info.fps,
-            frame_count=info.frame_count,
-            duration=info.duration,
-            codec=info.codec,
-            size_bytes=info.size_bytes,
-            padding=self._padding,
-            notes=tuple(self._notes),
-        )
 
     def abort(self) -> None:
         """Stop, drop what was encoded, and leave the path as it was. Aborting a closed writer does nothing."""
