@@ -103,8 +103,26 @@ def test_a_video_is_exported_at_its_own_rate_unless_another_is_given(video: tele
     assert run(["export", "video.mp4", "-o", "own.mp4", "--quiet"]) == 0
     assert telecine.probe("own.mp4").fps == Fraction(24000, 1001)
     assert telecine.verify("own.mp4", video).problems == ()
-    assert run(["export", "video.mp4", "-o", "other.mp4", "--quiet", "--fps", "29.97"]) == 0
+    said = "'video.mp4' has 24000/1001 fps: at 30000/1001 fps it lasts 0.400 s in place of 0.500 s"
+    done = command("export", "video.mp4", "-o", "other.mp4", "--quiet", "--fps", "29.97")
+    assert (done.returncode, only_line(done.stderr)) == (0, f"warning: {said}")
     assert telecine.probe("other.mp4").fps == Fraction(30000, 1001)
+
+
+def test_a_video_of_uneven_timing_keeps_it(capsys: pytest.CaptureFixture[str]) -> None:
+    times = [Fraction(index * index, 100) for index in range(12)]
+    telecine.export_video(FRAMES, "uneven.mp4", timestamps=times)
+    assert run(["export", "uneven.mp4", "-o", "kept.mp4", "--quiet"]) == 0
+    assert telecine.read_timestamps("kept.mp4") == times
+    assert run(["probe", "kept.mp4"]) == 0
+    assert table(capsys.readouterr().out)["frame rate"] == "600/71 (8.451) fps on average"
+
+
+def test_the_last_frame_is_held_or_repeated(video: telecine.Video) -> None:
+    assert run(["export", "video.mp4", "-o", "held.mp4", "--quiet", "--hold", "2.5"]) == 0
+    assert telecine.probe("held.mp4").duration == pytest.approx(11 * 1001 / 24000 + 2.5, abs=1e-4)
+    assert run(["export", "video.mp4", "-o", "repeated.mp4", "--quiet", "--repeat", "5"]) == 0
+    assert telecine.probe("repeated.mp4").frame_count == 17
 
 
 def test_the_installed_command_does_the_same() -> None:
@@ -238,6 +256,7 @@ def test_probe_prints_json(capsys: pytest.CaptureFixture[str], video: telecine.V
         "width": 64,
         "height": 48,
         "fps": "24000/1001",
+        "constant_rate": True,
         "frame_count": 12,
         "duration": "1001/2000",
         "color": {"matrix": "smpte170m", "primaries": "bt709", "transfer": "bt709", "range": "limited"},

@@ -64,6 +64,7 @@ def test_every_field_of_our_own_file(tmp_path: Path) -> None:
         width=64,
         height=48,
         fps=Fraction(24000, 1001),
+        constant_rate=True,
         frame_count=12,
         duration=Fraction(12 * 1001, 24000),
         color=Color(matrix=6, primaries=1, transfer=1, full_range=False),

@@ -34,10 +34,15 @@ class CogVideoXPipeline(Pipeline):
 def test_every_line_of_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 4
-    names: dict[str, Any] = {"pipe": CogVideoXPipeline(), "chunks": [torch.zeros(1, 3, 8, 48, 64)] * 2}
+    assert len(blocks) == 5
+    names: dict[str, Any] = {
+        "pipe": CogVideoXPipeline(),
+        "chunks": [torch.zeros(1, 3, 8, 48, 64)] * 2,
+        "times": [index * index / 10 for index in range(FRAMES)],
+    }
+    telecine.export_video(torch.zeros(8, 48, 64, 3), "phone.mp4", timestamps=range(8))
     counts = []
     for block in blocks:
         exec(compile(block, str(README), "exec"), names)
         counts.append(telecine.probe("clip.mp4").frame_count)
-    assert counts == [FRAMES, 16, FRAMES, FRAMES]
+    assert counts == [FRAMES, 16, FRAMES + 8, FRAMES, FRAMES]

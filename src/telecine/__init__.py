@@ -23,7 +23,7 @@ from .errors import (
 from .export import export_video
 from .pipelines import recommended_fps
 from .probe import AudioInfo, VideoInfo, probe
-from .read import read_frames
+from .read import read_frames, read_timestamps
 from .recover import recover
 from .sources import open_frames
 from .verify import VerifyReport, verify
@@ -51,6 +51,7 @@ __all__ = [
     "open_frames",
     "probe",
     "read_frames",
+    "read_timestamps",
     "recommended_fps",
     "recover",
     "verify",

@@ -26,8 +26,9 @@ from .errors import FrameError, OptionError, TelecineError, TelecineWarning
 from .export import export_video
 from .frames import Frames
 from .probe import VideoInfo, probe
+from .read import read_timestamps
 from .recover import orphans_in, recover
-from .sources import VIDEO_EXTENSIONS, images_in_order, open_frames
+from .sources import images_in_order, is_video, open_frames
 from .verify import LEAST_PSNR, LEAST_SSIM, MOST_COLOR_ERROR, VerifyReport, verify
 from .video import Video
 
@@ -107,7 +108,8 @@ def _export(
     frames: FramesArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="The video file to write.")],
     fps: Annotated[
-        str | None, typer.Option(help="Frames per second, such as 29.97 or 24000/1001; without, a video's own, or 16.")
+        str | None,
+        typer.Option(help="Frames per second, such as 29.97 or 24000/1001; without, a video's own timing, or 16."),
     ] = None,
     quality: Annotated[str, typer.Option(help="draft, balanced, high or visually-lossless.")] = "high",
     crf: Annotated[float | None, typer.Option(help="The encoder's crf, in place of --quality.")] = None,
@@ -117,16 +119,19 @@ def _export(
     layout: LayoutOption = "auto",
     value_range: RangeOption = None,
     background: BackgroundOption = None,
+    hold: Annotated[float | None, typer.Option(metavar="SECONDS", help="How long the last frame is shown.")] = None,
+    repeat: Annotated[int, typer.Option(metavar="N", help="How many more times the last frame is written.")] = 0,
     overwrite: Annotated[bool, typer.Option(help="Replace a file that exists.")] = True,
     allow_gaps: GapsOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no table.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
 ) -> None:
     """Write frames to a video file."""
+    own_rate, own_times = _own_timing(frames) if fps is None else (fps, None)
     video = export_video(
         _frames(frames, allow_gaps),
         output,
-        fps=fps or _own_rate(frames),
+        fps=own_rate,
         quality=quality,
         crf=crf,
         bitrate=bitrate,
@@ -135,6 +140,9 @@ def _export(
         layout=layout,
         value_range=_range(value_range),
         background=background,
+        timestamps=own_times,
+        hold=hold,
+        repeat=repeat,
         overwrite=overwrite,
         progress=not quiet and sys.stderr.isatty(),
     )
@@ -199,17 +207,19 @@ def _recover(
 
 def _frames(given: list[str], allow_gaps: bool) -> Frames:
     if len(given) == 1:
-        return open_frames(given[0], allow_gaps)
+        return given[0] if is_video(given[0]) else open_frames(given[0], allow_gaps)
     missing = next((each for each in given if not os.path.isfile(each)), None)
     if missing is not None:
         raise FrameError(f"{missing!r} is no file: several arguments are read as images")
     return images_in_order(map(Path, given), "the command line", allow_gaps)
 
 
-def _own_rate(given: list[str]) -> Fraction:
-    if len(given) == 1 and Path(given[0]).suffix.lower() in VIDEO_EXTENSIONS:
-        return probe(given[0]).fps
-    return Fraction(16)
+def _own_timing(given: list[str]) -> tuple[Fraction, list[Fraction] | None]:
+    """Give the frame rate of what is given, and its frames' times where they are not evenly spaced."""
+    if len(given) > 1 or not is_video(given[0]):
+        return Fraction(16), None
+    info = probe(given[0])
+    return info.fps, None if info.constant_rate else read_timestamps(given[0])
 
 
 def _range(text: str | None) -> Any:
@@ -239,7 +249,7 @@ def facts_of_export(video: Video) -> Facts:
         ("file", str(video.path)),
         ("picture", f"{video.width}x{video.height}"),
         ("frames", str(video.frame_count)),
-        ("frame rate", f"{_rate(video.fps)}"),
+        ("frame rate", _rate(video.fps)),
         ("duration", f"{float(video.duration):.3f} s"),
         ("codec", video.codec),
         ("size", _bytes(video.size_bytes)),
@@ -257,7 +267,7 @@ def facts_of_file(info: VideoInfo) -> Facts:
         ("pixel format", info.pixel_format),
         ("picture", f"{info.width}x{info.height}"),
         ("frames", str(info.frame_count)),
-        ("frame rate", _rate(info.fps)),
+        ("frame rate", _rate(info.fps) + ("" if info.constant_rate else " on average")),
         ("duration", f"{float(info.duration):.3f} s"),
         ("colour", str(info.color)),
         ("index", in_front),

@@ -12,42 +12,53 @@ from av import VideoFrame
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from .color import Color
+from .color import BT709, Color
 from .formats import Format
-from .rate import MOST_TICKS_A_FRAME
+from .rate import VARIABLE_TIME_BASE, ticks_a_second
 
 
 @dataclass(frozen=True)
 class EncoderSettings:
-    """All that an encoder is opened with, but the size: that is the first frame's. `profile` is what it must give."""
+    """All that an encoder is opened with. Size, colour, threads and timing are those of a trial, until frames come.
+
+    `profile` is what it must give. Frames come at the rate `fps`, or, where that is `variable`, at any times.
+    """
 
     format: Format
     fps: Fraction
     options: Mapping[str, str] = field(default_factory=dict)
+    color: Color = BT709
+    width: int = 128
+    height: int = 96
     threads: int = 1
     profile: str | None = None
+    variable: bool = False
+
+    @property
+    def time_base(self) -> Fraction:
+        """The unit of frames' times, in seconds."""
+        return VARIABLE_TIME_BASE if self.variable else 1 / self.fps
 
 
 class Encoder:
     """A stream of one picture size in a fragmented MP4 that is being written to `journal`."""
 
-    def __init__(self, journal: BinaryIO, settings: EncoderSettings, color: Color, width: int, height: int) -> None:
-        self._fps = settings.fps
-        self._count = 0
+    def __init__(self, journal: BinaryIO, settings: EncoderSettings) -> None:
+        self._time_base = settings.time_base
+        self._interval = round(1 / settings.fps / settings.time_base)
         self._container = av.open(
-            journal, "w", format="mp4", container_options=_muxer_options(settings.fps), buffer_size=1 << 18
+            journal, "w", format="mp4", container_options=_muxer_options(settings.time_base), buffer_size=1 << 18
         )
         stream = self._container.add_stream(settings.format.codec.encoder, rate=settings.fps)
         assert isinstance(stream, VideoStream)
         self._stream = stream
         self.context = stream.codec_context
-        _configure(stream.codec_context, settings, color, width, height)
-        stream.time_base = 1 / settings.fps
+        _configure(stream.codec_context, settings)
+        stream.time_base = settings.time_base
 
     def encode(self, frame: VideoFrame) -> None:
-        """Encode the next frame and write the packets that are ready."""
-        frame.pts, frame.time_base, frame.duration = self._count, 1 / self._fps, 1
-        self._count += 1
+        """Encode the next frame, whose `pts` is its time in ticks, and write the packets that are ready."""
+        frame.time_base, frame.duration = self._time_base, self._interval
         for packet in self._stream.encode(frame):
             self._container.mux(packet)
 
@@ -66,30 +77,25 @@ class Encoder:
         self._container.close()
 
 
-def _muxer_options(fps: Fraction) -> dict[str, str]:
-    # The media and the movie count in the same ticks, of which every frame lasts a whole number: durations are exact
-    # (ISO/IEC 14496-12 8.2.2, 8.4.2). At least 10,000 ticks a second, as FFmpeg itself takes, while a frame's fit its
-    # 32 bits with room for what encoders add.
-    ticks = fps.numerator
-    while ticks < 10_000 and 2 * ticks / fps <= MOST_TICKS_A_FRAME:
-        ticks *= 2
+def _muxer_options(time_base: Fraction) -> dict[str, str]:
+    ticks = str(ticks_a_second(1 / time_base))
     return {
         # The index first, then each frame in a fragment of its own, handed over at once.
         "movflags": "+empty_moov+default_base_moof+frag_every_frame",
         "fflags": "+flush_packets",
-        "video_track_timescale": str(ticks),
-        "movie_timescale": str(ticks),
+        "video_track_timescale": ticks,
+        "movie_timescale": ticks,
     }
 
 
-def _configure(context: VideoCodecContext, settings: EncoderSettings, color: Color, width: int, height: int) -> None:
-    context.width, context.height = width, height
+def _configure(context: VideoCodecContext, settings: EncoderSettings) -> None:
+    context.width, context.height = settings.width, settings.height
     context.pix_fmt = settings.format.pixel_format
     context.framerate = settings.fps
-    context.time_base = 1 / settings.fps
-    context.colorspace = color.matrix
-    context.color_primaries = color.primaries
-    context.color_trc = color.transfer
-    context.color_range = 2 if color.full_range else 1  # AVCOL_RANGE_JPEG, AVCOL_RANGE_MPEG
+    context.time_base = settings.time_base
+    context.colorspace = settings.color.matrix
+    context.color_primaries = settings.color.primaries
+    context.color_trc = settings.color.transfer
+    context.color_range = 2 if settings.color.full_range else 1  # AVCOL_RANGE_JPEG, AVCOL_RANGE_MPEG
     context.thread_count = settings.threads
     context.options = dict(settings.options)

@@ -8,13 +8,12 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import av
 from av import VideoFrame
 
 from .boxes import whole_fragments
-from .color import Color
 from .encode import Encoder, EncoderSettings
 from .errors import EncodeError, TelecineError
 from .ffmpeg_log import captured_log, in_words
@@ -28,15 +27,16 @@ _LOOK_AGAIN = 0.2  # seconds after which a caller that waits for room sees that 
 class EncodingThread:
     """Encodes planes into a file, in order, until `finish` or `abort`; an error waits for the caller's next call."""
 
-    def __init__(
-        self, publication: Publication, settings: EncoderSettings, color: Color, width: int, height: int
-    ) -> None:
+    def __init__(self, publication: Publication, settings: EncoderSettings) -> None:
         self._publication = publication
-        self._new_encoder = functools.partial(Encoder, publication.journal, settings, color, width, height)
-        self._new_frame = functools.partial(VideoFrame, width, height, settings.format.pixel_format)
-        self._queue: queue.Queue[VideoFrame | None] = queue.Queue(max(2, _QUEUED_BYTES // (width * height * 3 // 2)))
+        self.settings = settings
+        self._new_encoder = functools.partial(Encoder, publication.journal, settings)
+        self._new_frame = functools.partial(VideoFrame, settings.width, settings.height, settings.format.pixel_format)
+        frame_bytes = settings.width * settings.height * 3 // 2
+        self._queue: queue.Queue[VideoFrame | None] = queue.Queue(max(2, _QUEUED_BYTES // frame_bytes))
         self._encoded: queue.SimpleQueue[VideoFrame] = queue.SimpleQueue()
         self._stop_at = math.inf
+        self._repeats: Sequence[int] = ()
         self._error: TelecineError | None = None
         # A daemon, for an open writer must not keep the interpreter from ending: the writer's finalizer stops it then.
         self._thread = threading.Thread(target=self._run, name="telecine-encode", daemon=True)
@@ -74,8 +74,9 @@ class EncodingThread:
             with contextlib.suppress(queue.Full):
                 return self._queue.put(planes, timeout=_LOOK_AGAIN)
 
-    def finish(self) -> None:
-        """Encode what is queued and complete the file. Raises as `put` does."""
+    def finish(self, repeats: Sequence[int] = ()) -> None:
+        """Encode what is queued, the last frame again at each of `repeats`, and complete the file. Raises as `put`."""
+        self._repeats = repeats
         self.put(None)
         self._thread.join()
         if self._error is not None:
@@ -128,10 +129,17 @@ class EncodingThread:
 
     def _encode(self, encoder: Encoder, frames: Iterable[VideoFrame]) -> None:
         try:
+            last: VideoFrame | None = None  # not for reuse yet: it may be repeated
             for frame in frames:
                 if not self._stopped():
                     encoder.encode(frame)
-                self._encoded.put(frame)
+                if last is not None:
+                    self._encoded.put(last)
+                last = frame
+            for pts in self._repeats:
+                if last is not None and not self._stopped():
+                    last.pts = pts
+                    encoder.encode(last)
             encoder.finish(self._stopped)
         except BaseException:
             with contextlib.suppress(Exception):

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from fractions import Fraction
 from typing import Literal
 
+from .errors import TelecineWarning
 from .frames import Frames, check_layout, count_frames, only_video
+from .probe import probe
 from .progress import Progress, check_progress, reporting
-from .rate import FrameRate
-from .sources import opened
+from .rate import FrameRate, parse_fps
+from .sources import is_video, opened
+from .timing import Seconds
 from .video import Video
 from .writer import VideoWriter
+
+_SAME_RATE = 1 / 2000  # half of what tells 30 from 30000/1001: coarse clocks give rates that are a little off
 
 
 def export_video(
@@ -30,6 +38,9 @@ def export_video(
     layout: str = "auto",
     value_range: tuple[float, float] | Literal["auto"] = "auto",
     background: str | tuple[float, float, float] | None = None,
+    timestamps: Iterable[Seconds] | None = None,
+    hold: Seconds | None = None,
+    repeat: int = 0,
     overwrite: bool = True,
     progress: Progress = False,
     format: str | None = None,
@@ -41,6 +52,8 @@ def export_video(
             or an array; the batch of one video that `pipe(...).frames` is; a folder or a glob of images; a file of
             one array (`.npy`, `.npz`, `.safetensors`); or a video.
         path: The file to write. Without one, a new file in the folder for temporary files.
+        timestamps: When each frame is shown, in seconds that go up, in place of the frame rate. They are kept to
+            1/120000 s. The video begins with its first frame.
         progress: True for a bar on the terminal, or a function of (frames done, frames in all or None).
 
     The other arguments are `VideoWriter`'s. An iterator is not asked for its first frame before all of them are
@@ -61,6 +74,7 @@ def export_video(
     check_progress(progress)
     check_layout(layout)
     given = only_video(opened(frames))
+    retimed = _retimed(frames, parse_fps(fps)) if timestamps is None and is_video(frames) else ()
     with reporting(progress, count_frames(given, layout)) as report:
         writer = VideoWriter(
             path,
@@ -76,10 +90,27 @@ def export_video(
             layout=layout,
             value_range=value_range,
             background=background,
+            hold=hold,
+            repeat=repeat,
             overwrite=overwrite,
             progress=report,
             format=format,
         )
         with writer:
-            writer.write(given)
-    return writer.video
+            writer.write(given, timestamps)
+    return replace(writer.video, notes=writer.video.notes + retimed)
+
+
+def _retimed(path: str | os.PathLike[str], fps: Fraction) -> tuple[str, ...]:
+    """Warn where a video's frames are to be shown at other times than its own."""
+    info = probe(path)
+    if not info.constant_rate:
+        kept = f"timestamps=telecine.read_timestamps({os.fspath(path)!r}) keeps their times"
+        note = f"the frames of {os.fspath(path)!r} are not evenly timed, and at {fps} fps they will be: {kept}"
+    elif abs(info.fps / fps - 1) > _SAME_RATE:
+        lasts = f"{float(info.frame_count / fps):.3f} s in place of {float(info.duration):.3f} s"
+        note = f"{os.fspath(path)!r} has {info.fps} fps: at {fps} fps it lasts {lasts}"
+    else:
+        return ()
+    warnings.warn(note, TelecineWarning, stacklevel=3)
+    return (note,)

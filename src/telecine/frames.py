@@ -238,7 +238,7 @@ class Recognizer:
 
     def __init__(self, layout: str = "auto") -> None:
         check_layout(layout)
-        self._layout = layout
+        self.layout = layout
         self._settled: dict[int, str] = {}  # the layout of each number of axes met
         self._first: Frame | None = None
         self.count = 0
@@ -271,7 +271,7 @@ class Recognizer:
             raise FrameError(f"{where} has dtype {dtype}: {', '.join(['bool', *SAMPLES])} are accepted")
         if 0 in array.shape:
             raise FrameError(f"{where} is empty: no frames in an array of shape {array.shape}")
-        layout = self._layout
+        layout = self.layout
         if layout == "auto":
             layout = self._settled.get(array.ndim) or find_layout(array.shape)
             self._settled[array.ndim] = layout

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, TypeAlias, cast
 
@@ -40,6 +41,7 @@ class AudioInfo:
 class VideoInfo:
     """What `probe` finds. Seconds and rates are exact fractions.
 
+    `fps` is an average where `constant_rate` is false: frames do not follow each other at one distance.
     `index_in_front` tells whether an MP4's `moov` box comes before its `mdat`; it is None where the file has neither.
     """
 
@@ -51,6 +53,7 @@ class VideoInfo:
     width: int
     height: int
     fps: Fraction
+    constant_rate: bool
     frame_count: int
     duration: Fraction
     color: Color
@@ -70,12 +73,13 @@ def probe(path: VideoSource) -> VideoInfo:
         FrameError: it is no video that FFmpeg reads.
     """
     with _opened(path) as file, open_video(file) as (container, stream):
-        count = sum(1 for packet in container.demux(stream) if packet.size and not packet.is_discard)
+        times = frame_times(container, stream)
         context = stream.codec_context
         if stream.duration is not None and stream.time_base is not None:
             duration = stream.duration * stream.time_base
         else:
             duration = Fraction(container.duration or 0, av.time_base)
+        fps, constant_rate = _rate(stream, times, duration)
         return VideoInfo(
             path=Path(_name_of(file)),
             container=_container_name(container),
@@ -84,8 +88,9 @@ def probe(path: VideoSource) -> VideoInfo:
             pixel_format=context.pix_fmt or "unknown",
             width=context.width,
             height=context.height,
-            fps=stream.average_rate or stream.guessed_rate or Fraction(0),
-            frame_count=count,
+            fps=fps,
+            constant_rate=constant_rate,
+            frame_count=len(times),
             duration=duration,
             color=color_of(context),
             size_bytes=file.seek(0, os.SEEK_END),
@@ -93,6 +98,23 @@ def probe(path: VideoSource) -> VideoInfo:
             audio=_audio(container),
             metadata={name: text for name, text in container.metadata.items() if name not in _BRANDS},
         )
+
+
+def frame_times(container: InputContainer, stream: VideoStream) -> list[int | None]:
+    """Read when each frame of a stream is shown, in its ticks and in the order of the file, without decoding any."""
+    return [packet.pts for packet in container.demux(stream) if packet.size and not packet.is_discard]
+
+
+def _rate(stream: VideoStream, times: list[int | None], duration: Fraction) -> tuple[Fraction, bool]:
+    """Give the frame rate, and whether it is constant."""
+    gaps = {after - before for before, after in pairwise(sorted(time for time in times if time is not None))}
+    constant = not gaps or max(gaps) - min(gaps) <= 1  # of coarse ticks, some more and some less
+    average = stream.average_rate or stream.guessed_rate or Fraction(0)
+    if not constant and duration:
+        return len(times) / duration, False
+    if len(gaps) == 1 and stream.time_base and 0 < len(times) * max(gaps) * stream.time_base <= duration:
+        return 1 / (max(gaps) * stream.time_base), True  # FFmpeg's average counts how long the last frame is held
+    return average, constant
 
 
 @contextmanager

@@ -2,37 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
 
-from .color import Color
 from .encode import EncoderSettings
 from .errors import EncodeError
 from .probe import VideoInfo
 
 
-def check_promises(
-    info: VideoInfo, settings: EncoderSettings, color: Color, width: int, height: int, frame_count: int
-) -> None:
-    """Compare a written file with what it was to be.
+def check_promises(info: VideoInfo, settings: EncoderSettings, frame_count: int, duration: Fraction) -> None:
+    """Compare a written file with what it was to be, but for frames' times where they are the caller's.
 
     Raises:
         EncodeError: it differs, naming what was found and what was promised.
     """
     codec = settings.format.codec
+    rate = info.fps if settings.variable or frame_count == 1 else settings.fps
     promised = {
         "codec": (info.codec, codec.name),
         "pixel format": (info.pixel_format, settings.format.pixel_format),
         "profile": (info.profile, settings.profile or info.profile),
-        "size": (f"{info.width}x{info.height}", f"{width}x{height}"),
+        "size": (f"{info.width}x{info.height}", f"{settings.width}x{settings.height}"),
         "frame count": (info.frame_count, frame_count),
-        "frame rate": (info.fps, settings.fps),
-        "duration": (info.duration, frame_count / settings.fps),
-        "colour": (info.color, color),
+        "frame rate": (info.fps, rate),
+        "constant rate": (info.constant_rate, info.constant_rate or not settings.variable),
+        "duration": (info.duration, duration),
+        "colour": (info.color, settings.color),
         "index in front": (info.index_in_front, True),
     }
     broken = differences(promised, "is")
     if broken:
         raise EncodeError(f"the written file is not what was promised: {broken}")
+
+
+def check_times(times: Sequence[Fraction], promised: Sequence[Fraction]) -> None:
+    """Compare when a written file's frames are shown with when they were to be.
+
+    Raises:
+        EncodeError: one is shown at another time.
+    """
+    for index, (found, wanted) in enumerate(zip(times, promised, strict=True)):
+        if found != wanted:
+            raise EncodeError(f"the written file is not what was promised: frame {index} is at {found} s, not {wanted}")
 
 
 def differences(promised: Mapping[str, tuple[object, object]], verb: str) -> str:

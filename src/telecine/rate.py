@@ -15,6 +15,8 @@ FrameRate: TypeAlias = "int | float | str | Fraction | SupportsFloat"
 _SHORT = {Fraction(nominal): Fraction(exact * 1000, 1001) for nominal, exact in
           (("23.976", 24), ("29.97", 30), ("59.94", 60), ("119.88", 120))}  # fmt: skip
 _MOST_TICKS = 2**31 - 1  # a media time scale is 32 bit (ISO/IEC 14496-12 8.4.2)
+# 1/120000 s divides milliseconds, the frames of every common rate and those of the n/1001 ones.
+VARIABLE_TIME_BASE = Fraction(1, 120_000)
 MOST_TICKS_A_FRAME = 2**26  # and so are a sample's duration and its offset, by what frames are reordered (8.6.1)
 
 
@@ -37,6 +39,18 @@ def parse_fps(fps: FrameRate) -> Fraction:
     if rate.numerator > _MOST_TICKS or rate.denominator > MOST_TICKS_A_FRAME:
         raise OptionError(f"fps={fps!r} is {rate}, which an MP4's clock can't count: use a simpler fraction")
     return rate
+
+
+def ticks_a_second(rate: Fraction) -> int:
+    """Give the time scale for a file of so many frames a second.
+
+    Every frame lasts a whole number of ticks, so that durations are exact (ISO/IEC 14496-12 8.2.2, 8.4.2). They are
+    10,000 a second or more, as FFmpeg itself takes, while a frame's fit their 32 bits with room for what encoders add.
+    """
+    ticks = rate.numerator
+    while ticks < 10_000 and 2 * ticks / rate <= MOST_TICKS_A_FRAME:
+        ticks *= 2
+    return ticks
 
 
 def _fraction(fps: FrameRate) -> Fraction:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,8 @@ from av import VideoFrame
 
 from .color import Color
 from .convert import CENTER_SITED, LEFT_SITED, to_rgb
-from .probe import color_of, open_video
+from .errors import FrameError
+from .probe import VideoSource, color_of, frame_times, open_video
 
 # Where chroma sits is not tagged by most encoders; these codecs site it in the middle (JFIF 1.02, ISO/IEC 11172-2).
 _CENTER_SITED_CODECS = {"mjpeg", "mpeg1video"}
@@ -34,6 +36,26 @@ def read_frames(path: str | os.PathLike[str]) -> Iterator[npt.NDArray[np.uint8]]
         FrameError: it is no video that FFmpeg reads.
     """
     return (to_rgb(frame, color, location) for frame, color, location in decoded_frames(path))
+
+
+def read_timestamps(path: VideoSource) -> list[Fraction]:
+    """Read when each frame of a video is shown, in seconds from the first, without decoding any.
+
+    >>> import telecine, tempfile, os
+    >>> path = os.path.join(tempfile.mkdtemp(), "a.mp4")
+    >>> video = telecine.export_video(np.zeros((3, 48, 64, 3), np.uint8), path, timestamps=[0, 0.5, 2])
+    >>> read_timestamps(video)
+    [Fraction(0, 1), Fraction(1, 2), Fraction(2, 1)]
+
+    Raises:
+        FrameError: it is no video that FFmpeg reads, or has no times.
+    """
+    with open_video(path) as (container, stream):
+        times = [time for time in frame_times(container, stream) if time is not None]
+        if not times or stream.time_base is None:
+            raise FrameError(f"{str(path)!r} does not say when its frames are shown")
+        first = min(times)
+        return [(time - first) * stream.time_base for time in sorted(times)]
 
 
 def decoded_frames(path: str | os.PathLike[str]) -> Iterator[tuple[VideoFrame, Color, tuple[float, float]]]:

@@ -10,8 +10,10 @@ import functools
 import io
 import os
 from collections.abc import Iterator
+from fractions import Fraction
+from itertools import chain, pairwise
 from types import SimpleNamespace
-from typing import BinaryIO, cast
+from typing import BinaryIO, TypeAlias, cast
 
 import av
 from av import Packet
@@ -20,11 +22,15 @@ from av.video.stream import VideoStream
 
 from .boxes import end_of_fragments
 
+VideoPacket: TypeAlias = "Packet[VideoStream]"
+
 _AVIO_FLAG_READ = 1
 
 
-def write_finished(journal: BinaryIO, finished: BinaryIO, muxer: str) -> int:
-    """Copy the packets of a journal's whole fragments to a file, and give how many.
+def write_finished(journal: BinaryIO, finished: BinaryIO, muxer: str, duration: Fraction | None = None) -> int:
+    """Copy the packets of a journal's whole fragments to a file, and give how many they are.
+
+    Its frames are shown as long as the journal says, but for the last, if the file is to last `duration` seconds.
 
     Raises:
         av.FFmpegError: the journal can't be read: it has no index, or no fragment.
@@ -33,32 +39,66 @@ def write_finished(journal: BinaryIO, finished: BinaryIO, muxer: str) -> int:
     source = cast(InputContainer, av.open(_Part(journal, end_of_fragments(journal)), format="mp4"))
     with source:
         (stream,) = source.streams.video
-        ticks = str(stream.time_base.denominator if stream.time_base else 1)
+        ticks = stream.time_base.denominator if stream.time_base else 1
         target = av.open(
             # Without the file's name, which need not be text.
             SimpleNamespace(write=finished.write, seek=finished.seek, tell=finished.tell),
             "w",
             format=muxer,
             # The movie counts in the media's ticks, so that edit lists are exact (ISO/IEC 14496-12 8.2.2, 8.6.6).
-            container_options={"movflags": "+faststart", "video_track_timescale": ticks, "movie_timescale": ticks},
+            container_options={
+                "movflags": "+faststart",
+                "video_track_timescale": str(ticks),
+                "movie_timescale": str(ticks),
+            },
             io_open=functools.partial(_reopen, finished),
             buffer_size=1 << 18,
         )
         with _closed(target):
             copied = target.add_stream_from_template(stream)
-            first: int | None = None
-            for packet in _readable(source.demux(stream)):
-                if packet.pts is None or packet.dts is None:  # the end
-                    continue
-                if not _is_whole(packet):
-                    break
-                # A fragmented file has no edit list: its first frame is late by what the reordering takes.
-                first = packet.pts if first is None else first
-                packet.pts, packet.dts = packet.pts - first, packet.dts - first
+            packets = _from_zero(_whole(source.demux(stream)))
+            for packet in packets if duration is None else _ending_at(int(duration * ticks), packets):
                 packet.stream = copied
                 target.mux(packet)
                 count += 1
     return count
+
+
+def _whole(packets: Iterator[VideoPacket]) -> Iterator[VideoPacket]:
+    """Give the packets in front of the first that can't be read or is torn, as a power cut leaves them."""
+    with contextlib.suppress(av.FFmpegError):
+        for packet in packets:
+            if packet.pts is None or packet.dts is None:  # the end
+                continue
+            if not _is_whole(packet):
+                return
+            yield packet
+
+
+def _from_zero(packets: Iterator[VideoPacket]) -> Iterator[VideoPacket]:
+    """Let the first frame be shown at 0: without an edit list, it is late by what the reordering takes."""
+    first: int | None = None
+    for packet in packets:
+        assert packet.pts is not None
+        assert packet.dts is not None
+        first = packet.pts if first is None else first
+        packet.pts, packet.dts = packet.pts - first, packet.dts - first
+        yield packet
+
+
+def _ending_at(end: int, packets: Iterator[VideoPacket]) -> Iterator[VideoPacket]:
+    """Let the last frame be shown until `end`, be it the last in the file or not.
+
+    Of a duration the muxer takes where it ends, of the last packet's also how long that is decoded: with one that is
+    decoded when it is shown, both end at `end`.
+    """
+    for packet, following in pairwise(chain(packets, (None,))):
+        assert packet is not None
+        assert packet.pts is not None
+        packet.duration = end - packet.pts
+        if following is None:
+            packet.dts = packet.pts
+        yield packet
 
 
 @contextlib.contextmanager
@@ -79,13 +119,7 @@ def _reopen(file: BinaryIO, url: str, flags: int, options: object) -> BinaryIO:
     return io.BytesIO(file.getvalue()) if isinstance(file, io.BytesIO) else open(file.name, "rb")
 
 
-def _readable(packets: Iterator[Packet[VideoStream]]) -> Iterator[Packet[VideoStream]]:
-    """Give the packets in front of the first that can't be read, in a journal that a power cut tore."""
-    with contextlib.suppress(av.FFmpegError):
-        yield from packets
-
-
-def _is_whole(packet: Packet[VideoStream]) -> bool:
+def _is_whole(packet: VideoPacket) -> bool:
     """Whether the lengths in front of an H.264 packet's units add up (ISO/IEC 14496-15 5.3.2), and no unit is zeroed.
 
     A power cut leaves zeros in the place of what was not yet on the disk. A unit neither ends in a zero nor holds three

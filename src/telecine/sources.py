@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -47,13 +47,18 @@ def open_frames(path: str | os.PathLike[str], allow_gaps: bool = False) -> Frame
     extension = os.path.splitext(name)[1].lower()
     if extension in _ARRAY_READERS:
         return _ARRAY_READERS[extension](name)
-    if extension in VIDEO_EXTENSIONS:
+    if is_video(name):
         return _video(name)
     if extension in Image.registered_extensions():
         return [Path(name)]
     raise FrameError(
         f"{name!r} has an unknown extension: images, videos, {', '.join(_ARRAY_READERS)} and folders of images are read"
     )
+
+
+def is_video(frames: object) -> TypeGuard[str | os.PathLike[str]]:
+    """Tell whether frames are given as the path of a video, by its extension."""
+    return isinstance(frames, (str, os.PathLike)) and Path(os.fsdecode(frames)).suffix.lower() in VIDEO_EXTENSIONS
 
 
 def opened(frames: Frames) -> Frames:

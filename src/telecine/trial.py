@@ -11,7 +11,6 @@ from fractions import Fraction
 import av
 from av import VideoFrame
 
-from .color import Color
 from .encode import Encoder, EncoderSettings
 from .errors import EncodeError, OptionError
 from .ffmpeg_log import captured_log, in_words
@@ -19,10 +18,10 @@ from .probe import VideoInfo, color_of, open_video, probe
 from .promises import check_promises, differences
 from .remux import write_finished
 
-_WIDTH, _HEIGHT, _FRAMES = 128, 96, 3
+_FRAMES = 3
 
 
-def try_encoder(settings: EncoderSettings, color: Color) -> VideoInfo:
+def try_encoder(settings: EncoderSettings) -> VideoInfo:
     """Encode three black frames into memory with these settings, and look at what came out.
 
     Raises:
@@ -32,47 +31,48 @@ def try_encoder(settings: EncoderSettings, color: Color) -> VideoInfo:
     journal, file = io.BytesIO(), io.BytesIO()
     with captured_log() as lines:
         try:
-            encoder = Encoder(journal, settings, color, _WIDTH, _HEIGHT)
+            encoder = Encoder(journal, settings)
             with contextlib.closing(encoder):
-                for _ in range(_FRAMES):
-                    encoder.encode(_black(settings.format.pixel_format))
+                for pts in range(_FRAMES):
+                    encoder.encode(_black(settings, pts))
                 encoder.finish(lambda: False)
             write_finished(journal, file, settings.format.container.muxer)
         except (av.FFmpegError, ValueError, OSError) as error:
             raise OptionError(f"{asked} can't be opened: {in_words(error, lines)}") from error
     refused = [message.strip() for _, _, message in lines if re.match("Error parsing option", message)]
-    if encoder.context.time_base != 1 / settings.fps:
-        raise OptionError(f"{asked} counts in {encoder.context.time_base} s, not in frames of {1 / settings.fps} s")
+    if encoder.context.time_base != settings.time_base:
+        raise OptionError(f"{asked} counts in {encoder.context.time_base} s, not in frames of {settings.time_base} s")
     ignored = [f"no option {name!r}" for name in encoder.context.options]
     if ignored or refused:
         raise OptionError(f"{asked} ignores a part: {'; '.join(ignored + refused)}")
     try:
         info = probe(file)
-        check_promises(info, settings, color, _WIDTH, _HEIGHT, _FRAMES)
-        _check_picture(file, color)
+        check_promises(info, settings, _FRAMES, _FRAMES / settings.fps)
+        _check_picture(file, settings)
     except EncodeError as error:
         raise OptionError(f"{asked}: {error}") from error
     return info
 
 
-def _black(pixel_format: str) -> VideoFrame:
-    frame = VideoFrame(_WIDTH, _HEIGHT, pixel_format)
+def _black(settings: EncoderSettings, pts: int) -> VideoFrame:
+    frame = VideoFrame(settings.width, settings.height, settings.format.pixel_format)
     for plane, code in zip(frame.planes, (16, 128, 128), strict=True):
         plane.update(bytes([code]) * plane.buffer_size)
+    frame.pts = pts
     return frame
 
 
-def _check_picture(file: io.BytesIO, color: Color) -> None:
+def _check_picture(file: io.BytesIO, settings: EncoderSettings) -> None:
     """Compare what the stream itself says, which a decoder believes before the container."""
     with open_video(file) as (container, stream):
         (frame, *_) = container.decode(stream)
         tagged = color_of(frame)
         promised = {
-            "picture": ((frame.width, frame.height), (_WIDTH, _HEIGHT)),
-            "matrix": (tagged.matrix, color.matrix),
-            "primaries": (tagged.primaries, color.primaries),
-            "transfer": (tagged.transfer, color.transfer),
-            "range": (tagged.full_range, color.full_range),
+            "picture": ((frame.width, frame.height), (settings.width, settings.height)),
+            "matrix": (tagged.matrix, settings.color.matrix),
+            "primaries": (tagged.primaries, settings.color.primaries),
+            "transfer": (tagged.transfer, settings.color.transfer),
+            "range": (tagged.full_range, settings.color.full_range),
             "pixel aspect ratio": (stream.sample_aspect_ratio or Fraction(1), Fraction(1)),
             "interlaced": (frame.interlaced_frame, False),
         }

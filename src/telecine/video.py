@@ -20,7 +20,8 @@ class Video:
     """A finished video file. It is an `os.PathLike`, its text is its path, and a notebook shows it as a player.
 
     `width` and `height` are those in the file, pixels of padding included; `padding` is the number of columns repeated
-    at the right and of rows at the bottom; `duration` is in seconds, exact; `notes` says what may surprise.
+    at the right and of rows at the bottom; `duration` is in seconds, exact; `fps` is an average where the frames were
+    given timestamps; `notes` says what may surprise.
     """
 
     path: Path

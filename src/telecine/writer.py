@@ -11,9 +11,10 @@ import shlex
 import tempfile
 import warnings
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from operator import length_hint
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
@@ -29,14 +30,16 @@ from .errors import EncodeError, FrameError, OptionError, TelecineError, Telecin
 from .ffmpeg_log import captured_log, in_words
 from .formats import choose_format
 from .formats import encoder_options as options_of
-from .frames import Frame, Frames, Recognizer
+from .frames import Frame, Frames, Recognizer, count_frames
 from .probe import VideoInfo, probe
 from .processors import encoder_threads
 from .progress import Progress, check_progress, reporting
-from .promises import check_promises
+from .promises import check_promises, check_times
 from .publish import Publication
 from .rate import FrameRate, parse_fps
+from .read import read_timestamps
 from .remux import write_finished
+from .timing import Clock, Seconds, Timestamps, parse_last_frame
 from .trial import try_encoder
 from .video import Video
 
@@ -62,6 +65,8 @@ class VideoWriter:
         background: What transparent pixels are composited on: a colour's name, "#rrggbb" or (r, g, b) in [0, 1].
             Without one, black, with a warning.
         overwrite: Whether a file at the path may be replaced.
+        hold: How many seconds the last frame is shown, in place of as long as the one before it.
+        repeat: How many more times the last frame is written.
         progress: True for a bar on the terminal, or a function of (frames done, frames in all or None).
         format: "mp4", in place of the path's extension.
 
@@ -97,6 +102,8 @@ class VideoWriter:
         layout: str = "auto",
         value_range: tuple[float, float] | Literal["auto"] = "auto",
         background: str | tuple[float, float, float] | None = None,
+        hold: Seconds | None = None,
+        repeat: int = 0,
         overwrite: bool = True,
         progress: Progress = False,
         format: str | None = None,
@@ -112,14 +119,15 @@ class VideoWriter:
         self._background = parse_background(background)
         chosen = choose_format(path, format, codec, pixel_format)
         options = options_of(chosen.codec, quality, crf, bitrate, preset, encoder_options)
-        self._settings = EncoderSettings(chosen, parse_fps(fps), options)
+        held, self._repeat = parse_last_frame(hold, repeat)
+        self._clock = Clock(parse_fps(fps), held)
+        self._settings = EncoderSettings(chosen, self._clock.fps, options, self._color or BT709)
         self._conversion: Conversion | None = None
         self._padding = (0, 0)
         self._notes: list[str] = []
-        self._count = 0
         self._video: Video | None = None
         check_progress(progress)
-        tried = try_encoder(self._settings, self._color or BT709)
+        tried = try_encoder(self._settings)
         self._settings = replace(self._settings, profile=tried.profile)
         if tried.profile not in chosen.codec.plays_everywhere:
             what = f"{chosen.codec.name} {tried.profile}"
@@ -128,24 +136,37 @@ class VideoWriter:
         # A writer that is dropped, or still open when the interpreter ends, keeps what it has, as one that failed.
         self._keep = weakref.finalize(self, self._job.keep)
 
-    def write(self, frames: Frames) -> None:
+    def write(self, frames: Frames, timestamps: Timestamps | None = None) -> None:
         """Write a frame, a chunk of frames or an iterable of them; returns once they are converted and queued.
+
+        Args:
+            frames: As for `export_video`.
+            timestamps: When each of them is shown, in seconds that go up; of a single frame a number will do. The
+                video begins with its first frame. They replace the frame rate, so all frames have one or none has.
 
         Raises:
             FrameError: they are no frames, or contradict the first.
+            OptionError: the timestamps are not in order, or not one for each frame.
             EncodeError: the encoder has failed, on this frame or an earlier one.
             PublishError: the disk has failed.
         """
         self._job.check_open()
+        times = self._clock.times(timestamps, count_frames(frames, self._recognizer.layout))
         for frame in self._recognizer.frames(frames):
+            time = next(times, None)
+            if time is None:
+                raise OptionError(f"frame {self._clock.count} has no timestamp: give one for each frame")
             conversion = self._conversion or self._start(frame)
             planes = self._job.blank()
             if conversion.to_planes(frame, planes) and self._background is None:
                 self._background = BLACK
                 self._note("transparent pixels are shown on black: pass background= to choose another", warn=True)
+            planes.pts = time
             self._job.put(planes)
-            self._count += 1
-            self._job.report(self._count, None)
+            self._clock.advance(time)
+            self._job.report(self._clock.count, None)
+        if left := length_hint(times):
+            raise OptionError(f"{left} timestamps are left over after {self._clock.count} frames: give one for each")
 
     def _start(self, first: Frame) -> Conversion:
         (width, height), codec = first.size, self._settings.format.codec
@@ -157,7 +178,9 @@ class VideoWriter:
         width, height = width + self._padding[0], height + self._padding[1]
         color = self._color or Color.of_size(width, height)
         conversion = Conversion(color, self._value_range, self._background or BLACK)
-        self._job.start(self._settings, color, width, height)
+        self._job.start(
+            replace(self._settings, color=color, width=width, height=height, variable=bool(self._clock.variable))
+        )
         self._conversion = conversion
         return conversion
 
@@ -178,9 +201,12 @@ class VideoWriter:
             return self._video
         self._job.check_open()
         try:
-            if self._count == 0:
+            if self._clock.count == 0:
                 raise FrameError("no frames: there is nothing to write")
-            info = self._job.finish(self._count)
+            info = self._job.finish(self._clock, [self._clock.repeat() for _ in range(self._repeat)])
+            if self._clock.starts_at:
+                start = float(self._clock.starts_at)
+                self._note(f"the video begins with its first frame: its timestamps count from {start:g} s")
             self._video = Video.of(self._path, info, self._padding, tuple(self._notes))
         except BaseException as error:
             self._give_up(error)
@@ -193,7 +219,7 @@ class VideoWriter:
         kept = self._keep() or 0
         if not kept:
             return
-        note = f"{kept} of {self._count} frames are kept: telecine recover {shlex.quote(str(self._path))}"
+        note = f"{kept} of {self._clock.count} frames are kept: telecine recover {shlex.quote(str(self._path))}"
         if isinstance(error, TelecineError):
             error.args = (f"{error}; {note}",)
         elif hasattr(error, "add_note"):  # Python 3.11
@@ -219,7 +245,7 @@ class VideoWriter:
     @property
     def frame_count(self) -> int:
         """How many frames have been written so far."""
-        return self._count
+        return self._clock.count
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -239,7 +265,6 @@ class _Job:
     def __init__(self, publication: Publication, progress: Progress) -> None:
         self._publication = publication
         self._thread: EncodingThread | None = None
-        self._check: Callable[[VideoInfo, int], None] = lambda info, frame_count: None
         self._process = os.getpid()
         self._open = ExitStack()
         self.report = self._open.enter_context(reporting(progress))
@@ -253,11 +278,9 @@ class _Job:
             state = "was aborted" if self.aborted else "is closed"
             raise TelecineError(f"the writer of {self._publication.path!r} {state}")
 
-    def start(self, settings: EncoderSettings, color: Color, width: int, height: int) -> None:
+    def start(self, settings: EncoderSettings) -> None:
         settings = replace(settings, threads=self._open.enter_context(encoder_threads()))
-        self._muxer = settings.format.container.muxer
-        self._thread = EncodingThread(self._publication, settings, color, width, height)
-        self._check = lambda info, count: check_promises(info, settings, color, width, height, count)
+        self._thread = EncodingThread(self._publication, settings)
         self._thread.start()
 
     def blank(self) -> VideoFrame:
@@ -273,21 +296,25 @@ class _Job:
     def queued(self) -> int:
         return 0 if self._thread is None else self._thread.queued
 
-    def finish(self, frame_count: int) -> VideoInfo:
+    def finish(self, clock: Clock, repeats: Sequence[int]) -> VideoInfo:
         assert self._thread is not None
         self._finished = True
         with self._open:
-            self._thread.finish()
+            self._thread.finish(repeats)
+        settings = self._thread.settings
         file = self._publication.open_finished()
         try:
             with captured_log() as lines:
-                write_finished(self._publication.journal, file, self._muxer)
+                end = clock.duration if clock.uneven else None
+                write_finished(self._publication.journal, file, settings.format.container.muxer, end)
         except av.FFmpegError as error:
             raise EncodeError(f"the file can't be finished: {in_words(error, lines)}") from error
         except OSError as error:
             raise self._publication.failure(error) from error
         info = probe(file)
-        self._check(info, frame_count)
+        check_promises(info, settings, clock.count, clock.duration)
+        if clock.variable:
+            check_times(read_timestamps(file), [tick * clock.time_base for tick in clock.ticks])
         self._publication.commit()
         return info
 
