@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -16,7 +15,7 @@ from PIL import Image
 import telecine
 from telecine import FrameError, OptionError, TelecineWarning
 
-from .reference import Real, planes_of
+from .reference import Real, codes_in, codes_of
 
 T, H, W = 7, 48, 64
 # In code values at crf 1: rounding gives 0.25 and 0.5, x264's finest quantiser the rest. Frames that follow one another
@@ -79,20 +78,6 @@ def laid(layout: str, frames: npt.NDArray[Any] = FRAMES) -> npt.NDArray[Any]:
     if "B" in layout:
         frames, here = frames[None], "B" + here
     return np.ascontiguousarray(frames.transpose([here.index(letter) for letter in layout]))
-
-
-def codes_in(path: Any) -> Real:
-    """The code values of a file's frames: Y', Cb and Cr below one another."""
-    with av.open(str(path)) as container:
-        return np.array([frame.to_ndarray(format="yuv420p") for frame in container.decode(video=0)], np.float64)
-
-
-def codes_of(rgb: npt.NDArray[Any]) -> Real:
-    """The same of (T, H, W, 3) frames in [0, 1]."""
-    frames = [planes_of(frame.astype(np.float64), "bt601") for frame in rgb]
-    return np.array(
-        [np.concatenate([plane.ravel() for plane in planes]).reshape(-1, planes[0].shape[1]) for planes in frames]
-    )
 
 
 def assert_holds(video: telecine.Video, rgb: npt.NDArray[Any]) -> None:
