@@ -414,11 +414,6 @@ def test_without_the_libraries_of_the_command_the_extra_is_named(missing: str) -
     assert only_line(done.stderr) == f"the command needs {missing}: pip install 'telecine[cli]'"
 
 
-def test_importing_telecine_imports_neither_the_command_line_nor_torch() -> None:
-    done = script("import sys, telecine; print(*{'typer', 'click', 'rich', 'torch', 'diffusers'} & set(sys.modules))")
-    assert (done.stdout, done.stderr) == ("\n", "")
-
-
 def test_ctrl_c_leaves_the_file_that_was_there(video: telecine.Video) -> None:
     before = video.path.read_bytes()
     code = """if True:

@@ -294,18 +294,6 @@ def test_options_that_are_accepted_keep_every_frame_at_its_time(options: dict[st
     assert duration == video.duration == 40 * Fraction(1001, 24000)
 
 
-@pytest.mark.parametrize(("width", "height"), [(63, 48), (64, 47), (63, 47)])
-def test_an_odd_side_is_padded_by_repeating_its_last_line_and_said(width: int, height: int, tmp_path: Path) -> None:
-    frames = noise(3, width, height)
-    frames[:, height // 2 :, width // 2 :] = 200  # flat, so that what is repeated shows in spite of 4:2:0
-    video = export_video(frames, tmp_path / "clip.mp4", crf=1)
-    assert (video.width, video.height, video.padding) == (64, 48, (64 - width, 48 - height))
-    (note,) = video.notes
-    assert f"{width}x{height} is padded" in note
-    corner = decoded(video)[:, height // 2 + 2 :, width // 2 + 2 :]
-    assert np.abs(corner.astype(int) - 200).max() <= 4
-
-
 def test_two_pixels_of_an_even_picture_are_not_padded(tmp_path: Path) -> None:
     video = export_video(greys(3, 2, 2), tmp_path / "clip.mp4", layout="THWC")
     assert (video.width, video.height, video.padding, video.notes) == (2, 2, (0, 0), ())
@@ -370,72 +358,32 @@ LAYOUT = "letters of T, H, W, C, B such as 'CTHW'"
 RANGE = r"use 'auto' or \(low, high\) such as \(-1, 1\)"
 BACKGROUND = r"use a name, '#rrggbb' or \(r, g, b\) in \[0, 1\]"
 
+# An argument, what the message says is accepted, and what is not.
+UNKNOWN: list[tuple[str, str, list[Any]]] = [
+    ("fps", NUMBER, [0, 0.0, -1, -0.5, -29.97, "0", "-24", Fraction(-1, 3), np.nan, np.inf, -np.inf, "nan"]),
+    ("fps", NUMBER, ["abc", "", "24 fps", "1/0", "24000/", None, True, False, 1j, [16], (24000, 1001), b"16", {}]),
+    ("fps", NUMBER, [object]),
+    ("fps", "use a simpler fraction", [1e-12, 2**31, 10**12, Fraction(1, 2**30), "3000000000/7"]),
+    ("crf", CRF, [-1, 52, np.nan, "18", True]),
+    ("bitrate", BITRATE, [0, 999, 2**31, 5e6, "5M", True]),
+    ("preset", PRESET, ["fastest", 3, ""]),
+    ("quality", "'draft' or 'balanced' or 'high' or 'visually-lossless'", ["best", 5, None]),
+    ("codec", "use 'h264'", ["divx", "libx264", ["h264"]]),
+    ("pixel_format", "use 'yuv420p'", ["yuv444p", "nv12"]),
+    ("format", "use 'mp4'", ["avi", ".mp4"]),
+    ("color", "use 'auto', 'bt601', 'bt709'", ["bt2020", None, 709]),
+    ("layout", LAYOUT, ["XYZ", "thwc", "THHW", "HHW", "", "TC", "TCH", "THWCBX", "T H W C", 5, None, ["H", "W"]]),
+    ("value_range", RANGE, ["full", "", (0,), (1, 0), (0, 0), (0, 1, 2), (0, "x"), None, 5, 255, (0, np.nan)]),
+    ("value_range", RANGE, [(0, np.inf), (-np.inf, 0), (0, 1e39), (1e9, 1e9 + 1)]),
+    ("background", BACKGROUND, ["no such colour", "", "#12", 0, 5, (0, 0), (2, 0, 0), (0, 0, 2), (0, 0, np.nan)]),
+    ("background", BACKGROUND, [(255, 255, 255), ("a", "b", "c")]),
+    ("progress", r"use True, False or a function of \(done, total\)", [1, 5, None, "bar"]),
+    ("encoder_options", "{'tune': 'animation'}", ["tune=film", [("tune", "film")], {1: 2}]),
+]
 # Arguments, what the message says was given, what it says is accepted or came of it.
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
-    ({"fps": 0}, "fps=0", NUMBER),
-    ({"fps": -1}, "fps=-1", NUMBER),
-    ({"fps": -29.97}, "fps=-29.97", NUMBER),
-    ({"fps": float("nan")}, "fps=nan", NUMBER),
-    ({"fps": float("inf")}, "fps=inf", NUMBER),
-    ({"fps": "abc"}, "fps='abc'", NUMBER),
-    ({"fps": "1/0"}, "fps='1/0'", NUMBER),
-    ({"fps": ""}, "fps=''", NUMBER),
-    ({"fps": True}, "fps=True", NUMBER),
-    ({"fps": None}, "fps=None", NUMBER),
-    ({"fps": 3j}, "fps=3j", NUMBER),
-    ({"fps": [16]}, "fps=[16]", NUMBER),
-    ({"fps": 2**31}, "fps=2147483648", "use a simpler fraction"),
-    ({"fps": Fraction(1, 2**30)}, "fps=Fraction(1, 1073741824)", "use a simpler fraction"),
-    ({"crf": -1}, "crf=-1", CRF),
-    ({"crf": 52}, "crf=52", CRF),
-    ({"crf": float("nan")}, "crf=nan", CRF),
-    ({"crf": "18"}, "crf='18'", CRF),
-    ({"crf": True}, "crf=True", CRF),
+    *(({name: value}, f"{name}={value!r} ", accepted) for name, accepted, values in UNKNOWN for value in values),
     ({"crf": 18, "bitrate": 5_000_000}, "crf=18 and bitrate=5000000", "give one"),
-    ({"bitrate": 0}, "bitrate=0", BITRATE),
-    ({"bitrate": 999}, "bitrate=999", BITRATE),
-    ({"bitrate": 2**31}, "bitrate=2147483648", BITRATE),
-    ({"bitrate": 5e6}, "bitrate=5000000.0", BITRATE),
-    ({"bitrate": "5M"}, "bitrate='5M'", BITRATE),
-    ({"bitrate": True}, "bitrate=True", BITRATE),
-    ({"preset": "fastest"}, "preset='fastest'", PRESET),
-    ({"preset": 3}, "preset=3", PRESET),
-    ({"preset": ""}, "preset=''", PRESET),
-    ({"quality": "best"}, "quality='best'", "'draft' or 'balanced' or 'high' or 'visually-lossless'"),
-    ({"quality": 5}, "quality=5", "'draft' or 'balanced' or 'high' or 'visually-lossless'"),
-    ({"quality": None}, "quality=None", "'draft' or 'balanced' or 'high' or 'visually-lossless'"),
-    ({"codec": "divx"}, "codec='divx'", "use 'h264'"),
-    ({"codec": "libx264"}, "codec='libx264'", "use 'h264'"),
-    ({"codec": ["h264"]}, "codec=['h264']", "use 'h264'"),
-    ({"pixel_format": "yuv444p"}, "pixel_format='yuv444p'", "use 'yuv420p'"),
-    ({"pixel_format": "nv12"}, "pixel_format='nv12'", "use 'yuv420p'"),
-    ({"format": "avi"}, "format='avi'", "use 'mp4'"),
-    ({"format": ".mp4"}, "format='.mp4'", "use 'mp4'"),
-    ({"color": "bt2020"}, "color='bt2020'", "use 'auto', 'bt601', 'bt709'"),
-    ({"color": None}, "color=None", "use 'auto', 'bt601', 'bt709'"),
-    ({"color": 709}, "color=709", "use 'auto', 'bt601', 'bt709'"),
-    ({"layout": "THWX"}, "layout='THWX'", LAYOUT),
-    ({"layout": "thwc"}, "layout='thwc'", LAYOUT),
-    ({"layout": "THHW"}, "layout='THHW'", LAYOUT),
-    ({"layout": "TC"}, "layout='TC'", LAYOUT),
-    ({"layout": ""}, "layout=''", LAYOUT),
-    ({"layout": None}, "layout=None", LAYOUT),
-    ({"value_range": "full"}, "value_range='full'", RANGE),
-    ({"value_range": (1, 0)}, "value_range=(1, 0)", RANGE),
-    ({"value_range": (0, 0)}, "value_range=(0, 0)", RANGE),
-    ({"value_range": (0, float("inf"))}, "value_range=(0, inf)", RANGE),
-    ({"value_range": (0, float("nan"))}, "value_range=(0, nan)", RANGE),
-    ({"value_range": (0, 1, 2)}, "value_range=(0, 1, 2)", RANGE),
-    ({"value_range": 255}, "value_range=255", RANGE),
-    ({"background": "no such colour"}, "background='no such colour'", "is no colour: use a name"),
-    ({"background": (2, 0, 0)}, "background=(2, 0, 0)", BACKGROUND),
-    ({"background": (0, 0)}, "background=(0, 0)", BACKGROUND),
-    ({"background": 0}, "background=0", BACKGROUND),
-    ({"progress": 1}, "progress=1", r"use True, False or a function of \(done, total\)"),
-    ({"progress": "bar"}, "progress='bar'", r"use True, False or a function of \(done, total\)"),
-    ({"encoder_options": "tune=film"}, "encoder_options='tune=film'", "{'tune': 'animation'}"),
-    ({"encoder_options": [("tune", "film")]}, "encoder_options=[('tune', 'film')]", "{'tune': 'animation'}"),
-    ({"encoder_options": {1: 2}}, "encoder_options={1: 2}", "{'tune': 'animation'}"),
     ({"encoder_options": {"tune": "nice"}}, "tune='nice'", "'film' or 'animation' or .* or 'zerolatency'"),
     ({"encoder_options": {"profile": "low"}}, "profile='low'", "'baseline' or 'main' or 'high' or"),
     ({"encoder_options": {"preset": "fastest"}}, "preset='fastest'", PRESET),
@@ -473,9 +421,11 @@ def test_an_argument_is_refused_before_the_first_frame(
     with pytest.raises(OptionError) as refused:
         export_video(frames, path, **arguments)
     message = str(refused.value)
+    assert isinstance(refused.value, ValueError)
     assert named in message
     assert re.search(accepted, message)
     assert "\n" not in message
+    assert len(message) < 300
     assert frames.count == 0
     with pytest.raises(OptionError) as again:
         VideoWriter(path, **arguments)
@@ -483,53 +433,26 @@ def test_an_argument_is_refused_before_the_first_frame(
     assert_untouched(path)
 
 
-def a_folder(folder: Path) -> Path:
-    (folder / "folder.mp4").mkdir()
-    return folder / "folder.mp4"
-
-
-def below_a_file(folder: Path) -> Path:
-    (folder / "file").write_bytes(b"")
-    return folder / "file" / "clip.mp4"
-
-
-def a_pipe(folder: Path) -> Path:
-    os.mkfifo(folder / "pipe.mp4")
-    return folder / "pipe.mp4"
-
-
 @pytest.mark.parametrize(
-    ("place", "error", "number", "said"),
+    ("place", "said"),
     [
-        (
-            lambda folder: folder / "clip.avi",
-            OptionError,
-            None,
-            r"'\.avi'.* use '\.mp4' or '\.m4v', or say format='mp4'",
-        ),
-        (lambda folder: folder / "clip", OptionError, None, r"extension ''.* use '\.mp4' or '\.m4v'"),
-        (lambda folder: f"{folder}/a\0b.mp4", OptionError, None, r"'.*a\\x00b\.mp4'.* no file name can have"),
-        (lambda folder: f"{folder}/\ud800.mp4", OptionError, None, r"'.*\\ud800\.mp4'.* no file name can have"),
-        (lambda folder: 5, OptionError, None, "path=5 is no path"),
-        (lambda folder: io.BytesIO(), OptionError, None, "path=.*BytesIO.* is no path"),
-        (a_folder, PublishError, errno.EISDIR, r"folder\.mp4' is a folder: name a file in it"),
-        (lambda folder: f"{folder}/new.mp4/", PublishError, errno.EISDIR, "names a folder: name a file in it"),
-        (below_a_file, PublishError, errno.ENOTDIR, r"file/clip\.mp4' can't be written: Not a directory"),
-        (a_pipe, PublishError, errno.EINVAL, r"pipe\.mp4' is not a regular file: it can't be replaced"),
-        (lambda folder: folder / f"{'x' * 252}.mp4", PublishError, errno.ENAMETOOLONG, "can't be written: File name"),
+        (lambda folder: folder / "clip.avi", r"'\.avi'.* use '\.mp4' or '\.m4v', or say format='mp4'"),
+        (lambda folder: folder / "clip", r"extension ''.* use '\.mp4' or '\.m4v'"),
+        (lambda folder: f"{folder}/a\0b.mp4", r"'.*a\\x00b\.mp4'.* no file name can have"),
+        (lambda folder: f"{folder}/\ud800.mp4", r"'.*\\ud800\.mp4'.* no file name can have"),
+        (lambda folder: 5, "path=5 is no path"),
+        (lambda folder: io.BytesIO(), "path=.*BytesIO.* is no path"),
     ],
 )
-def test_a_destination_is_refused_before_the_first_frame(
-    place: Callable[[Path], Any], error: type[TelecineError], number: int | None, said: str, tmp_path: Path
+def test_what_can_be_no_path_is_refused_before_the_first_frame(
+    place: Callable[[Path], Any], said: str, tmp_path: Path
 ) -> None:
     path, frames = place(tmp_path), Asked(greys())
-    before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(error, match=said) as refused:
+    with pytest.raises(OptionError, match=said) as refused:
         export_video(frames, path)
-    assert getattr(refused.value, "errno", None) == number
     assert "\n" not in str(refused.value)
     assert frames.count == 0
-    assert sorted(tmp_path.rglob("*")) == before
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_may_not_be_replaced_is_refused_before_the_first_frame(path: Path) -> None:
@@ -612,7 +535,7 @@ def test_a_frame_that_is_none_at_150_of_300_leaves_the_path_as_it_was(frame: Any
     frames = [BLANK] * 150 + [frame] + [BLANK] * 149
     with pytest.raises(FrameError, match=said) as raised:
         export_video(iter(frames), path)
-    assert_kept(path, raised.value)
+    assert telecine.probe(assert_kept(path, raised.value)).frame_count == 150
 
 
 @pytest.mark.parametrize(
@@ -956,15 +879,6 @@ def see_through(count: int = 5) -> Clip:
     frames[..., 0] = 255
     frames[:, :, : WIDTH // 2, 3] = 255
     return frames
-
-
-def test_alpha_without_a_background_is_shown_on_black_and_said_once(tmp_path: Path) -> None:
-    with pytest.warns(TelecineWarning) as said:
-        video = export_video(see_through(), tmp_path / "clip.mp4")
-    assert [str(each.message) for each in said] == list(video.notes)
-    assert video.notes == ("transparent pixels are shown on black: pass background= to choose another",)
-    assert decoded(video)[:, :, WIDTH // 2 + 8 :].max() <= 4
-    assert decoded(video)[:, :, : WIDTH // 2 - 8, 0].min() >= 250
 
 
 @pytest.mark.parametrize("background", ["black", "#00ff00", (0.0, 1.0, 0.0), "white"])
