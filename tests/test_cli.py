@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 import telecine
 from telecine.cli import run
 
-from .test_frames import waves
+from .helpers import waves
 
 FRAMES = np.round(255 * waves(12, 48, 64)).astype(np.uint8)
 

@@ -15,21 +15,13 @@ from PIL import Image
 import telecine
 from telecine import FrameError, TelecineWarning
 
-from .reference import Real, codes_in, codes_of
+from .helpers import waves
+from .reference import codes_in, codes_of
 
 T, H, W = 7, 48, 64
 # In code values at crf 1: rounding gives 0.25 and 0.5, x264's finest quantiser the rest. Frames that follow one another
 # are over 9 apart in the mean: one that is missing, doubled or in another's place shows.
 MEAN_ERROR, LARGEST_ERROR = 0.6, 5.0
-
-
-def waves(count: int = T, height: int = H, width: int = W) -> Real:
-    """A clip of soft moving colours, (T, H, W, 3) in [0, 1]."""
-    time, down, right = np.mgrid[:count, 0 : 1 : height * 1j, 0 : 1 : width * 1j]
-    rgb = [np.sin(5 * right + time), np.sin(4 * down - time), np.cos(3 * (right + down) + time)]
-    clip: Real = 0.5 + 0.4 * np.stack(rgb, axis=3)
-    return clip
-
 
 FRAMES = np.round(255 * waves()).astype(np.uint8)
 GRAY = FRAMES[:, :, :, 0]
