@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from .helpers import OLDER
+
 
 @pytest.fixture(scope="session")
 def clips() -> Path:
@@ -15,3 +17,12 @@ def clips() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real clips at {folder}: set TELECINE_CLIPS")
     return folder
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A path that holds an older file, alone in its folder."""
+    path = tmp_path / "folder" / "clip.mp4"
+    path.parent.mkdir()
+    path.write_bytes(OLDER)
+    return path

@@ -1,9 +1,10 @@
-"""The conversion in float64 NumPy, written from the standards alone: the oracle of the kernel's tests."""
+"""The oracle of the pixels: the conversion in float64 NumPy, from the standards alone, and a file's own code values."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import av
 import numpy as np
 import numpy.typing as npt
 
@@ -35,6 +36,20 @@ def halved(chroma: Real) -> Real:
     right = np.concatenate((rows[:, 1:], rows[:, -1:]), axis=1)
     filtered: Real = (left + 2 * rows + right)[:, ::2] / 4
     return filtered
+
+
+def codes_of(rgb: npt.NDArray[Any]) -> Real:
+    """The code values that (T, H, W, 3) frames in [0, 1] should have: Y', Cb and Cr below one another."""
+    frames = [planes_of(frame.astype(np.float64), "bt601") for frame in rgb]
+    return np.array(
+        [np.concatenate([plane.ravel() for plane in planes]).reshape(-1, planes[0].shape[1]) for planes in frames]
+    )
+
+
+def codes_in(path: Any) -> Real:
+    """The code values of a file's frames, as PyAV decodes them, in the same form."""
+    with av.open(str(path)) as container:
+        return np.array([frame.to_ndarray(format="yuv420p") for frame in container.decode(video=0)], np.float64)
 
 
 def over(rgba: Real, background: tuple[float, float, float]) -> Real:

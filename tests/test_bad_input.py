@@ -1,13 +1,11 @@
-"""Every bad input gets one clear error of one line, before anything is at the path."""
+"""Every bad frame gets one clear error of one line, before anything is at the path."""
 
 from __future__ import annotations
 
-import itertools
 import re
 import shutil
 import warnings
-from collections.abc import Callable, Iterator
-from fractions import Fraction
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -178,17 +176,6 @@ def test_a_chunk_that_contradicts_the_first_is_named_by_its_first_frame(tmp_path
     assert message == "frame 5 has 48 channels, read as THWC: 1, 3 or 4 are accepted"
 
 
-def test_an_image_file_that_is_broken_is_named(tmp_path: Path) -> None:
-    (tmp_path / "in").mkdir()
-    for index, image in enumerate(IMAGES):
-        image.save(tmp_path / "in" / f"{index}.png")
-    whole = (tmp_path / "in" / "3.png").read_bytes()
-    (tmp_path / "in" / "3.png").write_bytes(whole[: len(whole) // 2])
-    (tmp_path / "out").mkdir()
-    name = repr(str(tmp_path / "in" / "3.png"))
-    assert refused(tmp_path / "out", FrameError, tmp_path / "in").startswith(f"{name} can't be read as an image: ")
-
-
 # ---- values --------------------------------------------------------------------------------------------------------
 
 OUT_OF_RANGE: dict[str, tuple[Any, str]] = {
@@ -247,89 +234,10 @@ def test_a_frame_of_nothing_but_nan_is_counted_whole(tmp_path: Path) -> None:
     assert refused(tmp_path, FrameError, frames) == expected
 
 
-def test_a_frame_that_was_refused_is_not_in_the_video(tmp_path: Path) -> None:
-    with telecine.VideoWriter(tmp_path / "clip.mp4") as writer:
-        writer.write(FLOATS[:2])
-        with pytest.raises(FrameError, match="frame 2 has 4608 NaN"):
-            writer.write(np.full_like(FLOATS[0], np.nan))
-        writer.write(FLOATS[2:])
-    assert writer.video.frame_count == 5
-
-
 def test_integers_with_a_range_that_is_not_theirs_are_refused(tmp_path: Path) -> None:
     expected = "frame 0 is uint8, whose range is (0, 255): value_range=(-1.0, 1.0) does not fit, leave it out"
     assert refused(tmp_path, FrameError, FRAMES, value_range=(-1, 1)) == expected
     assert telecine.export_video(FRAMES, tmp_path / "clip.mp4", value_range=(0, 255)).frame_count == 5
-
-
-# ---- arguments -----------------------------------------------------------------------------------------------------
-
-UNKNOWN_LAYOUTS = ["XYZ", "thwc", "HHW", "", "TCH", "THWCBX", "T H W C", 5, None, ["H", "W"]]
-UNKNOWN_RANGES = [
-    "abc", "", (0,), (1, 0), (0, 0), (0, 1, 2), (0, "x"), None, 5, (0, np.nan), (-np.inf, 0), (0, 1e39), (1e9, 1e9 + 1),
-]  # fmt: skip
-UNKNOWN_RATES = [
-    0, 0.0, -1, -0.5, "0", "-24", Fraction(-1, 3), np.nan, np.inf, -np.inf, "nan", "abc", "", "24 fps", "1/0", "24000/",
-    None, True, False, 1j, [16], (24000, 1001), b"16", {}, object, 1e-12, 10**12, Fraction(1, 2**30), "3000000000/7",
-]  # fmt: skip
-UNKNOWN_BACKGROUNDS = ["nocolour", "", "#12", 5, (0, 0), (0, 0, 2), (0, 0, np.nan), (255, 255, 255), ("a", "b", "c")]
-REFUSED = [
-    *(("layout", each) for each in UNKNOWN_LAYOUTS),
-    *(("value_range", each) for each in UNKNOWN_RANGES),
-    *(("fps", each) for each in UNKNOWN_RATES),
-    *(("background", each) for each in UNKNOWN_BACKGROUNDS),
-    *(("progress", each) for each in (5, None, "yes")),
-]
-
-
-@pytest.mark.parametrize(("argument", "value"), REFUSED, ids=str)
-def test_an_argument_is_refused_with_what_is_accepted_and_no_frame_is_asked_for(
-    tmp_path: Path, argument: str, value: object
-) -> None:
-    frames = iter(FRAMES)
-    message = refused(tmp_path, OptionError, frames, **{argument: value})
-    assert message.startswith(f"{argument}={value!r} ")
-    assert "use " in message
-    assert len(list(frames)) == len(FRAMES)
-
-
-@pytest.mark.parametrize("argument", ["fps", "layout", "value_range", "background"])
-def test_a_writer_refuses_what_an_export_refuses(tmp_path: Path, argument: str) -> None:
-    for value in [each for name, each in REFUSED if name == argument][:4]:
-        with pytest.raises(OptionError, match=f"^{argument}="):
-            telecine.VideoWriter(tmp_path / "clip.mp4", **{argument: value})  # type: ignore[arg-type]
-    assert list(tmp_path.iterdir()) == []
-
-
-# ---- what an error leaves behind -----------------------------------------------------------------------------------
-
-
-def test_an_error_late_in_the_frames_leaves_the_file_that_was_there(tmp_path: Path) -> None:
-    video = telecine.export_video(FRAMES, tmp_path / "clip.mp4")
-    before = video.path.read_bytes()
-
-    def frames() -> Iterator[npt.NDArray[Any]]:
-        yield from itertools.islice(itertools.cycle(FRAMES), 150)
-        yield FRAMES[0, :30]
-
-    with pytest.raises(FrameError, match="frame 150 is 48x30, frame 0 is 48x32"):
-        telecine.export_video(frames(), tmp_path / "clip.mp4")
-    assert video.path.read_bytes() == before
-    assert telecine.recover(video).frame_count == 150
-    assert video.path.read_bytes() == before
-
-
-def test_an_error_in_the_generator_is_raised_as_it_is(tmp_path: Path) -> None:
-    class OutOfMemoryError(Exception):
-        pass
-
-    def frames() -> Iterator[npt.NDArray[Any]]:
-        yield from FRAMES
-        raise OutOfMemoryError("of the model's own")
-
-    with pytest.raises(OutOfMemoryError, match="of the model's own"):
-        telecine.export_video(frames(), tmp_path / "clip.mp4")
-    assert telecine.recover(tmp_path / "clip.mp4").frame_count == len(FRAMES)
 
 
 def test_no_error_comes_with_a_warning(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 import telecine
 from telecine.cli import run
 
-from .test_frames import waves
+from .helpers import waves
 
 FRAMES = np.round(255 * waves(12, 48, 64)).astype(np.uint8)
 
@@ -431,11 +431,6 @@ def test_without_the_libraries_of_the_command_the_extra_is_named(missing: str) -
     done = script(f"import sys; sys.modules[{missing!r}] = None; from telecine.__main__ import main; main()")
     assert (done.returncode, done.stdout) == (1, "")
     assert only_line(done.stderr) == f"the command needs {missing}: pip install 'telecine[cli]'"
-
-
-def test_importing_telecine_imports_neither_the_command_line_nor_torch() -> None:
-    done = script("import sys, telecine; print(*{'typer', 'click', 'rich', 'torch', 'diffusers'} & set(sys.modules))")
-    assert (done.stdout, done.stderr) == ("\n", "")
 
 
 def test_ctrl_c_leaves_the_file_that_was_there(video: telecine.Video) -> None:

@@ -22,6 +22,7 @@ from PIL import Image
 import telecine
 
 from .browser import Browser, chromium, find_chromium
+from .mp4 import box
 
 Pixels = npt.NDArray[np.uint8]
 Reader = Callable[[Path], Iterator[Pixels]]
@@ -188,27 +189,12 @@ def h264_stream(path: Path) -> bytes:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_the_mp4_colr_box_is_tagged(exported: Export, size: str) -> None:
-    boxes = exported(size).path.read_bytes()
-    for kind in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):
-        boxes = content_of_box(boxes, kind)
-    entries = content_of_box(boxes, b"stsd")[8:]  # after version, flags and the number of entries
+    table = box(exported(size).path.read_bytes(), "moov", "trak", "mdia", "minf", "stbl")
+    entries = box(table, "stsd")[8:]  # after version, flags and the number of entries
     fields_of_a_picture = 78  # of a VisualSampleEntry, before its boxes (ISO/IEC 14496-12 12.1.3)
-    color = content_of_box(content_of_box(entries, b"avc1")[fields_of_a_picture:], b"colr")
+    color = box(box(entries, "avc1")[fields_of_a_picture:], "colr")
     # colour_type, primaries, transfer, matrix, full_range_flag and 7 bits reserved (ISO/IEC 14496-12 12.1.5)
     assert struct.unpack(">4sHHHB", color) == (b"nclx", 1, 1, MATRICES[size], 0)
-
-
-def content_of_box(boxes: bytes, kind: bytes) -> bytes:
-    """The content of the only box of its kind in a row of boxes (ISO/IEC 14496-12 4.2)."""
-    found, at = [], 0
-    while at < len(boxes):
-        size, name = struct.unpack_from(">I4s", boxes, at)
-        assert size >= 8, f"{name!r} has a size that this reader does not know"
-        if name == kind:
-            found.append(boxes[at + 8 : at + size])
-        at += size
-    assert len(found) == 1, f"{len(found)} boxes are {kind!r}"
-    return found[0]
 
 
 # ---- whether it plays -----------------------------------------------------------------------------------------------

@@ -10,9 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from PIL import Image
@@ -20,7 +18,7 @@ from PIL import Image
 import telecine
 from telecine import FrameError, OptionError
 
-from .reference import Real, planes_of
+from .reference import Real, codes_in, codes_of
 from .tiny_cogvideox import FRAMES, HEIGHT, PIPELINES, WIDTH, diffusers, generate, tiny_pipeline
 
 OUTPUT_TYPES = ["pil", "np", "pt", "raw"]
@@ -40,20 +38,6 @@ class Generated:
 
     pipe: Any
     frames: dict[str, Any]
-
-
-def codes_in(path: Any) -> Real:
-    """The code values of a file's frames: Y', Cb and Cr below one another, as they are decoded."""
-    with av.open(str(path)) as container:
-        return np.array([frame.to_ndarray(format="yuv420p") for frame in container.decode(video=0)], np.float64)
-
-
-def codes_of(rgb: npt.NDArray[Any]) -> Real:
-    """The code values that (T, H, W, 3) frames in [0, 1] should have, in the same form."""
-    frames = [planes_of(frame.astype(np.float64), "bt601") for frame in rgb]
-    return np.array(
-        [np.concatenate([plane.ravel() for plane in planes]).reshape(-1, rgb.shape[2]) for planes in frames]
-    )
 
 
 def assert_same_codes(found: Real, expected: Real) -> None:

@@ -1,4 +1,4 @@
-"""Where the bytes go: any name is literal, the path changes in one step or not at all, and errors say which path."""
+"""The path changes in one step or not at all, once all is on the disk, and only where it may."""
 
 from __future__ import annotations
 
@@ -6,629 +6,53 @@ import errno
 import itertools
 import json
 import os
-import shutil
+import re
 import stat
-import sys
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 import telecine
-from telecine import FrameError, OptionError, PublishError, TelecineError, VideoWriter, export_video
+from telecine import PublishError, VideoWriter, export_video
 
-from .test_writer import (
+from .helpers import (
     LIMITED,
     OLDER,
     Asked,
     Clip,
     assert_frames,
     assert_kept,
+    assert_one_line,
     assert_untouched,
-    failing_at,
     greys,
+    names_in,
     noise,
-    path,
     run_python,
 )
 
-__all__ = ["path"]  # the fixture
-
-linux_only = pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux only")
+# ---- in one step ---------------------------------------------------------------------------------------------------
 
 
-def in_folder(folder: Path) -> list[str]:
-    return sorted(each.name for each in folder.iterdir())
-
-
-def assert_one_line(error: TelecineError, number: int, path: object) -> None:
-    """It has the errno, the path as it was given, and a text of one line that names it."""
-    assert isinstance(error, PublishError)
-    assert (error.errno, error.filename) == (number, str(path))
-    assert repr(str(path)) in str(error)
-    assert "\n" not in str(error)
-    assert not str(error).startswith("[Errno")
-
-
-# ---- names ---------------------------------------------------------------------------------------------------------
-
-NAMES = [
-    "a:b.mp4",
-    "%03d.mp4",
-    "frame%d_%s.mp4",
-    "-x.mp4",
-    "--output.mp4",
-    "concat:a.mp4",
-    "concat:a.mp4|b.mp4",
-    "file:x.mp4",
-    "pipe:1.mp4",
-    "http:x.mp4",
-    "crypto+file:x.mp4",
-    "tee:[f=mp4]a.mp4",
-    "async:cache:x.mp4",
-    "two  spaces .mp4",
-    " .mp4",
-    'it\'s "quoted" `here`.mp4',
-    "$HOME ${PATH} $(ls).mp4",
-    "back\\slash.mp4",
-    "*?[a-z]{1,2}.mp4",
-    "a;b&c|d>e#f!.mp4",
-    "two\nlines\r\t.mp4",
-    "\x1b[31mred\x07.mp4",
-    "😀👩‍👩‍👧 né 東京.mp4",
-    ".mp4.mp4",
-    "...mp4",
-    "~.mp4",
-    "NUL.MP4",
-    "clip.m4v",
-    "x" * 251 + ".mp4",
-    "é" * 125 + "x.mp4",
-    "😀" * 62 + "abc.mp4",
-]
-
-
-@pytest.mark.parametrize("name", NAMES, ids=ascii)
-@pytest.mark.parametrize("relative", [False, True], ids=["absolute", "relative"])
-def test_a_name_is_only_ever_a_name(name: str, relative: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    given = name if relative else str(tmp_path / name)
-    seen: list[list[str]] = []
-
-    def frames() -> Iterator[Clip]:
-        seen.append(in_folder(tmp_path))
-        yield from greys(2)
-
-    video = export_video(frames(), given)
-    ((hidden,),) = seen
-    assert hidden.startswith(".")
-    assert hidden.endswith(".telecine-journal")
-    assert len(os.fsencode(hidden)) <= 255
-    assert str(video) == given
-    assert in_folder(tmp_path) == [name]
-    assert telecine.probe(given).frame_count == 2 == len(list(telecine.read_frames(given)))
-    assert telecine.verify(given, greys(2)).problems == ()
-    export_video(greys(3), given)
-    assert in_folder(tmp_path) == [name]
-    with pytest.raises(PublishError) as refused:
-        export_video(greys(2), given, overwrite=False)
-    assert_one_line(refused.value, errno.EEXIST, given)
-    assert telecine.probe(given).frame_count == 3
-
-
-@linux_only
-@pytest.mark.parametrize("name", [b"\xff\xfe.mp4", os.fsdecode(b"\xff\xfe.mp4")], ids=["bytes", "text"])
-def test_a_name_that_is_no_text_is_a_name(name: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    video = export_video(greys(2), name)
-    assert os.listdir(os.fsencode(tmp_path)) == [b"\xff\xfe.mp4"]
-    assert os.fsencode(video) == b"\xff\xfe.mp4"
-
-
-def test_a_name_of_256_bytes_is_refused_by_its_own_name(tmp_path: Path) -> None:
-    frames, path = Asked(greys()), tmp_path / ("x" * 252 + ".mp4")
-    with pytest.raises(PublishError, match="can't be written: File name too long") as refused:
-        export_video(frames, path)
-    assert_one_line(refused.value, errno.ENAMETOOLONG, path)
-    assert frames.count == 0
-    assert in_folder(tmp_path) == []
-
-
-def test_another_name_with_the_format_said_is_only_a_name(tmp_path: Path) -> None:
-    for name in ("clip", "clip.avi", "clip.mp4.tmp"):
-        assert telecine.probe(export_video(greys(2), tmp_path / name, format="mp4")).container == "mp4"
-    assert in_folder(tmp_path) == ["clip", "clip.avi", "clip.mp4.tmp"]
-
-
-def test_a_relative_path_stays_where_it_was_when_the_working_folder_changes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "before").mkdir()
-    (tmp_path / "after").mkdir()
-    monkeypatch.chdir(tmp_path / "before")
-
-    def frames() -> Iterator[Clip]:
-        yield greys(2)[0]
-        os.chdir(tmp_path / "after")
-        yield greys(2)[1]
-
-    export_video(frames(), "sub/../sub/clip.mp4")
-    assert in_folder(tmp_path / "after") == []
-    assert telecine.probe(tmp_path / "before" / "sub" / "clip.mp4").frame_count == 2
-
-
-# ---- folders -------------------------------------------------------------------------------------------------------
-
-
-def test_missing_folders_are_made(tmp_path: Path) -> None:
-    path = tmp_path / "some" / "new" / "folders" / "clip.mp4"
-    assert telecine.probe(export_video(greys(), path)).frame_count == 5
-    assert in_folder(path.parent) == ["clip.mp4"]
-
-
-def an_option(path: Path) -> None:
-    export_video(greys(), path, fps=0)
-
-
-def a_first_frame(path: Path) -> None:
-    export_video([None, *greys()], path)
-
-
-def an_abort(path: Path) -> None:
+def test_until_it_is_closed_the_path_holds_what_it_held(path: Path) -> None:
     with VideoWriter(path) as writer:
-        writer.write(greys())
-        writer.abort()
-    raise FrameError("as the others do")
+        for frame in noise(50):
+            writer.write(frame)
+            assert path.read_bytes() == OLDER
+    assert telecine.probe(path).frame_count == 50
 
 
-def a_name(path: Path) -> None:
-    export_video(greys(), path.with_name("x" * 300 + ".mp4"))
-
-
-def a_folders_name(path: Path) -> None:
-    export_video(greys(), path.parent / ("x" * 300) / "clip.mp4")
-
-
-@pytest.mark.parametrize("what", [an_option, a_first_frame, an_abort, a_name, a_folders_name])
-def test_made_folders_are_removed_when_the_export_fails_by(what: Callable[[Path], None], tmp_path: Path) -> None:
-    with pytest.raises(TelecineError):
-        what(tmp_path / "some" / "new" / "clip.mp4")
-    assert in_folder(tmp_path) == []
-
-
-def test_made_folders_stay_with_the_journal_when_a_later_frame_fails(tmp_path: Path) -> None:
-    path = tmp_path / "some" / "new" / "clip.mp4"
-    with pytest.raises(FrameError) as failed:
-        export_video([*greys(), None], path)
-    assert_frames(assert_kept(path, failed.value, held=None), greys())
-
-
-def test_made_folders_that_somebody_uses_by_then_stay(tmp_path: Path) -> None:
-    path = tmp_path / "some" / "new" / "clip.mp4"
-    writer = VideoWriter(path)
-    writer.write(greys())
-    (tmp_path / "some" / "notes.txt").write_text("mine")
-    writer.abort()
-    assert in_folder(tmp_path) == ["some"]
-    assert in_folder(tmp_path / "some") == ["notes.txt"]
-
-
-def test_concurrent_writers_into_one_new_folder_leave_what_succeeded(tmp_path: Path) -> None:
-    def export(index: int) -> bool:
-        try:
-            export_video(greys() if index % 2 else [], tmp_path / "some" / "new" / f"{index}.mp4")
-        except FrameError:
-            return False
-        return True
-
-    with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(export, range(32))) == [False, True] * 16
-    assert in_folder(tmp_path / "some" / "new") == sorted(f"{index}.mp4" for index in range(1, 32, 2))
-
-
-def test_a_folder_that_is_removed_meanwhile_is_an_error_that_names_the_path(tmp_path: Path) -> None:
-    path = tmp_path / "gone" / "clip.mp4"
-    path.parent.mkdir()
-    writer = VideoWriter(path)
-    writer.write(greys())
-    shutil.rmtree(path.parent)
-    with pytest.raises(PublishError) as failed:
-        writer.close()
-    assert_one_line(failed.value, errno.ENOENT, path)
-    assert in_folder(tmp_path) == []
-
-
-# ---- without overwriting -------------------------------------------------------------------------------------------
-
-
-def refuse_links(*_: object) -> None:
-    raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
-
-
-@pytest.fixture(params=["hard links", "no hard links"])
-def _links(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A filesystem with hard links, and one without, such as FAT: not to be had without mounting one."""
-    if request.param == "no hard links":
-        monkeypatch.setattr(os, "link", refuse_links)
-
-
-@pytest.mark.usefixtures("_links")
-def test_a_new_file_is_written_without_overwriting(tmp_path: Path) -> None:
-    assert telecine.probe(export_video(greys(), tmp_path / "clip.mp4", overwrite=False)).frame_count == 5
-    assert in_folder(tmp_path) == ["clip.mp4"]
-
-
-@pytest.mark.usefixtures("_links")
-def test_a_file_that_appears_during_the_export_is_not_overwritten(tmp_path: Path) -> None:
-    path = tmp_path / "clip.mp4"
-
+def test_the_first_frame_is_asked_for_when_the_hidden_file_is_there(path: Path) -> None:
     def frames() -> Iterator[Clip]:
+        assert len(list(path.parent.iterdir())) == 2
+        assert path.read_bytes() == OLDER
         yield from greys()
-        path.write_bytes(OLDER)
 
-    with pytest.raises(PublishError, match="exists and overwrite is False") as refused:
-        export_video(frames(), path, overwrite=False)
-    assert_one_line(refused.value, errno.EEXIST, path)
-    assert_frames(assert_kept(path, refused.value), greys())
-
-
-@pytest.mark.usefixtures("_links")
-def test_of_concurrent_writers_without_overwriting_exactly_one_wins(tmp_path: Path) -> None:
-    all_start, path = threading.Barrier(8), tmp_path / "clip.mp4"
-
-    def export(count: int) -> int:
-        all_start.wait(timeout=60)
-        return export_video(greys(count), path, overwrite=False).frame_count
-
-    with ThreadPoolExecutor(8) as pool:
-        exports = [pool.submit(export, count) for count in range(1, 9)]
-    errors = [each.exception() for each in exports]
-    winner = errors.index(None)
-    refused = [error for error in errors if isinstance(error, PublishError)]
-    assert len(refused) == 7
-    assert {error.errno for error in refused} <= {errno.EBUSY, errno.EEXIST}
-    assert telecine.probe(path).frame_count == exports[winner].result() == winner + 1
-    assert in_folder(tmp_path) == ["clip.mp4"]
-
-
-@pytest.mark.parametrize("overwrite", [True, False])
-def test_a_second_writer_to_a_path_is_told_at_once_and_the_first_goes_on(overwrite: bool, tmp_path: Path) -> None:
-    path = tmp_path / "clip.mp4"
-    (tmp_path / "link.mp4").symlink_to("clip.mp4")
-    with VideoWriter(path) as writer:
-        writer.write(greys(8)[:4])
-        for given in (path, tmp_path / "link.mp4"):
-            frames = Asked(greys())
-            with pytest.raises(PublishError, match="is being written by another writer") as refused:
-                export_video(frames, given, overwrite=overwrite)
-            assert (refused.value.errno, refused.value.filename) == (errno.EBUSY, str(path))
-            assert frames.count == 0
-        writer.write(greys(8)[4:])
-    assert telecine.verify(path, greys(8)).problems == ()
-    assert in_folder(tmp_path) == ["clip.mp4", "link.mp4"]
-    assert export_video(greys(), path).frame_count == 5
-
-
-def test_of_concurrent_writers_of_one_path_those_that_are_not_told_succeed(tmp_path: Path) -> None:
-    path = tmp_path / "clip.mp4"
-
-    def export(count: int) -> int | None:
-        try:
-            return export_video(greys(count), path).frame_count
-        except PublishError as error:
-            return error.errno if error.errno != errno.EBUSY else None
-
-    with ThreadPoolExecutor(8) as pool:
-        counts = list(pool.map(export, range(1, 33)))
-    succeeded = [count for count in counts if count is not None]
-    assert succeeded == [index for index, count in enumerate(counts, start=1) if count is not None]
-    count = telecine.probe(path).frame_count
-    assert count in succeeded
-    assert telecine.verify(path, greys(count)).problems == ()
-    assert in_folder(tmp_path) == ["clip.mp4"]
-
-
-def test_a_link_to_nothing_is_a_new_file_without_overwriting(tmp_path: Path) -> None:
-    (tmp_path / "link.mp4").symlink_to("clip.mp4")
-    export_video(greys(), tmp_path / "link.mp4", overwrite=False)
-    assert (tmp_path / "link.mp4").is_symlink()
-    assert telecine.probe(tmp_path / "clip.mp4").frame_count == 5
-
-
-# ---- links and what is no file -------------------------------------------------------------------------------------
-
-
-def test_through_a_link_its_target_is_replaced_and_the_link_kept(tmp_path: Path) -> None:
-    for folder in ("links", "clips"):
-        (tmp_path / folder).mkdir()
-    target, link = tmp_path / "clips" / "clip.mp4", tmp_path / "links" / "link.mp4"
-    target.write_bytes(OLDER)
-    link.symlink_to("../clips/clip.mp4")
-    video = export_video(greys(), link)
-    assert str(video) == str(link)
-    assert os.readlink(link) == "../clips/clip.mp4"
-    assert telecine.probe(target).frame_count == 5
-    assert (in_folder(tmp_path / "links"), in_folder(tmp_path / "clips")) == (["link.mp4"], ["clip.mp4"])
-
-
-def test_through_a_link_to_nothing_its_target_is_made(tmp_path: Path) -> None:
-    link = tmp_path / "link.mp4"
-    link.symlink_to("some/new/clip.mp4")
-    export_video(greys(), link)
-    assert link.is_symlink()
-    assert telecine.probe(tmp_path / "some" / "new" / "clip.mp4").frame_count == 5
-
-
-def test_a_failed_export_leaves_a_link_and_its_target_as_they_were(path: Path) -> None:
-    (path.parent / "links").mkdir()
-    link = path.parent / "links" / "link.mp4"
-    link.symlink_to(path)
-    with pytest.raises(RuntimeError):
-        export_video(failing_at(3, greys(), RuntimeError()), link)
-    assert os.readlink(link) == str(path)
-    assert path.read_bytes() == OLDER
-    assert in_folder(path.parent) == [".clip.mp4.telecine-journal", "clip.mp4", "links"]
-    video = telecine.recover(link)
-    assert video.path == path.with_name("clip.recovered.mp4")
-    assert_frames(video, greys()[:3])
-    assert os.readlink(link) == str(path)
-
-
-def test_through_a_linked_folder_the_file_is_in_the_folder_itself(tmp_path: Path) -> None:
-    (tmp_path / "real").mkdir()
-    (tmp_path / "link").symlink_to("real")
-    export_video(greys(), tmp_path / "link" / "clip.mp4")
-    assert in_folder(tmp_path / "real") == ["clip.mp4"]
-
-
-def test_another_name_of_the_same_file_keeps_the_older_clip(path: Path) -> None:
-    other = path.with_name("other.mp4")
-    os.link(path, other)
-    export_video(greys(), path)
-    assert other.read_bytes() == OLDER
-
-
-def test_a_link_to_itself_is_refused(tmp_path: Path) -> None:
-    link = tmp_path / "link.mp4"
-    link.symlink_to("link.mp4")
-    with pytest.raises(PublishError) as refused:
-        export_video(Asked(greys()), link)
-    assert_one_line(refused.value, errno.ELOOP, link)
-    assert in_folder(tmp_path) == ["link.mp4"]
-
-
-@pytest.mark.parametrize("kind", ["folder", "fifo", "device", "link to a folder", "trailing slash", "dot", "empty"])
-def test_what_is_no_file_is_refused_and_stays(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    os.mkdir("folder.mp4")
-    os.mkfifo("fifo.mp4")
-    os.symlink("folder.mp4", "link.mp4")
-    given, number = {
-        "folder": ("folder.mp4", errno.EISDIR),
-        "fifo": ("fifo.mp4", errno.EINVAL),
-        "device": (os.devnull, errno.EINVAL),
-        "link to a folder": ("link.mp4", errno.EISDIR),
-        "trailing slash": ("new.mp4/", errno.EISDIR),
-        "dot": (".", errno.EISDIR),
-        "empty": ("", errno.EISDIR),
-    }[kind]
-    before = {each.name: each.lstat() for each in tmp_path.iterdir()}
-    frames = Asked(greys())
-    with pytest.raises(PublishError) as refused:
-        export_video(frames, given, format="mp4")
-    assert_one_line(refused.value, number, given)
-    assert frames.count == 0
-    assert {each.name: each.lstat() for each in tmp_path.iterdir()} == before
-    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
-
-
-def test_a_folder_that_appears_at_the_path_is_an_error_that_names_it(tmp_path: Path) -> None:
-    path = tmp_path / "clip.mp4"
-    writer = VideoWriter(path)
-    writer.write(greys())
-    path.mkdir()
-    with pytest.raises(PublishError) as failed:
-        writer.close()
-    assert_one_line(failed.value, errno.EISDIR, path)
-    assert in_folder(tmp_path) == [".clip.mp4.telecine-journal", "clip.mp4"]
-    assert in_folder(path) == []
-    assert_frames(telecine.recover(path), greys())
-
-
-# ---- permissions ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o666, 0o444, 0o755])
-def test_the_permissions_of_a_replaced_file_are_kept(mode: int, path: Path) -> None:
-    path.chmod(mode)
-    export_video(greys(), path)
-    assert stat.S_IMODE(path.stat().st_mode) == mode
-    assert telecine.probe(path).frame_count == 5
-
-
-@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
-@pytest.mark.parametrize("overwrite", [True, False])
-def test_a_new_file_has_the_permissions_of_any_new_file(mask: int, overwrite: bool, tmp_path: Path) -> None:
-    before = os.umask(mask)
-    try:
-        video = export_video(greys(), tmp_path / "clip.mp4", overwrite=overwrite)
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE(video.path.stat().st_mode) == 0o666 & ~mask
-
-
-NOBODY = """
-import json, os, sys, warnings, numpy, telecine
-if os.geteuid() == 0:
-    os.setegid(65534)
-    os.seteuid(65534)
-asked = []
-def frames():
-    asked.append(1)
-    yield numpy.zeros((5, 48, 64, 3), numpy.uint8)
-for path in sys.argv[1:]:
-    try:
-        telecine.export_video(frames(), path)
-        print(json.dumps([None, None, None, len(asked)]))
-    except telecine.PublishError as error:
-        print(json.dumps([error.errno, error.filename, str(error), len(asked)]))
-"""
-
-
-@pytest.fixture
-def for_all() -> Iterator[Path]:
-    """A folder that every user can enter, as pytest's own are not."""
-    with tempfile.TemporaryDirectory() as name:
-        os.chmod(name, 0o755)
-        folder = Path(name).resolve()
-        if any(not each.stat().st_mode & stat.S_IXOTH for each in folder.parents):
-            pytest.skip(f"only its owner can enter {folder.parent}")
-        yield folder
-
-
-def as_nobody(*paths: Path) -> list[list[Any]]:
-    """Export to each path as a user who owns nothing, or as this one: errno, filename, text, generators advanced."""
-    return [json.loads(line) for line in run_python(NOBODY, Path("/"), *paths).splitlines()]
-
-
-def test_a_folder_that_may_not_be_written_is_refused_before_the_first_frame(for_all: Path) -> None:
-    folder = for_all / "read only"
-    folder.mkdir()
-    (folder / "clip.mp4").write_bytes(OLDER)
-    (folder / "clip.mp4").chmod(0o666)
-    folder.chmod(0o555)
-    paths = [folder / "clip.mp4", folder / "new.mp4", folder / "some" / "new" / "clip.mp4"]
-    try:
-        results = as_nobody(*paths)
-    finally:
-        folder.chmod(0o755)
-    assert results == [
-        [errno.EACCES, str(path), f"{str(path)!r} can't be written: Permission denied", 0] for path in paths
-    ]
-    assert_untouched(folder / "clip.mp4")
-
-
-def test_a_folder_that_may_not_be_entered_is_refused_before_the_first_frame(for_all: Path) -> None:
-    folder = for_all / "closed"
-    folder.mkdir()
-    (folder / "clip.mp4").write_bytes(OLDER)
-    folder.chmod(0o600)
-    try:
-        results = as_nobody(folder / "clip.mp4")
-    finally:
-        folder.chmod(0o755)
-    path = str(folder / "clip.mp4")
-    assert results == [[errno.EACCES, path, f"{path!r} can't be written: Permission denied", 0]]
-    assert_untouched(folder / "clip.mp4")
-
-
-def test_a_read_only_file_in_a_folder_that_may_be_written_is_replaced(for_all: Path) -> None:
-    folder = for_all / "free"
-    folder.mkdir()
-    folder.chmod(0o777)
-    (folder / "clip.mp4").write_bytes(OLDER)
-    (folder / "clip.mp4").chmod(0o444)
-    assert as_nobody(folder / "clip.mp4") == [[None, None, None, 1]]
-    assert telecine.probe(folder / "clip.mp4").frame_count == 5
-    assert stat.S_IMODE((folder / "clip.mp4").stat().st_mode) == 0o444
-
-
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can be two users")
-def test_another_users_file_in_a_sticky_folder_is_refused_before_the_first_frame(for_all: Path) -> None:
-    folder = for_all / "sticky"
-    folder.mkdir()
-    folder.chmod(0o1777)
-    path = folder / "clip.mp4"
-    path.write_bytes(OLDER)
-    assert as_nobody(path) == [[errno.EPERM, str(path), f"{str(path)!r} is another user's, in a sticky folder", 0]]
-    assert_untouched(path)
-    assert as_nobody(folder / "new.mp4") == [[None, None, None, 1]]
-
-
-# ---- disks that fail -----------------------------------------------------------------------------------------------
-
-
-def test_a_disk_that_is_full_from_the_start_leaves_no_folder_behind(tmp_path: Path) -> None:
-    said = run_python(
-        LIMITED
-        + """
-limit(0)
-try:
-    telecine.export_video(noise, "some/new/clip.mp4")
-except telecine.PublishError as error:
-    print(json.dumps(described(error)))
-""",
-        tmp_path,
-    )
-    name, text = "some/new/clip.mp4", "'some/new/clip.mp4' can't be written: File too large"
-    assert json.loads(said) == ["PublishError", errno.EFBIG, name, text, "OSError", errno.EFBIG]
-    assert in_folder(tmp_path) == []
-
-
-@pytest.mark.parametrize("size", [1, 1 << 14, 1 << 18, (1 << 18) + 1, 1 << 20])
-def test_a_disk_that_fills_during_a_long_export_leaves_the_path_as_it_was(size: int, path: Path) -> None:
-    said = run_python(
-        LIMITED
-        + """
-limit(int(sys.argv[1]))
-try:
-    telecine.export_video(itertools.cycle(noise), "clip.mp4")
-except telecine.PublishError as error:
-    print(json.dumps(described(error)))
-""",
-        path.parent,
-        size,
-    )
-    kind, number, name, text, *cause = json.loads(said)
-    assert (kind, number, name, cause) == ("PublishError", errno.EFBIG, "clip.mp4", ["OSError", errno.EFBIG])
-    assert text.startswith("'clip.mp4' can't be written: File too large")
-    if size == 1:  # not even the index
-        assert "kept" not in text
-        assert_untouched(path)
-    else:
-        kept = assert_kept(path, PublishError(text))
-        few = min(5, telecine.probe(kept).frame_count)
-        assert few > 0
-        assert np.array([*itertools.islice(telecine.read_frames(kept), few)]).shape == noise(few).shape
-
-
-def fail(*_: object) -> None:
-    raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-
-@pytest.mark.parametrize("step", ["fsync", "replace"])
-def test_a_disk_that_fails_at_the_last_step_leaves_the_path_as_it_was(
-    step: str, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with VideoWriter(path) as writer:
-        writer.write(greys())
-        monkeypatch.setattr(os, step, fail)
-        with pytest.raises(PublishError, match="can't be written: Input/output error") as failed:
-            writer.close()
-    monkeypatch.undo()
-    assert_one_line(failed.value, errno.EIO, path)
-    assert isinstance(failed.value.__cause__, OSError)
-    assert_frames(assert_kept(path, failed.value), greys())
-
-
-@pytest.mark.parametrize("step", ["fsync", "replace"])
-def test_without_hard_links_a_disk_that_fails_at_the_last_step_leaves_no_file(
-    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "folder" / "clip.mp4"
-    writer = VideoWriter(path, overwrite=False)
-    writer.write(greys())
-    monkeypatch.setattr(os, "link", refuse_links)
-    monkeypatch.setattr(os, step, fail)
-    with pytest.raises(PublishError) as failed:
-        writer.close()
-    monkeypatch.undo()
-    assert_one_line(failed.value, errno.EIO, path)
-    assert_frames(assert_kept(path, failed.value, held=None), greys())
+    assert export_video(frames(), path).frame_count == 5
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_what_is_left_of_a_file_that_was_published_is_not_written_into(path: Path) -> None:
@@ -684,7 +108,254 @@ def test_a_folder_that_can_not_be_synced_is_no_error(tmp_path: Path, monkeypatch
     assert export_video(greys(), tmp_path / "clip.mp4").frame_count == 5
 
 
-def test_a_path_with_a_nul_is_refused_as_an_argument(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="no file name can have"):
-        VideoWriter(f"{tmp_path}/a\0.mp4")
-    assert in_folder(tmp_path) == []
+# ---- without overwriting -------------------------------------------------------------------------------------------
+
+
+def test_a_file_that_may_not_be_replaced_is_refused_before_the_first_frame(path: Path) -> None:
+    frames = Asked(greys())
+    with pytest.raises(PublishError, match=f"{re.escape(repr(str(path)))} exists and overwrite is False") as refused:
+        export_video(frames, path, overwrite=False)
+    assert (refused.value.errno, refused.value.filename) == (errno.EEXIST, str(path))
+    assert frames.count == 0
+    assert_untouched(path)
+
+
+def refuse_links(*_: object) -> None:
+    raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+@pytest.fixture(params=["hard links", "no hard links"])
+def _links(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A filesystem with hard links, and one without, such as FAT: not to be had without mounting one."""
+    if request.param == "no hard links":
+        monkeypatch.setattr(os, "link", refuse_links)
+
+
+@pytest.mark.usefixtures("_links")
+def test_a_new_file_is_written_without_overwriting(tmp_path: Path) -> None:
+    assert telecine.probe(export_video(greys(), tmp_path / "clip.mp4", overwrite=False)).frame_count == 5
+    assert names_in(tmp_path) == ["clip.mp4"]
+
+
+@pytest.mark.usefixtures("_links")
+def test_a_file_that_appears_during_the_export_is_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+
+    def frames() -> Iterator[Clip]:
+        yield from greys()
+        path.write_bytes(OLDER)
+
+    with pytest.raises(PublishError, match="exists and overwrite is False") as refused:
+        export_video(frames(), path, overwrite=False)
+    assert_one_line(refused.value, errno.EEXIST, path)
+    assert_frames(assert_kept(path, refused.value), greys())
+
+
+@pytest.mark.usefixtures("_links")
+def test_of_concurrent_writers_without_overwriting_exactly_one_wins(tmp_path: Path) -> None:
+    all_start, path = threading.Barrier(8), tmp_path / "clip.mp4"
+
+    def export(count: int) -> int:
+        all_start.wait(timeout=60)
+        return export_video(greys(count), path, overwrite=False).frame_count
+
+    with ThreadPoolExecutor(8) as pool:
+        exports = [pool.submit(export, count) for count in range(1, 9)]
+    errors = [each.exception() for each in exports]
+    winner = errors.index(None)
+    refused = [error for error in errors if isinstance(error, PublishError)]
+    assert len(refused) == 7
+    assert {error.errno for error in refused} <= {errno.EBUSY, errno.EEXIST}
+    assert telecine.probe(path).frame_count == exports[winner].result() == winner + 1
+    assert names_in(tmp_path) == ["clip.mp4"]
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_second_writer_to_a_path_is_told_at_once_and_the_first_goes_on(overwrite: bool, tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    (tmp_path / "link.mp4").symlink_to("clip.mp4")
+    with VideoWriter(path) as writer:
+        writer.write(greys(8)[:4])
+        for given in (path, tmp_path / "link.mp4"):
+            frames = Asked(greys())
+            with pytest.raises(PublishError, match="is being written by another writer") as refused:
+                export_video(frames, given, overwrite=overwrite)
+            assert (refused.value.errno, refused.value.filename) == (errno.EBUSY, str(path))
+            assert frames.count == 0
+        writer.write(greys(8)[4:])
+    assert telecine.verify(path, greys(8)).problems == ()
+    assert names_in(tmp_path) == ["clip.mp4", "link.mp4"]
+    assert export_video(greys(), path).frame_count == 5
+
+
+def test_of_concurrent_writers_of_one_path_those_that_are_not_told_succeed(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+
+    def export(count: int) -> int | None:
+        try:
+            return export_video(greys(count), path).frame_count
+        except PublishError as error:
+            return error.errno if error.errno != errno.EBUSY else None
+
+    with ThreadPoolExecutor(8) as pool:
+        counts = list(pool.map(export, range(1, 33)))
+    succeeded = [count for count in counts if count is not None]
+    assert succeeded == [index for index, count in enumerate(counts, start=1) if count is not None]
+    count = telecine.probe(path).frame_count
+    assert count in succeeded
+    assert telecine.verify(path, greys(count)).problems == ()
+    assert names_in(tmp_path) == ["clip.mp4"]
+
+
+def test_a_link_to_nothing_is_a_new_file_without_overwriting(tmp_path: Path) -> None:
+    (tmp_path / "link.mp4").symlink_to("clip.mp4")
+    export_video(greys(), tmp_path / "link.mp4", overwrite=False)
+    assert (tmp_path / "link.mp4").is_symlink()
+    assert telecine.probe(tmp_path / "clip.mp4").frame_count == 5
+
+
+# ---- disks that fail -----------------------------------------------------------------------------------------------
+
+
+def test_a_disk_that_is_full_from_the_start_leaves_no_folder_behind(tmp_path: Path) -> None:
+    said = run_python(
+        LIMITED
+        + """
+limit(0)
+try:
+    telecine.export_video(noise, "some/new/clip.mp4")
+except telecine.PublishError as error:
+    print(json.dumps(described(error)))
+""",
+        tmp_path,
+    )
+    name, text = "some/new/clip.mp4", "'some/new/clip.mp4' can't be written: File too large"
+    assert json.loads(said) == ["PublishError", errno.EFBIG, name, text, "OSError", errno.EFBIG]
+    assert names_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("size", [1, 1 << 14, 1 << 18, (1 << 18) + 1, 1 << 20])
+def test_a_disk_that_fills_during_a_long_export_leaves_the_path_as_it_was(size: int, path: Path) -> None:
+    said = run_python(
+        LIMITED
+        + """
+limit(int(sys.argv[1]))
+try:
+    telecine.export_video(itertools.cycle(noise), "clip.mp4")
+except telecine.PublishError as error:
+    print(json.dumps(described(error)))
+""",
+        path.parent,
+        size,
+    )
+    kind, number, name, text, *cause = json.loads(said)
+    assert (kind, number, name, cause) == ("PublishError", errno.EFBIG, "clip.mp4", ["OSError", errno.EFBIG])
+    assert text.startswith("'clip.mp4' can't be written: File too large")
+    if size == 1:  # not even the index
+        assert "kept" not in text
+        assert_untouched(path)
+    else:
+        kept = assert_kept(path, PublishError(text))
+        few = min(5, telecine.probe(kept).frame_count)
+        assert few > 0
+        assert np.array([*itertools.islice(telecine.read_frames(kept), few)]).shape == noise(few).shape
+
+
+def test_a_full_disk_surfaces_at_a_later_write_with_its_cause(path: Path) -> None:
+    said = run_python(
+        LIMITED
+        + """
+writer = telecine.VideoWriter("clip.mp4")
+limit(1 << 20)
+try:
+    for frame in itertools.cycle(noise):
+        writer.write(frame)
+except telecine.PublishError as error:
+    print(json.dumps(described(error)))
+for call in (lambda: writer.write(noise), writer.close):
+    try:
+        call()
+    except telecine.PublishError as error:
+        print(json.dumps(described(error)))
+try:
+    writer.close()
+except telecine.TelecineError as error:
+    print(json.dumps(str(error)))
+""",
+        path.parent,
+    )
+    first, again, closing, closed = map(json.loads, said.splitlines())
+    text = "'clip.mp4' can't be written: File too large"
+    assert first == again == ["PublishError", errno.EFBIG, "clip.mp4", text, "OSError", errno.EFBIG]
+    kept = re.fullmatch(re.escape(text) + r"; (\d+) of \d+ frames are kept: telecine recover clip\.mp4", closing.pop(3))
+    assert closing == ["PublishError", errno.EFBIG, "clip.mp4", "OSError", errno.EFBIG]
+    assert closed == "the writer of 'clip.mp4' was aborted"
+    assert kept is not None
+    assert telecine.probe(assert_kept(path)).frame_count == int(kept[1])
+
+
+def test_a_full_disk_never_publishes_a_part(path: Path) -> None:
+    size = export_video(noise(), path).size_bytes
+    path.write_bytes(OLDER)
+    short = [*range(1, 17), 100, 1000, size // 2, size - 4096, size - 1, size]  # of the bytes that it takes
+    said = run_python(
+        LIMITED
+        + """
+for size in map(int, sys.argv[1:]):
+    limit(size)
+    try:
+        telecine.export_video(noise, "clip.mp4")
+        print(json.dumps("published"))
+    except telecine.PublishError as error:
+        print(json.dumps(described(error)))
+""",
+        path.parent,
+        *(size - each for each in short),
+    )
+    failed = [json.loads(line) for line in said.splitlines()]
+    texts = [each.pop(3) for each in failed]
+    assert failed == [["PublishError", errno.EFBIG, "clip.mp4", "OSError", errno.EFBIG]] * len(short)
+    assert all(text.startswith("'clip.mp4' can't be written: File too large") for text in texts)
+    assert path.read_bytes() == OLDER
+    kept = [int(found[1]) for text in texts if (found := re.search(r"; (\d+) of 5 frames are kept", text))]
+    recovered = [telecine.recover(path) for _ in kept]  # the newest first
+    assert [video.frame_count for video in recovered] == kept[::-1]
+    for video in recovered:
+        assert_frames(video, noise(video.frame_count))
+        video.path.unlink()
+    assert_untouched(path)
+
+
+def fail(*_: object) -> None:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_disk_that_fails_at_the_last_step_leaves_the_path_as_it_was(
+    step: str, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with VideoWriter(path) as writer:
+        writer.write(greys())
+        monkeypatch.setattr(os, step, fail)
+        with pytest.raises(PublishError, match="can't be written: Input/output error") as failed:
+            writer.close()
+    monkeypatch.undo()
+    assert_one_line(failed.value, errno.EIO, path)
+    assert isinstance(failed.value.__cause__, OSError)
+    assert_frames(assert_kept(path, failed.value), greys())
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_without_hard_links_a_disk_that_fails_at_the_last_step_leaves_no_file(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "folder" / "clip.mp4"
+    writer = VideoWriter(path, overwrite=False)
+    writer.write(greys())
+    monkeypatch.setattr(os, "link", refuse_links)
+    monkeypatch.setattr(os, step, fail)
+    with pytest.raises(PublishError) as failed:
+        writer.close()
+    monkeypatch.undo()
+    assert_one_line(failed.value, errno.EIO, path)
+    assert_frames(assert_kept(path, failed.value, held=None), greys())

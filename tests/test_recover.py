@@ -1,11 +1,10 @@
-"""What a dead writer left is made playable: every whole fragment, in one step, again and again until it is done."""
+"""What a dead writer left is made playable: the frames of the export, in one step, again and again until it is done."""
 
 from __future__ import annotations
 
 import errno
 import json
 import os
-import random
 import struct
 import subprocess
 import sys
@@ -13,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import pytest
 
@@ -21,67 +19,11 @@ import telecine
 from telecine import PublishError, TelecineError, VideoWriter, export_video
 from telecine.cli import run
 
-from .test_writer import (
-    OLDER,
-    Clip,
-    assert_frames,
-    boxes,
-    failing_at,
-    greys,
-    noise,
-    run_python,
-    shown_times,
-)
-
-JOURNAL = ".clip.mp4.telecine-journal"
-
-
-def leave_journal(path: Path, frames: Clip, **options: Any) -> Path:
-    """Export all but the last step, in a folder that holds nothing under these names; gives the whole journal."""
-    writer = VideoWriter(path, overwrite=False, **options)
-    writer.write(frames)
-    path.write_bytes(OLDER)
-    with pytest.raises(PublishError, match=f"{len(frames)} of {len(frames)} frames are kept") as failed:
-        writer.close()
-    assert failed.value.errno == errno.EEXIST
-    path.unlink()
-    (journal,) = (each for each in path.parent.iterdir() if each.name.endswith(".telecine-journal"))
-    return journal
-
-
-@pytest.fixture(scope="module")
-def journal_of_ten(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    path = tmp_path_factory.mktemp("ten") / "clip.mp4"
-    return leave_journal(path, greys(10), fps="24000/1001", crf=1).read_bytes()
-
-
-def whole_pairs(data: bytes) -> int:
-    """How many fragments the first bytes of a journal hold whole: a `moof`, then its `mdat`."""
-    at, count, before = 0, 0, b""
-    while at + 8 <= len(data):
-        size, kind = struct.unpack_from(">I4s", data, at)
-        if size < 8 or at + size > len(data):
-            break
-        count += (before, kind) == (b"moof", b"mdat")
-        at, before = at + size, kind
-    return count
-
-
-def names_in(folder: Path) -> list[str]:
-    return sorted(each.name for each in folder.iterdir())
-
+from .helpers import OLDER, Clip, assert_frames, failing_at, greys, names_in, noise, run_python
+from .journals import JOURNAL, leave_journal, leave_many, packets_of, whole_pairs
+from .mp4 import shown_times
 
 # ---- exactly what the export would have given ----------------------------------------------------------------------
-
-
-def packets_of(path: os.PathLike[str]) -> list[tuple[Any, ...]]:
-    with av.open(str(path)) as container:
-        stream = container.streams.video[0]
-        return [
-            (packet.pts, packet.dts, packet.duration, packet.time_base, packet.is_keyframe, bytes(packet))
-            for packet in container.demux(stream)
-            if packet.size
-        ]
 
 
 @pytest.mark.parametrize("fps", [16, "24000/1001", 0.5, 120], ids=str)
@@ -231,12 +173,6 @@ with telecine.VideoWriter("clip.mp4", encoder_options={"tune": "zerolatency"}) a
 # ---- several journals ----------------------------------------------------------------------------------------------
 
 
-def leave_many(path: Path, counts: list[int]) -> None:
-    for count in counts:
-        with pytest.raises(RuntimeError):
-            export_video(failing_at(count, greys(count), RuntimeError()), path)
-
-
 def test_the_journals_of_several_failures_are_set_aside_and_recovered_newest_first(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     leave_many(path, [3, 4, 5])
@@ -327,6 +263,7 @@ def test_what_replaces_nothing_private_is_made_private(tmp_path: Path) -> None:
 
 # ---- in one step, and again ----------------------------------------------------------------------------------------
 
+
 KILLED_AT_ITS_NTH_CALL = """
 import os, signal, sys
 import telecine
@@ -392,95 +329,6 @@ def test_a_disk_that_fails_during_a_recovery_leaves_the_journal(
     assert JOURNAL not in names_in(tmp_path)
 
 
-# ---- torn journals -------------------------------------------------------------------------------------------------
-
-
-def test_a_journal_cut_at_any_byte_gives_its_whole_fragments(journal_of_ten: bytes, tmp_path: Path) -> None:
-    path, counts, whole = tmp_path / "clip.mp4", set(), greys(10)
-    end_of_first = next(at for at in range(len(journal_of_ten)) if whole_pairs(journal_of_ten[:at]))
-    near_boxes: set[int] = set()
-    at = 0
-    for _, payload in boxes(journal_of_ten):
-        near_boxes |= set(range(at - 20, at + 40))
-        at += len(payload) + 8
-    # All of the first fragment and around each box; of the bytes inside pictures, every 61st.
-    lengths = [*range(end_of_first + 1), *sorted(near_boxes | set(range(end_of_first, at, 61)) | {at})]
-    if os.environ.get("TELECINE_SOAK"):
-        lengths = list(range(at + 1))
-    for length in lengths:
-        if not 0 <= length <= at:
-            continue
-        (tmp_path / JOURNAL).write_bytes(journal_of_ten[:length])
-        expected = whole_pairs(journal_of_ten[:length])
-        counts.add(expected)
-        if expected == 0:
-            with pytest.raises(PublishError, match="holds no whole frame"):
-                telecine.recover(path)
-            continue
-        video = telecine.recover(path)
-        assert video.frame_count == video.duration * video.fps == expected
-        path.unlink()
-    assert counts == set(range(11))
-    (tmp_path / JOURNAL).write_bytes(journal_of_ten)
-    assert_frames(telecine.recover(path), whole)
-
-
-def zeroed_pages(data: bytes, seed: int) -> tuple[bytes, int]:
-    """A journal some pages of which never reached the disk, and where the first of them is."""
-    pages = range(1, len(data) // 4096 + 1)
-    lost = random.Random(seed).sample(pages, k=random.Random(seed + 1).randint(1, len(pages)))
-    torn = bytearray(data)
-    for page in lost:
-        torn[page * 4096 : (page + 1) * 4096] = bytes(len(torn[page * 4096 : (page + 1) * 4096]))
-    return bytes(torn), min(lost) * 4096
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_every_frame_before_a_lost_page_is_recovered_and_none_that_is_not_whole(seed: int, tmp_path: Path) -> None:
-    frames, path = noise(12, 96, 80), tmp_path / "clip.mp4"
-    journal = leave_journal(path, frames, encoder_options={"bf": 3 * (seed % 2)})
-    data = journal.read_bytes()
-    torn, first = zeroed_pages(data, seed)
-    journal.write_bytes(torn)
-    least = whole_pairs(data[:first])
-    if least == 0:
-        with pytest.raises(PublishError, match="holds no whole frame"):
-            telecine.recover(path)
-        return
-    video = telecine.recover(path)
-    assert least <= video.frame_count <= least + 1
-    found = {bytes(packet[-1]) for packet in packets_of(video)}
-    journal.write_bytes(data)
-    whole = [packet[-1] for packet in packets_of(telecine.recover(journal, tmp_path / "whole.mp4"))]
-    assert found == set(whole[: video.frame_count])
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_flipped_bits_give_a_playable_file_or_a_publish_error(seed: int, journal_of_ten: bytes, tmp_path: Path) -> None:
-    path, dice = tmp_path / "clip.mp4", random.Random(seed)
-    for _ in range(25):
-        data = bytearray(journal_of_ten)
-        for _ in range(dice.choice([1, 1, 2, 8, 64])):
-            data[dice.randrange(dice.choice([1500, len(data)]))] ^= 1 << dice.randrange(8)
-        assert_recovers_or_says(bytes(data), path)
-
-
-def assert_recovers_or_says(data: bytes, path: Path) -> int:
-    """Recover a damaged journal: a file that can be demuxed, or a PublishError and nothing but the journal."""
-    journal = path.with_name(JOURNAL)
-    journal.write_bytes(data)
-    try:
-        video = telecine.recover(path)
-    except PublishError:
-        assert names_in(path.parent) == [JOURNAL]
-        journal.unlink()
-        return 0
-    assert names_in(path.parent) == [path.name]
-    assert 0 < video.frame_count <= len(packets_of(path))  # those shown: a flipped time may hide one
-    path.unlink()
-    return video.frame_count
-
-
 # ---- the command ---------------------------------------------------------------------------------------------------
 
 
@@ -541,22 +389,7 @@ def test_the_command_that_an_error_names_recovers(tmp_path: Path, monkeypatch: p
     assert_frames(tmp_path / "it's one.mp4", greys())
 
 
-def test_recovering_takes_memory_that_does_not_grow_with_the_frames(tmp_path: Path) -> None:
-    if not os.path.exists("/proc/self/status"):
-        pytest.skip("no /proc here")
-    for name, count in (("few.mp4", 50), ("many.mp4", 1500)):
-        leave_journal_of_noise(tmp_path / name, count)
-    said = run_python(
-        """
-import json, telecine
-for name in ("few.mp4", "many.mp4"):
-    telecine.recover(name)
-    print(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
-""",
-        tmp_path,
-    )
-    few, many = map(json.loads, said.splitlines())
-    assert many - few < 12 << 10  # of KiB; the many take 20 MB or more on the disk
+# ---- memory --------------------------------------------------------------------------------------------------------
 
 
 def leave_journal_of_noise(path: Path, count: int) -> None:
@@ -573,3 +406,21 @@ def leave_journal_of_noise(path: Path, count: int) -> None:
         writer.close()
     path.unlink()
     assert path.with_name(f".{path.name}.telecine-journal").stat().st_size > count * 1000
+
+
+def test_recovering_takes_memory_that_does_not_grow_with_the_frames(tmp_path: Path) -> None:
+    if not os.path.exists("/proc/self/status"):
+        pytest.skip("no /proc here")
+    for name, count in (("few.mp4", 50), ("many.mp4", 1500)):
+        leave_journal_of_noise(tmp_path / name, count)
+    said = run_python(
+        """
+import json, telecine
+for name in ("few.mp4", "many.mp4"):
+    telecine.recover(name)
+    print(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
+""",
+        tmp_path,
+    )
+    few, many = map(json.loads, said.splitlines())
+    assert many - few < 12 << 10  # of KiB; the many take 20 MB or more on the disk

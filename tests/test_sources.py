@@ -153,6 +153,7 @@ def test_an_image_that_can_not_be_read_is_named(tmp_path: Path, damage: str) -> 
     with pytest.raises(FrameError, match="can't be read as an image") as raised:
         telecine.export_video(tmp_path, tmp_path / "clip.mp4")
     assert str(raised.value).startswith(repr(str(broken)))
+    assert "\n" not in str(raised.value)
     assert not (tmp_path / "clip.mp4").exists()
 
 

@@ -15,8 +15,8 @@ from PIL import Image
 import telecine
 from telecine import FrameError, OptionError, TelecineWarning, VerifyReport
 
+from .helpers import waves
 from .reference import WEIGHTS, Real, planes_of, rgb_of
-from .test_frames import waves
 
 FRAMES = np.round(255 * waves(8)).astype(np.uint8)
 NOISE = np.random.default_rng(0).integers(0, 256, FRAMES.shape, np.uint8)
@@ -33,7 +33,7 @@ def planes_in(path: Any) -> list[list[npt.NDArray[np.uint8]]]:
     return [[np.frombuffer(p, np.uint8).reshape(p.height, -1)[:, : p.width] for p in frame.planes] for frame in frames]
 
 
-def codes_of(frame: npt.NDArray[Any], matrix: str = "bt601") -> list[Real]:
+def rounded_planes(frame: npt.NDArray[Any], matrix: str = "bt601") -> list[Real]:
     """The code values that a frame has before the encoder."""
     return [np.rint(plane) for plane in planes_of(frame / 255, matrix)]
 
@@ -42,7 +42,7 @@ def psnr(path: Any, frames: npt.NDArray[Any]) -> float:
     squares = [
         np.square(found - given).ravel()
         for decoded, frame in zip(planes_in(path), frames, strict=True)
-        for found, given in zip(decoded, codes_of(frame), strict=True)
+        for found, given in zip(decoded, rounded_planes(frame), strict=True)
     ]
     return 10 * math.log10(255**2 / np.concatenate(squares).mean())
 
@@ -68,7 +68,7 @@ def ssim_of_plane(one: Real, other: Real) -> float:
 def ssim(path: Any, frames: npt.NDArray[Any]) -> float:
     of_frames = []
     for decoded, frame in zip(planes_in(path), frames, strict=True):
-        pairs = list(zip(decoded, codes_of(frame), strict=True))
+        pairs = list(zip(decoded, rounded_planes(frame), strict=True))
         weights = [found.size for found, _ in pairs]
         of_planes = [ssim_of_plane(found.astype(np.float64), given) for found, given in pairs]
         of_frames.append(np.average(of_planes, weights=weights))
@@ -177,7 +177,7 @@ def test_the_colour_error_is_that_of_the_mean_colours_of_cells(tmp_path: Path) -
     video = export(tmp_path, crf=40)
     largest = 0.0
     for decoded, frame in zip(planes_in(video), FRAMES, strict=True):
-        shown, given = (rgb_of(y, cb, cr, "bt601") for y, cb, cr in (decoded, codes_of(frame)))
+        shown, given = (rgb_of(y, cb, cr, "bt601") for y, cb, cr in (decoded, rounded_planes(frame)))
         cells = np.abs((shown - given).reshape(3, 16, 4, 16, 3).mean((1, 3)))
         largest = max(largest, float(cells.max()))
     assert telecine.verify(video, FRAMES).color_error == pytest.approx(largest, abs=0.1)
@@ -238,7 +238,7 @@ def tagged(path: Path, frames: npt.NDArray[Any], matrix: str, tag: int, full_ran
         stream.codec_context.color_range = 2 if full_range else 1
         for index, rgb in enumerate(frames):
             frame = av.VideoFrame(stream.width, stream.height, "yuv420p")
-            for plane, codes in zip(frame.planes, codes_of(rgb, matrix), strict=True):
+            for plane, codes in zip(frame.planes, rounded_planes(rgb, matrix), strict=True):
                 rows = np.zeros((plane.height, plane.line_size), np.uint8)
                 rows[:, : plane.width] = codes
                 plane.update(rows.tobytes())

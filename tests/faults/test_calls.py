@@ -18,8 +18,8 @@ import pytest
 import telecine
 from telecine import PublishError
 
-from ..test_recover import JOURNAL, names_in, whole_pairs
-from ..test_writer import LIMITED, OLDER, assert_frames, noise
+from ..helpers import LIMITED, OLDER, assert_frames, names_in, noise
+from ..journals import JOURNAL, whole_pairs
 from . import SOAK, length
 from .shim import run_with_shim
 

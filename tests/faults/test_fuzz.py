@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 import telecine
 from telecine import TelecineError, TelecineWarning, export_video
 
-from ..test_recover import assert_recovers_or_says, leave_journal, names_in
-from ..test_writer import greys, noise
+from ..helpers import greys, names_in, noise
+from ..journals import assert_recovers_or_says, leave_journal
 from . import length
 
 DTYPES = ["uint8", "uint16", "float16", "float32", "float64", "bool", "int64", "complex64"]

@@ -13,8 +13,8 @@ import pytest
 
 import telecine
 
-from ..test_recover import JOURNAL, names_in, whole_pairs
-from ..test_writer import OLDER, assert_frames, noise
+from ..helpers import OLDER, assert_frames, names_in, noise
+from ..journals import JOURNAL, whole_pairs
 from . import length
 
 COUNT = 40

@@ -17,8 +17,7 @@ import pytest
 import telecine
 from telecine import FrameError, VideoWriter, export_video
 
-from ..test_recover import names_in
-from ..test_writer import Clip, assert_frames, encoding_threads, failing_at, greys, run_python
+from ..helpers import Clip, assert_frames, encoding_threads, failing_at, greys, names_in, run_python
 from . import length
 
 
