@@ -15,7 +15,8 @@ import pytest
 import telecine
 from telecine import FrameError, OptionError, TelecineWarning, VideoWriter, export_video
 
-from .test_writer import assert_frames, greys, shown_times
+from .helpers import assert_frames, greys
+from .mp4 import shown_times
 
 FRAMES = greys(8)
 UNEVEN = [Fraction(time) for time in ("0", "0.04", "0.1", "0.5", "0.505", "2", "3.25", "3.3")]
