@@ -98,4 +98,9 @@ def _configure(context: VideoCodecContext, settings: EncoderSettings) -> None:
     context.color_trc = settings.color.transfer
     context.color_range = 2 if settings.color.full_range else 1  # AVCOL_RANGE_JPEG, AVCOL_RANGE_MPEG
     context.thread_count = settings.threads
-    context.options = dict(settings.options)
+    options, codec = dict(settings.options), settings.format.codec
+    if codec.at_constant_rate and not settings.variable:
+        # In front of what the caller says there, which is believed.
+        given = options.get(codec.parameters)
+        options[codec.parameters] = ":".join(filter(None, (codec.at_constant_rate, given)))
+    context.options = options

@@ -37,6 +37,8 @@ class Codec:
     named_values: Mapping[str, tuple[str, ...]]  # options whose bad values the encoder itself prints to stderr
     qualities: Mapping[str, Mapping[str, str]]
     plays_everywhere: frozenset[str] = field(default_factory=frozenset)  # the profiles that do
+    parameters: str = ""  # the option for parameters of the encoder's own, "name=value:name=value"
+    at_constant_rate: str = ""  # what it is told there if frames are evenly timed
 
 
 CONTAINERS = {
@@ -81,6 +83,9 @@ CODECS = {
             }
         ),
         plays_everywhere=frozenset({"Constrained Baseline", "Baseline", "Main", "High"}),
+        parameters="x264-params",
+        # Else x264 waits for one frame more, to know how long the one before it is shown (x264, encoder/encoder.c).
+        at_constant_rate="force-cfr=1",
     ),
 }
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from itertools import chain, pairwise
 from types import SimpleNamespace
-from typing import BinaryIO, TypeAlias, cast
+from typing import Any, BinaryIO, TypeAlias, cast
 
 import av
 from av import Packet
@@ -36,7 +36,10 @@ def write_finished(journal: BinaryIO, finished: BinaryIO, muxer: str, duration: 
         av.FFmpegError: the journal can't be read: it has no index, or no fragment.
     """
     count = 0
-    source = cast(InputContainer, av.open(_Part(journal, end_of_fragments(journal)), format="mp4"))
+    part = _Part(journal, end_of_fragments(journal))
+    # FFmpeg decodes the first frame as it opens a file: what it would learn is of no use here.
+    skipping: list[Any] = [{"skip_frame": "all"}]  # PyAV's own types say text
+    source = cast(InputContainer, av.open(part, format="mp4", stream_options=skipping))
     with source:
         (stream,) = source.streams.video
         ticks = stream.time_base.denominator if stream.time_base else 1
