@@ -75,7 +75,7 @@ def test_what_does_not_play_everywhere_is_said_before_the_first_frame(lossless: 
     assert [str(each.message) for each in said] == list(video.notes)
     assert [each.category for each in said] == [TelecineWarning]
     (note,) = video.notes
-    assert note.startswith("h264 High 4:4:4 Predictive does not play everywhere")
+    assert note.startswith("h264 High 4:4:4 Predictive in mp4 does not play everywhere")
     assert telecine.probe(video).profile == "High 4:4:4 Predictive"
 
 

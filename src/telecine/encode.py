@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -46,10 +47,17 @@ class Encoder:
     def __init__(self, journal: BinaryIO, settings: EncoderSettings) -> None:
         self._time_base = settings.time_base
         self._interval = round(1 / settings.fps / settings.time_base)
+        codec = settings.format.codec
+        for name, value in codec.environment.items():
+            os.environ.setdefault(name, value)
         self._container = av.open(
-            journal, "w", format="mp4", container_options=_muxer_options(settings.time_base), buffer_size=1 << 18
+            journal,
+            "w",
+            format=codec.journal,
+            container_options=_muxer_options(settings.time_base),
+            buffer_size=1 << 18,
         )
-        stream = self._container.add_stream(settings.format.codec.encoder, rate=settings.fps)
+        stream = self._container.add_stream(codec.encoder, rate=settings.fps)
         assert isinstance(stream, VideoStream)
         self._stream = stream
         self.context = stream.codec_context
@@ -99,8 +107,10 @@ def _configure(context: VideoCodecContext, settings: EncoderSettings) -> None:
     context.color_range = 2 if settings.color.full_range else 1  # AVCOL_RANGE_JPEG, AVCOL_RANGE_MPEG
     context.thread_count = settings.threads
     options, codec = dict(settings.options), settings.format.codec
-    if codec.at_constant_rate and not settings.variable:
-        # In front of what the caller says there, which is believed.
-        given = options.get(codec.parameters)
-        options[codec.parameters] = ":".join(filter(None, (codec.at_constant_rate, given)))
+    # In front of what the caller says there, which is believed.
+    told = codec.always, "" if settings.variable else codec.at_constant_rate, options.get(codec.parameters, "")
+    if any(told):
+        options[codec.parameters] = ":".join(filter(None, told))
     context.options = options
+    if codec.tag:
+        context.codec_tag = codec.tag

@@ -6,6 +6,7 @@ import numbers
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
@@ -17,45 +18,66 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True)
 class Container:
-    """A kind of file: FFmpeg's muxer for it, the codecs it may hold, the first being its default."""
+    """A kind of file: FFmpeg's muxer for it, the codecs it may hold, the first being its default.
+
+    `options` put the index in front. `clock` is the unit that it rounds times to, where it has one of its own.
+    """
 
     name: str
     extensions: tuple[str, ...]
     muxer: str
     codecs: tuple[str, ...]
+    options: Mapping[str, str]
+    clock: Fraction | None = None
+    plays_everywhere: bool = False
 
 
 @dataclass(frozen=True)
 class Codec:
-    """A codec: FFmpeg's encoder, what its options are called, and what each quality level means for it."""
+    """A codec: FFmpeg's encoder, what its options are called, and what each quality level means for it.
+
+    `crf_range` goes from the best to the worst; it is None where there is no crf. `presets` are x264's names for speed,
+    as options of this encoder. `journal` is the fragmented container that its packets are kept in while writing.
+    """
 
     name: str
     encoder: str
     pixel_formats: tuple[str, ...]
     largest_side: int
-    crf_range: tuple[float, float]
-    named_values: Mapping[str, tuple[str, ...]]  # options whose bad values the encoder itself prints to stderr
     qualities: Mapping[str, Mapping[str, str]]
+    crf_range: tuple[float, float] | None = None
+    presets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    named_values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of which it prints bad ones to stderr
     plays_everywhere: frozenset[str] = field(default_factory=frozenset)  # the profiles that do
+    journal: str = "mp4"
+    tag: str = ""  # what an MP4 calls it, if not what FFmpeg's muxer does
     parameters: str = ""  # the option for parameters of the encoder's own, "name=value:name=value"
-    at_constant_rate: str = ""  # what it is told there if frames are evenly timed
+    always: str = ""  # what it is told there
+    at_constant_rate: str = ""  # and if frames are evenly timed
+    environment: Mapping[str, str] = field(default_factory=dict)  # what it asks there how much to print
 
+
+_MP4 = MappingProxyType({"movflags": "+faststart"})
+_MATROSKA = MappingProxyType({"cues_to_front": "1"})
+_MILLISECOND = Fraction(1, 1000)  # what FFmpeg's muxer sets as Matroska's TimestampScale (RFC 9559 5.1.2.9)
 
 CONTAINERS = {
-    "mp4": Container("mp4", (".mp4", ".m4v"), "mp4", ("h264",)),
+    "mp4": Container("mp4", (".mp4", ".m4v"), "mp4", ("h264", "hevc", "av1"), _MP4, plays_everywhere=True),
+    "mov": Container("mov", (".mov",), "mov", ("h264", "hevc"), _MP4, plays_everywhere=True),
+    "webm": Container("webm", (".webm",), "webm", ("vp9", "av1"), _MATROSKA, _MILLISECOND),
+    "mkv": Container("mkv", (".mkv",), "matroska", ("h264", "hevc", "av1", "vp9"), _MATROSKA, _MILLISECOND),
 }
 
-# As `x264 --fullhelp` lists them.
-_X264_NAMED_VALUES = MappingProxyType(
-    {
-        name: tuple(values.split())
-        for name, values in {
-            "preset": "ultrafast superfast veryfast faster fast medium slow slower veryslow placebo",
-            "tune": "film animation grain stillimage psnr ssim fastdecode zerolatency",
-            "profile": "baseline main high high10 high422 high444",
-        }.items()
-    }
-)
+_SPEEDS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
+
+
+def _speeds(option: str, values: Iterable[str | int], **others: str) -> Mapping[str, Mapping[str, str]]:
+    return MappingProxyType({name: {option: str(value), **others} for name, value in zip(_SPEEDS, values, strict=True)})
+
+
+def _levels(**levels: Mapping[str, str]) -> Mapping[str, Mapping[str, str]]:
+    return MappingProxyType({name.replace("_", "-"): options for name, options in levels.items()})
+
 
 CODECS = {
     "h264": Codec(
@@ -64,28 +86,91 @@ CODECS = {
         pixel_formats=("yuv420p",),
         largest_side=16384,
         crf_range=(0, 51),
-        named_values=_X264_NAMED_VALUES,
+        presets=_speeds("preset", _SPEEDS),
+        # As `x264 --fullhelp` lists them.
+        named_values=MappingProxyType(
+            {
+                "preset": _SPEEDS,
+                "tune": ("film", "animation", "grain", "stillimage", "psnr", "ssim", "fastdecode", "zerolatency"),
+                "profile": ("baseline", "main", "high", "high10", "high422", "high444"),
+            }
+        ),
         # A short lookahead, since it is what remains to encode after a model's last frame (bench/latency.py). With
         # "balanced" VMAF is no lower than with diffusers' defaults (medium, crf 25) and the size at most 3 % larger, on
         # each of four real clips: less adaptive quantisation makes up for the lookahead.
-        qualities=MappingProxyType(
-            {
-                "draft": {"preset": "veryfast", "crf": "28", "rc-lookahead": "8"},
-                "balanced": {
-                    "preset": "fast",
-                    "crf": "25.5",
-                    "rc-lookahead": "8",
-                    "aq-strength": "0.2",
-                    "qcomp": "0.54",
-                },
-                "high": {"preset": "fast", "crf": "18", "rc-lookahead": "8", "aq-strength": "0.5"},
-                "visually-lossless": {"preset": "medium", "crf": "12"},
-            }
+        qualities=_levels(
+            draft={"preset": "veryfast", "crf": "28", "rc-lookahead": "8"},
+            balanced={"preset": "fast", "crf": "25.5", "rc-lookahead": "8", "aq-strength": "0.2", "qcomp": "0.54"},
+            high={"preset": "fast", "crf": "18", "rc-lookahead": "8", "aq-strength": "0.5"},
+            visually_lossless={"preset": "medium", "crf": "12"},
         ),
         plays_everywhere=frozenset({"Constrained Baseline", "Baseline", "Main", "High"}),
         parameters="x264-params",
         # Else x264 waits for one frame more, to know how long the one before it is shown (x264, encoder/encoder.c).
         at_constant_rate="force-cfr=1",
+    ),
+    "hevc": Codec(
+        name="hevc",
+        encoder="libx265",
+        pixel_formats=("yuv420p",),
+        largest_side=16384,
+        crf_range=(0, 51),
+        presets=_speeds("preset", _SPEEDS),
+        named_values=MappingProxyType(
+            {
+                "preset": _SPEEDS,
+                "tune": ("psnr", "ssim", "grain", "zerolatency", "fastdecode", "animation"),
+                "profile": (
+                    "main",
+                    "main10",
+                    "main12",
+                    "main422-10",
+                    "main422-12",
+                    "main444-8",
+                    "main444-10",
+                    "main444-12",
+                ),
+            }
+        ),
+        qualities=_levels(
+            draft={"preset": "veryfast", "crf": "30"},
+            balanced={"preset": "fast", "crf": "26"},
+            high={"preset": "fast", "crf": "20"},
+            visually_lossless={"preset": "medium", "crf": "14"},
+        ),
+        tag="hvc1",  # which QuickTime and Safari ask for: parameter sets in the index (ISO/IEC 14496-15 8.4.1.1)
+        parameters="x265-params",
+        always="log-level=error",
+    ),
+    "av1": Codec(
+        name="av1",
+        encoder="libsvtav1",
+        pixel_formats=("yuv420p",),
+        largest_side=16384,
+        crf_range=(1, 63),
+        presets=_speeds("preset", (10, 10, 9, 8, 7, 6, 5, 4, 3, 1)),
+        qualities=_levels(
+            draft={"preset": "10", "crf": "42"},
+            balanced={"preset": "8", "crf": "35"},
+            high={"preset": "7", "crf": "24"},
+            visually_lossless={"preset": "6", "crf": "14"},
+        ),
+        parameters="svtav1-params",
+        environment=MappingProxyType({"SVT_LOG": "1"}),  # errors alone (SVT-AV1 Docs/CommonQuestions.md)
+    ),
+    "vp9": Codec(
+        name="vp9",
+        encoder="libvpx-vp9",
+        pixel_formats=("yuv420p",),
+        largest_side=16384,
+        crf_range=(0, 63),
+        presets=_speeds("cpu-used", (8, 7, 6, 5, 4, 3, 2, 1, 0, 0), deadline="good"),
+        qualities=_levels(
+            draft={"deadline": "good", "cpu-used": "5", "row-mt": "1", "crf": "42", "b": "0"},
+            balanced={"deadline": "good", "cpu-used": "4", "row-mt": "1", "crf": "34", "b": "0"},
+            high={"deadline": "good", "cpu-used": "3", "row-mt": "1", "crf": "24", "b": "0"},
+            visually_lossless={"deadline": "good", "cpu-used": "2", "row-mt": "1", "crf": "12", "b": "0"},
+        ),
     ),
 }
 
@@ -110,7 +195,7 @@ def choose_format(
     Raises:
         OptionError: one is unknown, or they don't go together.
     """
-    container = _by_extension(path) if format is None else _choice("format", format, CONTAINERS)
+    container = container_of(path) if format is None else _choice("format", format, CONTAINERS)
     chosen = CODECS[container.codecs[0]] if codec is None else _choice("codec", codec, CODECS)
     if chosen.name not in container.codecs:
         raise OptionError(f"codec={codec!r} does not go into {container.name}: use {_either(container.codecs)}")
@@ -128,7 +213,12 @@ def _choice(argument: str, given: str, table: Mapping[str, Row]) -> Row:
     raise OptionError(f"{argument}={given!r} is not known: use {_either(table)}")
 
 
-def _by_extension(path: str | os.PathLike[str]) -> Container:
+def container_of(path: str | os.PathLike[str]) -> Container:
+    """Give the container that a path's extension stands for.
+
+    Raises:
+        OptionError: it stands for none.
+    """
     extension = Path(os.fsdecode(path)).suffix
     for container in CONTAINERS.values():
         if extension.lower() in container.extensions:
@@ -162,6 +252,8 @@ def encoder_options(
     if crf is not None and bitrate is not None:
         raise OptionError(f"crf={crf!r} and bitrate={bitrate!r} contradict: give one")
     if crf is not None:
+        if codec.crf_range is None:
+            raise OptionError(f"crf={crf!r} does not go with {codec.name}, which has no such scale: leave it out")
         low, high = codec.crf_range
         if isinstance(crf, bool) or not (isinstance(crf, numbers.Real) and low <= crf <= high):
             raise OptionError(f"crf={crf!r} is not in {codec.name}'s range: use {low:g} (best) to {high:g}")
@@ -169,10 +261,12 @@ def encoder_options(
     if bitrate is not None:
         if isinstance(bitrate, bool) or not (isinstance(bitrate, numbers.Integral) and 1000 <= bitrate < 2**31):
             raise OptionError(f"bitrate={bitrate!r} is not in bits per second: use an int from 1000, such as 5_000_000")
-        del options["crf"]
+        options.pop("crf", None)
         options["b"] = str(int(bitrate))
     if preset is not None:
-        options["preset"] = preset
+        if not codec.presets:
+            raise OptionError(f"preset={preset!r} does not go with {codec.name}, which has one speed: leave it out")
+        options.update(_choice("preset", preset, codec.presets))
     options.update(_checked_mapping(extra or {}))
     for name, accepted in codec.named_values.items():
         if name in options and options[name] not in accepted:

@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 
 from .boxes import index_in_front
 from .color import Color
+from .elements import cues_in_front, doc_type
 from .errors import FrameError
 from .ffmpeg_log import captured_log, in_words
 
@@ -82,7 +83,7 @@ def probe(path: VideoSource) -> VideoInfo:
         fps, constant_rate = _rate(stream, times, duration)
         return VideoInfo(
             path=Path(_name_of(file)),
-            container=_container_name(container),
+            container=_container_name(container, file),
             codec=context.codec.canonical_name,
             profile=context.profile,
             pixel_format=context.pix_fmt or "unknown",
@@ -94,7 +95,7 @@ def probe(path: VideoSource) -> VideoInfo:
             duration=duration,
             color=color_of(context),
             size_bytes=file.seek(0, os.SEEK_END),
-            index_in_front=index_in_front(file),
+            index_in_front=cues_in_front(file) if "matroska" in container.format.name else index_in_front(file),
             audio=_audio(container),
             metadata={name: text for name, text in container.metadata.items() if name not in _BRANDS},
         )
@@ -171,8 +172,10 @@ def color_of(tagged: VideoCodecContext | VideoFrame) -> Color:
     )
 
 
-def _container_name(container: InputContainer) -> str:
+def _container_name(container: InputContainer, file: BinaryIO) -> str:
     names = container.format.name.split(",")  # of a demuxer that reads several: "mov,mp4,m4a,3gp,3g2,mj2"
+    if "matroska" in names:
+        return "webm" if doc_type(file) == "webm" else "mkv"
     if "mp4" in names and not container.metadata.get("major_brand", "").startswith("qt"):
         return "mp4"
     return names[0]

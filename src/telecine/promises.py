@@ -9,6 +9,8 @@ from .encode import EncoderSettings
 from .errors import EncodeError
 from .probe import VideoInfo
 
+_ROUNDED_RATE = 1e-4  # a tenth of what tells 30 from 30000/1001
+
 
 def check_promises(info: VideoInfo, settings: EncoderSettings, frame_count: int, duration: Fraction) -> None:
     """Compare a written file with what it was to be, but for frames' times where they are the caller's.
@@ -16,9 +18,12 @@ def check_promises(info: VideoInfo, settings: EncoderSettings, frame_count: int,
     Raises:
         EncodeError: it differs, naming what was found and what was promised.
     """
-    codec = settings.format.codec
+    codec, clock = settings.format.codec, settings.format.container.clock
     rate = info.fps if settings.variable or frame_count == 1 else settings.fps
+    if clock and abs(info.fps / rate - 1) < _ROUNDED_RATE and abs(info.duration - duration) <= 2 * clock:
+        rate, duration = info.fps, info.duration
     promised = {
+        "container": (info.container, settings.format.container.name),
         "codec": (info.codec, codec.name),
         "pixel format": (info.pixel_format, settings.format.pixel_format),
         "profile": (info.profile, settings.profile or info.profile),
@@ -35,14 +40,14 @@ def check_promises(info: VideoInfo, settings: EncoderSettings, frame_count: int,
         raise EncodeError(f"the written file is not what was promised: {broken}")
 
 
-def check_times(times: Sequence[Fraction], promised: Sequence[Fraction]) -> None:
-    """Compare when a written file's frames are shown with when they were to be.
+def check_times(times: Sequence[Fraction], promised: Sequence[Fraction], clock: Fraction | None) -> None:
+    """Compare when a written file's frames are shown with when they were to be, but for what its clock rounds off.
 
     Raises:
         EncodeError: one is shown at another time.
     """
     for index, (found, wanted) in enumerate(zip(times, promised, strict=True)):
-        if found != wanted:
+        if abs(found - wanted) > (clock or 0):
             raise EncodeError(f"the written file is not what was promised: frame {index} is at {found} s, not {wanted}")
 
 

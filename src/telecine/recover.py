@@ -14,8 +14,8 @@ from typing import BinaryIO, cast
 import av
 
 from .boxes import end_of_fragments
-from .errors import PublishError
-from .formats import choose_format
+from .errors import OptionError, PublishError
+from .formats import CONTAINERS, Container, container_of
 from .journal import SUFFIX, Journal, hidden_name, journals_in, journals_of, orphan, sync_folder, target_of
 from .probe import probe
 from .publish import FINISHED_SUFFIX, move_without_overwriting, open_anew
@@ -67,14 +67,13 @@ def _recovered(name: str, output: str | None) -> str:
         journals = journals_of(target) if os.path.isdir(os.path.dirname(target)) else []
     if not journals:
         raise PublishError.of(errno.ENOENT, f"{name!r} has no journal: there is nothing to recover", name)
-    # The format is said by the output's extension; what was exported with `format=` may have none.
-    muxer = choose_format(output or "clip.mp4").container.muxer
+    container = _container_of(target) if output is None else container_of(output)
     for path in reversed(journals):
         with orphan(path) as journal:
             if end_of_fragments(journal) == 0 and path != journals[0]:
                 continue  # of a writer that was killed before its first frame: an older one may hold some
             destination = _free_path(target) if output is None else os.path.realpath(output)
-            _write(journal, destination, muxer)
+            _write(journal, destination, container)
             os.unlink(journal.path)
             if journal.path == hidden_name(target, SUFFIX):  # of a writer that was killed in its last step
                 with contextlib.suppress(OSError):
@@ -83,7 +82,14 @@ def _recovered(name: str, output: str | None) -> str:
     raise AssertionError("the oldest journal is tried")
 
 
-def _write(journal: Journal, destination: str, muxer: str) -> None:
+def _container_of(target: str) -> Container:
+    try:
+        return container_of(target)
+    except OptionError:  # it was exported with `format=`
+        return CONTAINERS["mp4"]
+
+
+def _write(journal: Journal, destination: str, container: Container) -> None:
     # Named after the journal, of which this is the only owner: a living writer's file has another name, and a recovery
     # that is run again takes what a killed one left.
     digest = hashlib.sha256(os.fsencode(journal.path)).hexdigest()[:8]
@@ -93,7 +99,7 @@ def _write(journal: Journal, destination: str, muxer: str) -> None:
         with contextlib.suppress(OSError):  # what was private stays so
             os.chmod(hidden, stat.S_IMODE(os.fstat(journal.fileno()).st_mode))
         try:
-            count = write_finished(cast(BinaryIO, journal), finished, muxer)
+            count = write_finished(cast(BinaryIO, journal), finished, container)
         except (av.FFmpegError, ValueError):  # no index
             count = 0
         if count == 0:

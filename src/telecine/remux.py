@@ -21,13 +21,17 @@ from av.container import InputContainer, OutputContainer
 from av.video.stream import VideoStream
 
 from .boxes import end_of_fragments
+from .formats import CODECS, Container
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"
 
 _AVIO_FLAG_READ = 1
+_TORN = 512  # bytes that are all zero at the end of a packet only if they never reached the disk
 
 
-def write_finished(journal: BinaryIO, finished: BinaryIO, muxer: str, duration: Fraction | None = None) -> int:
+def write_finished(
+    journal: BinaryIO, finished: BinaryIO, container: Container, duration: Fraction | None = None
+) -> int:
     """Copy the packets of a journal's whole fragments to a file, and give how many they are.
 
     Its frames are shown as long as the journal says, but for the last, if the file is to last `duration` seconds.
@@ -43,22 +47,26 @@ def write_finished(journal: BinaryIO, finished: BinaryIO, muxer: str, duration: 
     with source:
         (stream,) = source.streams.video
         ticks = stream.time_base.denominator if stream.time_base else 1
+        options = dict(container.options)
+        if container.clock is None:
+            # The movie counts in the media's ticks, so that edit lists are exact (ISO/IEC 14496-12 8.2.2, 8.6.6).
+            options.update(video_track_timescale=str(ticks), movie_timescale=str(ticks))
         target = av.open(
             # Without the file's name, which need not be text.
             SimpleNamespace(write=finished.write, seek=finished.seek, tell=finished.tell),
             "w",
-            format=muxer,
-            # The movie counts in the media's ticks, so that edit lists are exact (ISO/IEC 14496-12 8.2.2, 8.6.6).
-            container_options={
-                "movflags": "+faststart",
-                "video_track_timescale": str(ticks),
-                "movie_timescale": str(ticks),
-            },
+            format=container.muxer,
+            container_options=options,
             io_open=functools.partial(_reopen, finished),
             buffer_size=1 << 18,
         )
         with _closed(target):
-            copied = target.add_stream_from_template(stream)
+            copied = target.add_stream_from_template(stream, opaque=True)  # its codec is a decoder: none encodes here
+            codec = CODECS.get(stream.codec_context.codec.canonical_name)
+            if codec and codec.tag and container.clock is None:
+                copied.codec_context.codec_tag = codec.tag
+            if duration is None and stream.average_rate:  # evenly timed: Matroska says how long each frame is shown
+                copied.codec_context.framerate = stream.average_rate
             packets = _from_zero(_whole(source.demux(stream)))
             for packet in packets if duration is None else _ending_at(int(duration * ticks), packets):
                 packet.stream = copied
@@ -71,9 +79,10 @@ def _whole(packets: Iterator[VideoPacket]) -> Iterator[VideoPacket]:
     """Give the packets in front of the first that can't be read or is torn, as a power cut leaves them."""
     with contextlib.suppress(av.FFmpegError):
         for packet in packets:
+            of_units = packet.stream.codec_context.codec.canonical_name in ("h264", "hevc")
             if packet.pts is None or packet.dts is None:  # the end
                 continue
-            if not _is_whole(packet):
+            if not (_units_are_whole(packet) if of_units else any(bytes(packet)[-_TORN:])):
                 return
             yield packet
 
@@ -122,11 +131,11 @@ def _reopen(file: BinaryIO, url: str, flags: int, options: object) -> BinaryIO:
     return io.BytesIO(file.getvalue()) if isinstance(file, io.BytesIO) else open(file.name, "rb")
 
 
-def _is_whole(packet: VideoPacket) -> bool:
-    """Whether the lengths in front of an H.264 packet's units add up (ISO/IEC 14496-15 5.3.2), and no unit is zeroed.
+def _units_are_whole(packet: VideoPacket) -> bool:
+    """Whether the lengths in front of an H.264 or HEVC packet's units add up, and no unit is zeroed.
 
     A power cut leaves zeros in the place of what was not yet on the disk. A unit neither ends in a zero nor holds three
-    in a row (H.264 7.4.1).
+    in a row (ISO/IEC 14496-15 5.3.2, H.264 7.4.1, H.265 7.4.2.1).
     """
     data = bytes(packet)
     at = 0

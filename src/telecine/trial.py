@@ -19,6 +19,8 @@ from .promises import check_promises, differences
 from .remux import write_finished
 
 _FRAMES = 3
+# What FFmpeg says of parameters that it hands on (libavcodec/libx264.c, libx265.c, libsvtav1.c).
+_REFUSALS = "Error parsing option|Unknown option|Invalid value for"
 
 
 def try_encoder(settings: EncoderSettings) -> VideoInfo:
@@ -36,10 +38,10 @@ def try_encoder(settings: EncoderSettings) -> VideoInfo:
                 for pts in range(_FRAMES):
                     encoder.encode(_black(settings, pts))
                 encoder.finish(lambda: False)
-            write_finished(journal, file, settings.format.container.muxer)
+            write_finished(journal, file, settings.format.container)
         except (av.FFmpegError, ValueError, OSError) as error:
             raise OptionError(f"{asked} can't be opened: {in_words(error, lines)}") from error
-    refused = [message.strip() for _, _, message in lines if re.match("Error parsing option", message)]
+    refused = [message.strip() for _, _, message in lines if re.match(_REFUSALS, message)]
     if encoder.context.time_base != settings.time_base:
         raise OptionError(f"{asked} counts in {encoder.context.time_base} s, not in frames of {settings.time_base} s")
     ignored = [f"no option {name!r}" for name in encoder.context.options]

@@ -52,7 +52,7 @@ class VideoWriter:
     Args:
         path: The file to write; missing folders are made. Without one, a new file in the folder for temporary files.
         fps: Frames per second: a number, a Fraction or text such as "24000/1001". 29.97 means 30000/1001.
-        codec: "h264", the default for MP4.
+        codec: "h264", "hevc", "av1" or "vp9". Without one, h264, and vp9 in WebM.
         quality: "draft", "balanced", "high" or "visually-lossless".
         crf: The encoder's constant rate factor, in place of the quality level's: 0 to 51, lower is better.
         bitrate: Bits per second, in place of a crf.
@@ -68,7 +68,7 @@ class VideoWriter:
         hold: How many seconds the last frame is shown, in place of as long as the one before it.
         repeat: How many more times the last frame is written.
         progress: True for a bar on the terminal, or a function of (frames done, frames in all or None).
-        format: "mp4", in place of the path's extension.
+        format: "mp4", "mov", "webm" or "mkv", in place of the path's extension.
 
     Every option is checked, a trial encoder opened and the folder written to before this returns. Leaving the `with` by
     an exception leaves the path as it was. One thread may write at a time; the arrays given may be reused at once.
@@ -129,8 +129,8 @@ class VideoWriter:
         check_progress(progress)
         tried = try_encoder(self._settings)
         self._settings = replace(self._settings, profile=tried.profile)
-        if tried.profile not in chosen.codec.plays_everywhere:
-            what = f"{chosen.codec.name} {tried.profile}"
+        if tried.profile not in chosen.codec.plays_everywhere or not chosen.container.plays_everywhere:
+            what = f"{chosen.codec.name} {tried.profile} in {chosen.container.name}"
             self._note(f"{what} does not play everywhere: some browsers and phones refuse it", warn=True)
         self._job = _Job(Publication(path, overwrite), progress)
         # A writer that is dropped, or still open when the interpreter ends, keeps what it has, as one that failed.
@@ -306,7 +306,7 @@ class _Job:
         try:
             with captured_log() as lines:
                 end = clock.duration if clock.uneven else None
-                write_finished(self._publication.journal, file, settings.format.container.muxer, end)
+                write_finished(self._publication.journal, file, settings.format.container, end)
         except av.FFmpegError as error:
             raise EncodeError(f"the file can't be finished: {in_words(error, lines)}") from error
         except OSError as error:
@@ -314,7 +314,9 @@ class _Job:
         info = probe(file)
         check_promises(info, settings, clock.count, clock.duration)
         if clock.variable:
-            check_times(read_timestamps(file), [tick * clock.time_base for tick in clock.ticks])
+            check_times(
+                read_timestamps(file), [tick * clock.time_base for tick in clock.ticks], settings.format.container.clock
+            )
         self._publication.commit()
         return info
 

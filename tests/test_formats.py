@@ -1,0 +1,141 @@
+"""Every container and codec that go together hold every frame, tagged, timed and with the index in front."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+import telecine
+from telecine import TelecineWarning, VideoWriter, export_video
+from telecine.formats import CODECS, CONTAINERS
+
+from .helpers import assert_frames, failing_at, greys
+
+PAIRS = [(container.name, codec) for container in CONTAINERS.values() for codec in container.codecs]
+EVERYWHERE = [("mp4", "h264"), ("mov", "h264")]
+MILLISECOND = Fraction(1, 1000)  # which Matroska counts in
+OFF_BY = {"mp4": Fraction(0), "mov": Fraction(0), "webm": MILLISECOND, "mkv": MILLISECOND}
+FRAMES = greys(25)
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning")
+
+
+def export(folder: Path, container: str, codec: str, frames: Any = FRAMES, **options: Any) -> telecine.Video:
+    return export_video(frames, folder / f"clip.{container}", codec=codec, preset="veryfast", **options)
+
+
+@pytest.mark.parametrize(("container", "codec"), PAIRS)
+def test_every_frame_is_there_in_order_and_tagged(tmp_path: Path, container: str, codec: str) -> None:
+    video = export(tmp_path, container, codec, crf=5)
+    assert_frames(video, FRAMES)
+    info = telecine.probe(video)
+    assert (info.container, info.codec, info.frame_count, info.index_in_front) == (container, codec, 25, True)
+    assert str(info.color) == "smpte170m matrix, bt709 primaries, bt709 transfer, limited range"
+    assert list(tmp_path.iterdir()) == [video.path]
+
+
+@pytest.mark.parametrize("fps", [16, Fraction(24000, 1001)], ids=str)
+@pytest.mark.parametrize(("container", "codec"), PAIRS)
+def test_frames_are_evenly_timed(tmp_path: Path, container: str, codec: str, fps: Fraction) -> None:
+    video = export(tmp_path, container, codec, fps=fps)
+    with av.open(str(video)) as opened:
+        stream = opened.streams.video[0]
+        assert stream.time_base is not None
+        times = [frame.pts * stream.time_base for frame in opened.decode(stream) if frame.pts is not None]
+        assert stream.average_rate == fps
+    assert max(abs(time - index / Fraction(fps)) for index, time in enumerate(times)) <= OFF_BY[container]
+    assert abs(video.duration - 25 / Fraction(fps)) <= 2 * OFF_BY[container]
+    assert telecine.probe(video).constant_rate
+
+
+@pytest.mark.parametrize(("container", "codec"), PAIRS)
+def test_frames_are_shown_at_their_timestamps(tmp_path: Path, container: str, codec: str) -> None:
+    times = [Fraction(index * index, 100) for index in range(25)]
+    video = export(tmp_path, container, codec, timestamps=times, hold=3)
+    found = telecine.read_timestamps(video)
+    assert max(abs(time - wanted) for time, wanted in zip(found, times, strict=True)) <= OFF_BY[container]
+    assert abs(video.duration - (times[-1] + 3)) <= 2 * OFF_BY[container]
+
+
+@pytest.mark.parametrize(("container", "codec"), [pair for pair in PAIRS if pair[1] != "av1"])  # its wheel decodes none
+def test_opencv_reads_every_frame(tmp_path: Path, container: str, codec: str) -> None:
+    capture, means = cv2.VideoCapture(str(export(tmp_path, container, codec, crf=5))), []
+    while True:
+        read, picture = capture.read()
+        if not read:
+            break
+        means.append(picture.mean())
+    assert means == pytest.approx(FRAMES.mean((1, 2, 3)).tolist(), abs=3)
+
+
+@pytest.mark.parametrize(("container", "codec"), PAIRS)
+def test_a_failed_export_is_recovered_into_its_own_container(tmp_path: Path, container: str, codec: str) -> None:
+    path = tmp_path / f"clip.{container}"
+    with pytest.raises(ZeroDivisionError):
+        export(tmp_path, container, codec, crf=5, frames=failing_at(25, [*FRAMES, FRAMES[0]], ZeroDivisionError()))
+    video = telecine.recover(path)
+    assert video.path == path
+    assert (telecine.probe(path).container, telecine.probe(path).codec) == (container, codec)
+    assert video.frame_count > 0
+    assert_frames(video, FRAMES[: video.frame_count])
+
+
+def test_hevc_is_called_what_quicktime_asks_for(tmp_path: Path) -> None:
+    for container in ("mp4", "mov"):
+        data = export(tmp_path, container, "hevc").path.read_bytes()
+        assert (data.count(b"hvc1"), data.count(b"hev1")) == (1, 0)
+
+
+@pytest.mark.parametrize("container", ["webm", "mkv"])
+def test_matroska_has_its_cues_in_front(tmp_path: Path, container: str) -> None:
+    data = export(tmp_path, container, "av1").path.read_bytes()
+    assert 0 < data.rindex(bytes.fromhex("1c53bb6b")) < data.index(bytes.fromhex("1f43b675"))  # RFC 9559 5.1
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_every_preset_and_quality_level_opens(tmp_path: Path, codec: str) -> None:
+    extension = "webm" if codec == "vp9" else "mp4"
+    for preset in CODECS[codec].presets:
+        VideoWriter(tmp_path / f"clip.{extension}", codec=codec, preset=preset).abort()
+    assert list(CODECS[codec].qualities) == ["draft", "balanced", "high", "visually-lossless"]
+    closeness = [
+        telecine.verify(export_video(FRAMES, tmp_path / f"clip.{extension}", codec=codec, quality=quality), FRAMES).psnr
+        for quality in CODECS[codec].qualities
+    ]
+    assert closeness == sorted(closeness)
+
+
+@pytest.mark.parametrize(("container", "codec"), PAIRS)
+def test_a_bitrate_is_kept_to(tmp_path: Path, container: str, codec: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (48, 96, 128, 3), np.uint8)
+    low, high = (
+        export_video(noise, tmp_path / f"{rate}.{container}", fps=24, codec=codec, preset="veryfast", bitrate=rate)
+        for rate in (500_000, 4_000_000)
+    )
+    assert 2 < high.size_bytes / low.size_bytes < 16
+
+
+@pytest.mark.filterwarnings("error:.*does not play everywhere:telecine.TelecineWarning")
+@pytest.mark.parametrize(("container", "codec"), [pair for pair in PAIRS if pair not in EVERYWHERE])
+def test_what_does_not_play_everywhere_says_so(tmp_path: Path, container: str, codec: str) -> None:
+    with pytest.warns(TelecineWarning, match=rf"{codec} .* in {container} does not play everywhere"):
+        VideoWriter(tmp_path / f"clip.{container}", codec=codec).abort()
+
+
+def test_encoders_print_nothing(tmp_path: Path) -> None:
+    script = """
+import numpy as np, telecine, warnings
+warnings.simplefilter("ignore")
+for name, codec in (("a.mp4", "h264"), ("a.mp4", "hevc"), ("a.mp4", "av1"), ("a.webm", "vp9")):
+    telecine.export_video(np.zeros((3, 96, 128, 3), np.uint8), name, codec=codec)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
