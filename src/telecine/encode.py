@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import BinaryIO
 
@@ -27,7 +27,7 @@ class EncoderSettings:
 
     format: Format
     fps: Fraction
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: tuple[tuple[str, str], ...] = ()
     color: Color = BT709
     width: int = 128
     height: int = 96

@@ -16,7 +16,7 @@ from .errors import OptionError
 Row = TypeVar("Row")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Container:
     """A kind of file: FFmpeg's muxer for it, the codecs it may hold, the first being its default.
 
@@ -32,7 +32,7 @@ class Container:
     plays_everywhere: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Codec:
     """A codec: FFmpeg's encoder, what its options are called, and what each quality level means for it.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import re
-from collections.abc import Mapping
 from fractions import Fraction
 
 import av
@@ -23,6 +23,7 @@ _FRAMES = 3
 _REFUSALS = "Error parsing option|Unknown option|Invalid value for"
 
 
+@functools.lru_cache(maxsize=64)  # what comes out is the same each time: a writer of many clips tries once
 def try_encoder(settings: EncoderSettings) -> VideoInfo:
     """Encode three black frames into memory with these settings, and look at what came out.
 
@@ -83,5 +84,5 @@ def _check_picture(file: io.BytesIO, settings: EncoderSettings) -> None:
         raise EncodeError(broken)
 
 
-def _shown(options: Mapping[str, str]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in options.items()) or "its defaults"
+def _shown(options: tuple[tuple[str, str], ...]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in options) or "its defaults"

@@ -121,7 +121,7 @@ class VideoWriter:
         options = options_of(chosen.codec, quality, crf, bitrate, preset, encoder_options)
         held, self._repeat = parse_last_frame(hold, repeat)
         self._clock = Clock(parse_fps(fps), held)
-        self._settings = EncoderSettings(chosen, self._clock.fps, options, self._color or BT709)
+        self._settings = EncoderSettings(chosen, self._clock.fps, tuple(options.items()), self._color or BT709)
         self._conversion: Conversion | None = None
         self._padding = (0, 0)
         self._notes: list[str] = []
