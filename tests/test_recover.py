@@ -425,6 +425,15 @@ def test_a_journal_cut_at_any_byte_gives_its_whole_fragments(journal_of_ten: byt
     assert_frames(telecine.recover(path), whole)
 
 
+def test_frames_without_the_key_frame_in_front_of_them_are_no_video(journal_of_ten: bytes, tmp_path: Path) -> None:
+    first = journal_of_ten.index(b"moof") - 4
+    second = journal_of_ten.index(b"moof", first + 8) - 4
+    (tmp_path / JOURNAL).write_bytes(journal_of_ten[:first] + journal_of_ten[second:])
+    with pytest.raises(PublishError, match="holds no whole frame"):
+        telecine.recover(tmp_path / "clip.mp4")
+    assert names_in(tmp_path) == [JOURNAL]
+
+
 def zeroed_pages(data: bytes, seed: int) -> tuple[bytes, int]:
     """A journal some pages of which never reached the disk, and where the first of them is."""
     pages = range(1, len(data) // 4096 + 1)

@@ -52,6 +52,8 @@ def write_finished(journal: BinaryIO, finished: BinaryIO, muxer: str) -> int:
                     continue
                 if not _is_whole(packet):
                     break
+                if first is None and not packet.is_keyframe:  # nothing is shown before a key frame
+                    continue
                 # A fragmented file has no edit list: its first frame is late by what the reordering takes.
                 first = packet.pts if first is None else first
                 packet.pts, packet.dts = packet.pts - first, packet.dts - first
