@@ -434,6 +434,17 @@ def test_frames_without_the_key_frame_in_front_of_them_are_no_video(journal_of_t
     assert names_in(tmp_path) == [JOURNAL]
 
 
+def test_a_time_that_no_video_has_is_a_publish_error(journal_of_ten: bytes, tmp_path: Path) -> None:
+    data = bytearray(journal_of_ten)
+    first = data.index(b"tfdt")
+    time = data.index(b"tfdt", first + 1) + 8  # of the second frame, 64 bits (ISO/IEC 14496-12 8.8.12)
+    struct.pack_into(">q", data, time, -(2**63) + 1)
+    (tmp_path / JOURNAL).write_bytes(data)
+    with pytest.raises(PublishError, match="holds no whole frame"):
+        telecine.recover(tmp_path / "clip.mp4")
+    assert names_in(tmp_path) == [JOURNAL]
+
+
 def zeroed_pages(data: bytes, seed: int) -> tuple[bytes, int]:
     """A journal some pages of which never reached the disk, and where the first of them is."""
     pages = range(1, len(data) // 4096 + 1)

@@ -94,7 +94,7 @@ def _write(journal: Journal, destination: str, muxer: str) -> None:
             os.chmod(hidden, stat.S_IMODE(os.fstat(journal.fileno()).st_mode))
         try:
             count = write_finished(cast(BinaryIO, journal), finished, muxer)
-        except (av.FFmpegError, ValueError):  # no index
+        except (av.FFmpegError, ValueError, OverflowError):  # no index, or times that are none
             count = 0
         if count == 0:
             raise PublishError.of(errno.ENODATA, f"{journal.path!r} holds no whole frame", journal.path)

@@ -28,6 +28,7 @@ def write_finished(journal: BinaryIO, finished: BinaryIO, muxer: str) -> int:
 
     Raises:
         av.FFmpegError: the journal can't be read: it has no index, or no fragment.
+        OverflowError: a time in it is one that no video has.
     """
     count = 0
     source = cast(InputContainer, av.open(_Part(journal, end_of_fragments(journal)), format="mp4"))
