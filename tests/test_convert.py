@@ -191,6 +191,9 @@ def test_planes_smaller_than_the_picture_are_refused() -> None:
     pixels = np.zeros((10, 8, 3), np.uint8)
     with pytest.raises(ValueError, match="smaller than its picture"):
         _convert.to_planes(pixels, _convert.Sample.uint8, matrix, y, cb, cr, y.line_size, cb.line_size)
+    y, cb, cr = VideoFrame(8, 10, "yuv420p").planes
+    with pytest.raises(ValueError, match="smaller than its picture"):  # the last row begins at 2**64, which wraps to 0
+        _convert.to_planes(pixels, _convert.Sample.uint8, matrix, y, cb, cr, y.line_size, 2**62)
 
 
 # ---- images --------------------------------------------------------------------------------------------------------

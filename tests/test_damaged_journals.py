@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import struct
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 import telecine
 from telecine import PublishError
 
-from .helpers import assert_frames, greys, noise
+from .helpers import assert_frames, greys, names_in, noise
 from .journals import JOURNAL, assert_recovers_or_says, leave_journal, packets_of, whole_pairs
 from .mp4 import boxes
 
@@ -50,6 +51,28 @@ def test_a_journal_cut_at_any_byte_gives_its_whole_fragments(journal_of_ten: byt
     assert counts == set(range(11))
     (tmp_path / JOURNAL).write_bytes(journal_of_ten)
     assert_frames(telecine.recover(path), whole)
+
+
+def test_frames_without_the_key_frame_in_front_of_them_are_no_video(journal_of_ten: bytes, tmp_path: Path) -> None:
+    first = journal_of_ten.index(b"moof") - 4
+    second = journal_of_ten.index(b"moof", first + 8) - 4
+    (tmp_path / JOURNAL).write_bytes(journal_of_ten[:first] + journal_of_ten[second:])
+    with pytest.raises(PublishError, match="holds no whole frame"):
+        telecine.recover(tmp_path / "clip.mp4")
+    assert names_in(tmp_path) == [JOURNAL]
+
+
+@pytest.mark.parametrize("time", [-(2**63) + 1, 2**62, 0])
+def test_frames_in_front_of_a_time_that_is_wrong_are_recovered(
+    time: int, journal_of_ten: bytes, tmp_path: Path
+) -> None:
+    data = bytearray(journal_of_ten)
+    place = -1
+    for _ in range(4):
+        place = data.index(b"tfdt", place + 1)
+    struct.pack_into(">q", data, place + 8, time)  # of the fourth frame, 64 bits (ISO/IEC 14496-12 8.8.12)
+    (tmp_path / JOURNAL).write_bytes(data)
+    assert telecine.recover(tmp_path / "clip.mp4").frame_count == 3
 
 
 def zeroed_pages(data: bytes, seed: int) -> tuple[bytes, int]:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import telecine
-from telecine import TelecineWarning, VideoWriter, export_video
+from telecine import FrameError, TelecineWarning, VideoWriter, export_video
 from telecine.formats import CODECS, CONTAINERS
 
 from .helpers import assert_frames, failing_at, greys
@@ -23,7 +23,7 @@ PAIRS = [(container.name, codec) for container in CONTAINERS.values() for codec 
 EVERYWHERE = [("mp4", "h264"), ("mov", "h264")]
 MILLISECOND = Fraction(1, 1000)  # which Matroska counts in
 OFF_BY = {"mp4": Fraction(0), "mov": Fraction(0), "webm": MILLISECOND, "mkv": MILLISECOND}
-FRAMES = greys(25)
+FRAMES = greys(25, 96, 80)
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning")
 
@@ -139,3 +139,13 @@ for name, codec in (("a.mp4", "h264"), ("a.mp4", "hevc"), ("a.mp4", "av1"), ("a.
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
+
+
+@pytest.mark.parametrize(("codec", "least"), [("hevc", 64), ("av1", 4)])
+def test_frames_that_an_encoder_can_not_take_are_refused(tmp_path: Path, codec: str, least: int) -> None:
+    small = np.zeros((3, least, least - 2, 3), np.uint8)
+    with pytest.raises(FrameError, match=f"{least - 2}x{least}: too small for {codec}, .* {least}x{least} and up"):
+        export_video(small, tmp_path / "clip.mp4", codec=codec, layout="THWC")
+    assert list(tmp_path.iterdir()) == []
+    smallest = np.zeros((3, least, least - 1, 3), np.uint8)  # padded
+    assert export_video(smallest, tmp_path / "clip.mp4", codec=codec, layout="THWC").width == least

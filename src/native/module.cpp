@@ -81,7 +81,8 @@ std::ptrdiff_t sample_size(Sample sample) {
 
 // A plane of a frame: `stride` bytes from row to row in a flat buffer.
 char *plane_memory(const Buffer &plane, std::ptrdiff_t stride, std::ptrdiff_t row_bytes, std::ptrdiff_t rows) {
-    require(stride >= row_bytes && plane->len >= stride * (rows - 1) + row_bytes,
+    // No product, which could be more than fits.
+    require(stride >= row_bytes && plane->len >= row_bytes && (plane->len - row_bytes) / stride >= rows - 1,
             "a plane is smaller than its picture");
     return static_cast<char *>(plane->buf);
 }

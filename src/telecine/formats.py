@@ -43,6 +43,7 @@ class Codec:
     name: str
     encoder: str
     pixel_formats: tuple[str, ...]
+    smallest_side: int
     largest_side: int
     qualities: Mapping[str, Mapping[str, str]]
     crf_range: tuple[float, float] | None = None
@@ -84,6 +85,7 @@ CODECS = {
         name="h264",
         encoder="libx264",
         pixel_formats=("yuv420p",),
+        smallest_side=1,
         largest_side=16384,
         crf_range=(0, 51),
         presets=_speeds("preset", _SPEEDS),
@@ -113,6 +115,7 @@ CODECS = {
         name="hevc",
         encoder="libx265",
         pixel_formats=("yuv420p",),
+        smallest_side=64,  # below, x265 writes outside its memory
         largest_side=16384,
         crf_range=(0, 51),
         presets=_speeds("preset", _SPEEDS),
@@ -146,6 +149,7 @@ CODECS = {
         name="av1",
         encoder="libsvtav1",
         pixel_formats=("yuv420p",),
+        smallest_side=4,
         largest_side=16384,
         crf_range=(1, 63),
         presets=_speeds("preset", (10, 10, 9, 8, 7, 6, 5, 4, 3, 1)),
@@ -162,6 +166,7 @@ CODECS = {
         name="vp9",
         encoder="libvpx-vp9",
         pixel_formats=("yuv420p",),
+        smallest_side=1,
         largest_side=16384,
         crf_range=(0, 63),
         presets=_speeds("cpu-used", (8, 7, 6, 5, 4, 3, 2, 1, 0, 0), deadline="good"),

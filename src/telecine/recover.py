@@ -17,7 +17,7 @@ from .boxes import end_of_fragments
 from .errors import OptionError, PublishError
 from .formats import CONTAINERS, Container, container_of
 from .journal import SUFFIX, Journal, hidden_name, journals_in, journals_of, orphan, sync_folder, target_of
-from .probe import probe
+from .probe import VideoInfo, probe
 from .publish import FINISHED_SUFFIX, move_without_overwriting, open_anew
 from .remux import write_finished
 from .video import Video
@@ -38,14 +38,13 @@ def recover(path: str | os.PathLike[str], output: str | os.PathLike[str] | None 
     """
     name = os.fsdecode(path)
     try:
-        destination = _recovered(name, None if output is None else os.fsdecode(output))
+        info = _recovered(name, None if output is None else os.fsdecode(output))
     except PublishError:
         raise
     except OSError as error:
         said = f"{name!r} can't be recovered: {error.strerror or error}"
         raise PublishError.of(error.errno or errno.EIO, said, name) from error
-    info = probe(destination)
-    return Video.of(Path(destination), info, notes=(f"{info.frame_count} frames were recovered",))
+    return Video.of(info.path, info, notes=(f"{info.frame_count} frames were recovered",))
 
 
 def orphans_in(folder: str | os.PathLike[str]) -> list[Path]:
@@ -57,8 +56,8 @@ def orphans_in(folder: str | os.PathLike[str]) -> list[Path]:
     return found
 
 
-def _recovered(name: str, output: str | None) -> str:
-    """Make the video and remove the journal; give the video's path."""
+def _recovered(name: str, output: str | None) -> VideoInfo:
+    """Make the video and remove the journal; give what is in the video."""
     target = os.path.realpath(name)
     stands_for = target_of(target)
     if stands_for is not None and os.path.exists(target):
@@ -74,11 +73,12 @@ def _recovered(name: str, output: str | None) -> str:
                 continue  # of a writer that was killed before its first frame: an older one may hold some
             destination = _free_path(target) if output is None else os.path.realpath(output)
             _write(journal, destination, container)
+            info = probe(destination)
             os.unlink(journal.path)
             if journal.path == hidden_name(target, SUFFIX):  # of a writer that was killed in its last step
                 with contextlib.suppress(OSError):
                     os.unlink(hidden_name(target, FINISHED_SUFFIX))
-            return destination
+            return info
     raise AssertionError("the oldest journal is tried")
 
 

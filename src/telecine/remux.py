@@ -26,6 +26,7 @@ from .formats import CODECS, Container
 VideoPacket: TypeAlias = "Packet[VideoStream]"
 
 _AVIO_FLAG_READ = 1
+_MOST_TICKS = 2**62  # far beyond any video, and two of them still fit FFmpeg's 64 bits
 _TORN = 512  # bytes that are all zero at the end of a packet only if they never reached the disk
 
 
@@ -76,14 +77,17 @@ def write_finished(
 
 
 def _whole(packets: Iterator[VideoPacket]) -> Iterator[VideoPacket]:
-    """Give the packets in front of the first that can't be read or is torn, as a power cut leaves them."""
+    """Give the packets in front of the first that can't be read or is torn, or whose time is wrong."""
+    before = -_MOST_TICKS
     with contextlib.suppress(av.FFmpegError):
         for packet in packets:
             of_units = packet.stream.codec_context.codec.canonical_name in ("h264", "hevc")
             if packet.pts is None or packet.dts is None:  # the end
                 continue
-            if not (_units_are_whole(packet) if of_units else any(bytes(packet)[-_TORN:])):
+            in_order = before < packet.dts <= packet.pts < _MOST_TICKS
+            if not (in_order and (_units_are_whole(packet) if of_units else any(bytes(packet)[-_TORN:]))):
                 return
+            before = packet.dts
             yield packet
 
 
@@ -93,6 +97,8 @@ def _from_zero(packets: Iterator[VideoPacket]) -> Iterator[VideoPacket]:
     for packet in packets:
         assert packet.pts is not None
         assert packet.dts is not None
+        if first is None and not packet.is_keyframe:  # nothing is shown before a key frame
+            continue
         first = packet.pts if first is None else first
         packet.pts, packet.dts = packet.pts - first, packet.dts - first
         yield packet

@@ -170,12 +170,17 @@ class VideoWriter:
 
     def _start(self, first: Frame) -> Conversion:
         (width, height), codec = first.size, self._settings.format.codec
-        if max(width, height) > codec.largest_side or (width + 128) * (height + 128) > _MOST_PIXELS:
-            raise FrameError(f"frames are {width}x{height}: too large for {codec.name} in FFmpeg")
         self._padding = width % 2, height % 2
         if any(self._padding):
             self._note(f"{width}x{height} is padded to even sides, as 4:2:0 needs, by repeating the last line")
         width, height = width + self._padding[0], height + self._padding[1]
+        if max(width, height) > codec.largest_side or (width + 128) * (height + 128) > _MOST_PIXELS:
+            raise FrameError(f"frames are {width}x{height}: too large for {codec.name} in FFmpeg")
+        if min(width, height) < codec.smallest_side:
+            least = codec.smallest_side
+            raise FrameError(
+                f"frames are {width}x{height}: too small for {codec.name}, which takes {least}x{least} and up"
+            )
         color = self._color or Color.of_size(width, height)
         conversion = Conversion(color, self._value_range, self._background or BLACK)
         self._job.start(

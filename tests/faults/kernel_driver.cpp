@@ -1,10 +1,8 @@
-// Feeds the kernels random sizes, strides, samples and planes, each in memory of its exact size: ASan sees what is
-// beyond. Arguments: seed, rounds. Prints how many rounds ran.
-#include <cmath>
-#include <cstdio>
-#include <cstdlib>
+// Feeds the kernels sizes, strides, samples and planes drawn from a fuzzer's input, each in memory of its exact size:
+// ASan sees what is beyond. libFuzzer drives it, or kernel_random.cpp.
+#include <cstdint>
 #include <memory>
-#include <random>
+#include <utility>
 #include <vector>
 
 #include "kernel.h"
@@ -13,9 +11,18 @@ using namespace telecine;
 
 namespace {
 
-std::mt19937_64 dice;
+const std::uint8_t *first_drawn, *next_drawn, *end_drawn;
 
-int upto(int most) { return static_cast<int>(dice() % static_cast<unsigned>(most + 1)); }
+// The bytes of the input, again and again: any input is a whole case.
+int drawn() {
+    if (next_drawn == end_drawn) next_drawn = first_drawn;
+    return *next_drawn++;
+}
+
+int upto(int most) {
+    const int byte = drawn();
+    return (most < 256 ? byte : byte << 8 | drawn()) % (most + 1);
+}
 
 struct Kernels {
     ToPlanes to_planes;
@@ -42,7 +49,7 @@ void to_planes(const Kernels &kernels) {
     constexpr int sizes[] = {1, 2, 2, 2, 4, 8};
     const int height = 1 + upto(9), width = a_side(), channels = upto(2) == 0 ? 1 : 3 + upto(1), sample = upto(5);
     const std::ptrdiff_t size = sizes[sample];
-    // The axes in any order in memory, some steps apart, some of them backwards.
+    // The axes in any order in memory, some steps apart, some of them backwards or repeated.
     const int extents[] = {height, width, channels};
     int order[] = {0, 1, 2};
     std::swap(order[0], order[upto(2)]);
@@ -53,16 +60,16 @@ void to_planes(const Kernels &kernels) {
         all *= extents[axis];
         if (upto(3) == 0) all += size * upto(3);
     }
-    for (int axis = 0; axis < 3; ++axis)
-        if (upto(5) == 0) {
-            first += strides[axis] * (extents[axis] - 1);
-            strides[axis] = -strides[axis];
-        }
+    for (int axis = 0; axis < 3; ++axis) {
+        const int way = upto(7);
+        if (way == 0) strides[axis] = 0;
+        if (way != 1) continue;
+        first += strides[axis] * (extents[axis] - 1);
+        strides[axis] = -strides[axis];
+    }
     const std::unique_ptr<std::uint64_t[]> memory(new std::uint64_t[static_cast<std::size_t>((all + 7) / 8)]);
     const std::unique_ptr<char[]> exact(new char[static_cast<std::size_t>(all)]);
     char *data = size == 8 ? reinterpret_cast<char *>(memory.get()) : exact.get();
-    const bool wild = upto(3) == 0;  // any bits, NaN and infinity among them
-    for (std::ptrdiff_t at = 0; at < all; ++at) data[at] = static_cast<char>(wild ? dice() : dice() % 60);
     const std::ptrdiff_t columns = (width + 1) / 2, rows = (height + 1) / 2;
     const std::ptrdiff_t y_stride = 2 * columns + upto(40), c_stride = columns + upto(40);
     const auto plane = [](std::ptrdiff_t stride, std::ptrdiff_t row, std::ptrdiff_t count) {
@@ -76,6 +83,8 @@ void to_planes(const Kernels &kernels) {
                         static_cast<float>(-upto(2)),
                         static_cast<float>(1 + upto(300)),
                         {0, 1, 0}};
+    const bool wild = upto(3) == 0;  // any bits, NaN and infinity among them
+    for (std::ptrdiff_t at = 0; at < all; ++at) data[at] = static_cast<char>(wild ? drawn() : drawn() % 60);
     kernels.to_planes(
         {data + first, strides[0], strides[1], strides[2], width, height, channels, static_cast<Sample>(sample)},
         matrix, {y.data(), cb.data(), cr.data(), y_stride, c_stride});
@@ -85,29 +94,29 @@ void to_rgb(const Kernels &kernels) {
     const int width = a_side(), height = 1 + upto(9), bytes = 1 + upto(1), wide = upto(1), high = upto(1);
     const std::ptrdiff_t columns = (width + wide) >> wide, rows = (height + high) >> high;
     const std::ptrdiff_t y_stride = bytes * (width + upto(40)), c_stride = bytes * (columns + upto(40));
+    const float chroma_x = 0.5f * upto(2), chroma_y = 0.5f * upto(2);
     const auto plane = [&](std::ptrdiff_t stride, std::ptrdiff_t row, std::ptrdiff_t count) {
         std::vector<char> bytes_of(static_cast<std::size_t>(stride * (count - 1) + row * bytes));
-        for (char &each : bytes_of) each = static_cast<char>(dice());
+        for (char &each : bytes_of) each = static_cast<char>(drawn());
         return bytes_of;
     };
     const auto y = plane(y_stride, width, height), cb = plane(c_stride, columns, rows), cr = cb;
     std::vector<std::uint8_t> rgb(static_cast<std::size_t>(3) * width * height);
     const float scale = bytes == 1 ? 1.0f : 1.0f / 257;
-    kernels.to_rgb({y.data(), cb.data(), cr.data(), y_stride, c_stride, width, height, bytes, wide, high,
-                    0.5f * upto(2), 0.5f * upto(2)},
-                   {scale, 1.6f * scale, -0.4f * scale, -0.8f * scale, 2.0f * scale, {-223, 136, -277}}, rgb.data());
+    kernels.to_rgb(
+        {y.data(), cb.data(), cr.data(), y_stride, c_stride, width, height, bytes, wide, high, chroma_x, chroma_y},
+        {scale, 1.6f * scale, -0.4f * scale, -0.8f * scale, 2.0f * scale, {-223, 136, -277}}, rgb.data());
 }
 
 }  // namespace
 
-int main(int, char **arguments) {
-    dice.seed(std::strtoull(arguments[1], nullptr, 10));
-    const long rounds = std::strtol(arguments[2], nullptr, 10);
-    const auto kernels = kernels_here();
-    for (long round = 0; round < rounds; ++round)
-        for (const Kernels &each : kernels) {
-            to_planes(each);
-            to_rgb(each);
-        }
-    std::printf("%ld\n", rounds);
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *input, std::size_t size) {
+    static const auto kernels = kernels_here();
+    if (size == 0) return 0;
+    first_drawn = input, end_drawn = input + size;
+    for (const Kernels &each : kernels) {
+        next_drawn = first_drawn;
+        upto(1) == 0 ? to_planes(each) : to_rgb(each);
+    }
+    return 0;
 }
