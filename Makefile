@@ -23,7 +23,7 @@ soak: .venv/dev
 lint: .venv/dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/clang-format --dry-run --Werror src/native/* tests/faults/*.c tests/faults/*.cpp
+	$(BIN)/clang-format --dry-run --Werror src/native/* bench/*.cpp tests/faults/*.c tests/faults/*.cpp
 	$(BIN)/mypy
 
 # Some of the peers want other versions of what telecine stands on: they have an environment of their own.

@@ -8,6 +8,8 @@ import traceback
 from importlib import import_module
 from pathlib import Path
 
+import imageio_ffmpeg
+
 import telecine
 
 from .frames import names
@@ -54,6 +56,7 @@ def measured(name: str) -> Report:
 def page(reports: list[Report]) -> str:
     """The whole of RESULTS.md."""
     facts = [("telecine", telecine.__version__), ("frames", ", ".join(names())), *machine()]
+    facts.append(("ffmpeg of the peers that start one", imageio_ffmpeg.get_ffmpeg_version()))
     bars = [(report.title, *bar.row) for report in reports for bar in report.bars]
     parts = [
         HEAD.format(turns=TURNS),

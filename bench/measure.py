@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import av
-import imageio_ffmpeg
 from av import VideoFrame
 from av.video.codeccontext import VideoCodecContext
 
@@ -93,7 +92,6 @@ def machine() -> list[tuple[str, str]]:
         ("system", f"{platform.system()} {platform.release()}"),
         ("Python", platform.python_version()),
         ("PyAV", f"{av.__version__} with FFmpeg {av.ffmpeg_version_info} and {_x264()}"),
-        ("ffmpeg of the peers that start one", imageio_ffmpeg.get_ffmpeg_version()),
         *((name, metadata.version(name)) for name in PACKAGES.split()),
     ]
 

@@ -6,7 +6,6 @@ Beside it a naive writer: each frame made 8-bit RGB by NumPy or torch, and given
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -24,7 +23,7 @@ import telecine
 from telecine.processors import available_processors
 
 from .frames import Clip, large, small
-from .measure import TURNS, Spread, in_turns, ratio
+from .measure import Spread, in_turns, ratio
 from .report import Bar, BarPlot, Report, Table, alone
 from .x264 import FPS, encode, options_of, ready_planes
 
@@ -38,7 +37,7 @@ def run() -> Report:
     rows, bars, plots, kinds = [], [], [], []
     for clip in (small(), large()):
         for preset, limit in LIMITS.items():
-            ratios, alone_for = measured(clip, preset, TURNS)
+            ratios, alone_for = measured(clip, preset)
             height, width, count = *clip.pictures[0].shape[:2], len(clip.pictures)
             where = f"{width}x{height}x{count}, {preset or 'default'}"
             ours = {kind: each for (who, kind), each in ratios.items() if who == "telecine"}
@@ -55,9 +54,7 @@ def run() -> Report:
     return Report("Overhead", __doc__ or "", [table], bars, plots)
 
 
-def measured(
-    clip: Clip, preset: str | None, turns: int, clock: Callable[[], float] = time.perf_counter
-) -> tuple[dict[tuple[str, str], Spread], Spread]:
+def measured(clip: Clip, preset: str | None) -> tuple[dict[tuple[str, str], Spread], Spread]:
     """The ratio to libx264 alone by writer and kind of frames, and the seconds that libx264 alone took."""
     options, planes = options_of(preset=preset), ready_planes(clip.pictures)
     threads = available_processors()
@@ -67,7 +64,7 @@ def measured(
         for kind, given in inputs(clip).items():
             contestants["telecine", kind] = partial(telecine.export_video, given, path, fps=FPS, preset=preset)
             contestants["naive", kind] = partial(naive, given, path, options, threads)
-        seconds = in_turns(contestants, turns, clock)
+        seconds = in_turns(contestants)
     alone_for = seconds.pop(ALONE)
     return {name: ratio(each, alone_for) for name, each in seconds.items()}, Spread.of(alone_for)
 
