@@ -1,10 +1,12 @@
 # make demo: export a clip and show it. make test: lint, types and tests. Both make what they need in .venv.
+# make bench: every benchmark against its peers, into bench/RESULTS.md, which takes about half an hour.
 # make soak: the tests of faults at full length, which takes hours.
 PYTHON ?= python3
 # Real clips for the tests and benchmarks that use them; they skip where the folder is absent.
 export TELECINE_CLIPS ?= $(abspath ../shared/clips)
 
 BIN := .venv/bin
+BENCH := bench/.venv
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard src/native/*)
 
 .PHONY: demo test soak lint bench clean
@@ -21,30 +23,30 @@ soak: .venv/dev
 lint: .venv/dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/clang-format --dry-run --Werror src/native/* tests/faults/*.c tests/faults/*.cpp
+	$(BIN)/clang-format --dry-run --Werror src/native/* bench/*.cpp tests/faults/*.c tests/faults/*.cpp
 	$(BIN)/mypy
 
-bench: .venv/bench
-	$(BIN)/python -m bench.convert
-	$(BIN)/python -m bench.latency
-	$(BIN)/python -m bench.memory
+# Some of the peers want other versions of what telecine stands on: they have an environment of their own.
+bench: $(BENCH)/bench
+	$(BENCH)/bin/python -m bench
 
 clean:
-	rm -rf .venv build out
+	rm -rf .venv $(BENCH) build out
 
 # What builds the native module is installed beside it, so that an editable install rebuilds without the network.
-.venv/build: Makefile
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet 'scikit-build-core>=0.10' 'nanobind>=2.4' cmake ninja
+.venv/build $(BENCH)/build: Makefile
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --upgrade pip
+	$(@D)/bin/pip install --quiet 'scikit-build-core>=0.10' 'nanobind>=2.4' cmake ninja
 	touch $@
 
 .venv/demo: .venv/build $(SOURCES)
 	$(BIN)/pip install --quiet --no-build-isolation --editable '.[all]'
 	touch $@
 
-.venv/bench: .venv/dev
-	$(BIN)/pip install --quiet --no-build-isolation --editable '.[bench]'
+# As a user has it, not editable: what an editable install adds to the import is not telecine's.
+$(BENCH)/bench: $(BENCH)/build $(SOURCES) $(wildcard src/telecine/*)
+	$(BENCH)/bin/pip install --quiet --no-build-isolation -C build-dir=build/bench '.[bench]'
 	touch $@
 
 .venv/dev: .venv/build $(SOURCES)

@@ -1,1 +1,1 @@
-"""Benchmarks: every figure is a ratio in one run. `python -m bench.convert`, `python -m bench.latency`."""
+"""Benchmarks: every figure is a ratio to a peer or to a limit, in one run. `python -m bench` runs all of them."""

@@ -8,7 +8,6 @@ figure is its fastest turn: what is left when the rest of the machine is quiet.
 from __future__ import annotations
 
 import ctypes
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,75 +16,68 @@ import numpy.typing as npt
 from av import VideoFrame
 from av.video.reformatter import VideoReformatter
 
-from telecine import _convert
 from telecine.color import BT709
 from telecine.convert import Conversion
 from telecine.frames import Recognizer
 
+from .measure import in_turns
+from .report import Bar, Report, Table, alone
+
 WIDTH, HEIGHT, TURNS, FRAMES = 1360, 768, 60, 8
+MEMCPY, FLOATS, SWSCALE, BYTES = "memcpy float32 CHW", "telecine float32 CHW", "swscale uint8 HWC", "telecine uint8 HWC"
+BARS = ((FLOATS, MEMCPY, 1.2), (BYTES, SWSCALE, 0.5))
 
 
-def main() -> None:
-    """Measure, print, and tell by the exit code whether the bars hold."""
+def run() -> Report:
+    """Measure both."""
+    fastest = measured(TURNS)
+    rows = [(name, f"{1e3 * seconds:.3f}") for name, seconds in fastest.items()]
+    heading = ("contestant", "milliseconds a frame")
+    table = Table(heading, rows, f"{WIDTH}x{HEIGHT}, the fastest of {TURNS} turns of {FRAMES} frames:")
+    bars = [Bar(f"{ours} / {theirs}", fastest[ours] / fastest[theirs], limit) for ours, theirs, limit in BARS]
+    return Report("Conversion", __doc__ or "", [table], bars)
+
+
+def measured(turns: int) -> dict[str, float]:
+    """The seconds a frame that each contestant takes in its fastest turn."""
     random = np.random.default_rng(0)
     floats = [random.random((3, HEIGHT, WIDTH), np.float32) for _ in range(FRAMES)]
-    bytes_ = [random.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8) for _ in range(FRAMES)]
     destination = np.zeros_like(floats[0])
+    bytes_ = [random.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8) for _ in range(FRAMES)]
+    contestants = {
+        MEMCPY: lambda: copy(floats, destination),
+        FLOATS: converter("CHW", floats),
+        SWSCALE: lambda: swscale(bytes_),
+        BYTES: converter("HWC", bytes_),
+    }
+    return {name: min(taken) / FRAMES for name, taken in in_turns(contestants, turns).items()}
 
-    def copy(at: int) -> None:
-        ctypes.memmove(destination.ctypes.data, floats[at].ctypes.data, floats[at].nbytes)
 
+def copy(frames: Sequence[npt.NDArray[Any]], destination: npt.NDArray[Any]) -> None:
+    """Copy the bytes of each frame."""
+    for frame in frames:
+        ctypes.memmove(destination.ctypes.data, frame.ctypes.data, frame.nbytes)
+
+
+def swscale(frames: Sequence[npt.NDArray[np.uint8]]) -> None:
+    """Convert each frame as PyAV does, on one thread."""
     reformatter = VideoReformatter()
-
-    def swscale(at: int) -> None:
-        frame = VideoFrame.from_ndarray(bytes_[at], format="rgb24")
-        reformatter.reformat(frame, format="yuv420p", interpolation="BILINEAR", threads=1)
-
-    seconds = measured(
-        {
-            "memcpy float32 CHW": copy,
-            "telecine float32 CHW": converter("CHW", floats),
-            "swscale uint8 HWC": swscale,
-            "telecine uint8 HWC": converter("HWC", bytes_),
-        }
-    )
-    print(f"{WIDTH}x{HEIGHT}, one thread, {_convert.instruction_set()}, fastest of {TURNS} turns of {FRAMES} frames")
-    for name, each in seconds.items():
-        print(f"{name:22} {each * 1e3:7.3f} ms a frame")
-    held = True
-    for ours, theirs, bar in (
-        ("telecine float32 CHW", "memcpy float32 CHW", 1.2),
-        ("telecine uint8 HWC", "swscale uint8 HWC", 0.5),
-    ):
-        ratio = seconds[ours] / seconds[theirs]
-        held &= ratio <= bar
-        print(f"{ours} / {theirs}: {ratio:.2f} (bar {bar})")
-    raise SystemExit(0 if held else 1)
+    for frame in frames:
+        rgb = VideoFrame.from_ndarray(frame, format="rgb24")
+        reformatter.reformat(rgb, format="yuv420p", interpolation="BILINEAR", threads=1)
 
 
-def converter(layout: str, frames: Sequence[npt.NDArray[Any]]) -> Callable[[int], None]:
-    """What `VideoWriter.write` does to a frame before it is queued."""
+def converter(layout: str, frames: Sequence[npt.NDArray[Any]]) -> Callable[[], None]:
+    """What `VideoWriter.write` does to each frame before it is queued."""
     conversion, recognizer = Conversion(BT709), Recognizer(layout)
     planes = VideoFrame(WIDTH, HEIGHT, "yuv420p")
 
-    def convert(at: int) -> None:
-        for frame in recognizer.frames(frames[at]):
+    def convert() -> None:
+        for frame in recognizer.frames(frames):
             conversion.to_planes(frame, planes)
 
     return convert
 
 
-def measured(contestants: dict[str, Callable[[int], None]]) -> dict[str, float]:
-    """The seconds a frame that each takes, in its fastest turn."""
-    fastest = dict.fromkeys(contestants, float("inf"))
-    for _ in range(TURNS):
-        for name, contestant in contestants.items():
-            start = time.perf_counter()
-            for at in range(FRAMES):
-                contestant(at)
-            fastest[name] = min(fastest[name], (time.perf_counter() - start) / FRAMES)
-    return fastest
-
-
 if __name__ == "__main__":
-    main()
+    alone(run)

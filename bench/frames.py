@@ -1,8 +1,10 @@
-"""The frames that the benchmarks export: a real clip where TELECINE_CLIPS has one, else the demo's scene."""
+"""The frames that the benchmarks export: real clips where TELECINE_CLIPS has them, else the demo's scene."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -13,15 +15,57 @@ from PIL import Image
 import telecine
 from examples.demo import sea_at_dusk
 
-WIDTH, HEIGHT, COUNT = 1360, 768, 81  # what CogVideoX 1.5 makes: five seconds
-
 Picture = npt.NDArray[np.uint8]
 
+# Width, height, frames: what CogVideoX and CogVideoX 1.5 make.
+SMALL, LARGE = (720, 480, 49), (1360, 768, 81)
+CLIPS = {"cogvideox-1": SMALL, "cogvideox-2": SMALL, "cogvideox-horse": SMALL, "wan-720p": LARGE}
+SCENES = {"scene-480p": SMALL, "scene-768p": LARGE}
 
-def frames() -> tuple[str, list[Picture]]:
-    """The name of the source, and 81 frames of 1360x768."""
-    clip = Path(os.environ.get("TELECINE_CLIPS", "")) / "wan-720p.mp4"
-    if clip.is_file():
-        images = (Image.fromarray(frame) for frame in islice(telecine.read_frames(clip), COUNT))
-        return clip.name, [np.asarray(image.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)) for image in images]
-    return "the demo's scene", [np.rint(255 * frame).astype(np.uint8) for frame in sea_at_dusk()]
+
+@dataclass(frozen=True)
+class Clip:
+    """Frames of (height, width, 3) uint8 RGB, and the name of what they are of."""
+
+    name: str
+    pictures: list[Picture]
+
+    @property
+    def images(self) -> list[Image.Image]:
+        """The frames as a pipeline gives them by default."""
+        return [Image.fromarray(picture) for picture in self.pictures]
+
+    def __str__(self) -> str:
+        height, width, _ = self.pictures[0].shape
+        return f"{self.name}, {width}x{height}, {len(self.pictures)} frames"
+
+
+def names() -> list[str]:
+    """The names of the clips there are; the first is small, the last large."""
+    return list(CLIPS if all(_path(name).is_file() for name in CLIPS) else SCENES)
+
+
+def clip(name: str) -> Clip:
+    """The frames of a clip, scaled to its size by Lanczos where its file has another."""
+    width, height, count = (CLIPS | SCENES)[name]
+    pictures = telecine.read_frames(_path(name)) if name in CLIPS else _scene()
+    images = (Image.fromarray(picture) for picture in islice(pictures, count))
+    return Clip(name, [np.asarray(image.resize((width, height), Image.Resampling.LANCZOS)) for image in images])
+
+
+def small() -> Clip:
+    """49 frames of 720x480."""
+    return clip(names()[0])
+
+
+def large() -> Clip:
+    """81 frames of 1360x768."""
+    return clip(names()[-1])
+
+
+def _path(name: str) -> Path:
+    return Path(os.environ.get("TELECINE_CLIPS", ""), f"{name}.mp4")
+
+
+def _scene() -> Iterator[Picture]:
+    return (np.rint(255 * frame).astype(np.uint8) for frame in sea_at_dusk())

@@ -7,56 +7,56 @@ run.
 
 from __future__ import annotations
 
-import statistics
 import tempfile
 import time
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from diffusers.utils.export_utils import export_to_video
-from PIL import Image
-
 import telecine
 
-from .frames import Picture, frames
-from .vmaf import vmaf
+from .chart import shown
+from .fidelity import fidelity
+from .frames import Picture, large
+from .measure import TURNS, Spread, ratio
+from .report import Bar, Report, Table, alone
+from .writers import DIFFUSERS, write
+from .x264 import FPS
 
-ARRIVALS, TURNS, BAR = 12.5, 5, 0.04
+ARRIVALS, LIMIT, MORE_BYTES = 12.5, 0.04, 1.03
+OURS = "telecine balanced"
 
 
-def main() -> None:
-    """Measure, print, and tell by the exit code whether the bar holds."""
-    name, pictures = frames()
-    images = [Image.fromarray(picture) for picture in pictures]
-    waits, wholes = [], []
+def run() -> Report:
+    """Measure, with the quality and size that the files have."""
+    clip = large()
+    images, height, width = clip.images, *clip.pictures[0].shape[:2]
+    waits, wholes, rows = [], [], []
     with tempfile.TemporaryDirectory() as folder:
-        ours, theirs = Path(folder) / "telecine.mp4", Path(folder) / "diffusers.mp4"
+        paths = {name: Path(folder, f"{name}.mp4") for name in (OURS, DIFFUSERS)}
         for _ in range(TURNS):
-            wholes.append(whole_export(images, theirs))
-            waits.append(wait_after_the_last_frame(pictures, ours))
-        sizes = ours.stat().st_size, theirs.stat().st_size
-        qualities = vmaf(ours, pictures, "bt709"), vmaf(theirs, pictures, "bt601")
-    ratio = statistics.median(waits) / statistics.median(wholes)
-    print(f"{len(pictures)} frames of {name}, medians of {TURNS} turns, {telecine.__version__} balanced")
-    print(f"diffusers, whole export  {_spread(wholes)}   {sizes[1]:,} bytes   VMAF {qualities[1]:.2f}")
-    print(f"telecine, after the last {_spread(waits)}   {sizes[0]:,} bytes   VMAF {qualities[0]:.2f}")
-    print(f"ratio {ratio:.3f} (bar {BAR}), size {sizes[0] / sizes[1] - 1:+.1%} (bar +3 %)")
-    raise SystemExit(0 if ratio <= BAR and sizes[0] <= 1.03 * sizes[1] and qualities[0] >= qualities[1] else 1)
-
-
-def whole_export(images: Sequence[Image.Image], path: Path) -> float:
-    """Seconds that diffusers takes."""
-    start = time.perf_counter()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        export_to_video(list(images), str(path), fps=16)
-    return time.perf_counter() - start
+            start = time.perf_counter()
+            write(DIFFUSERS, images, paths[DIFFUSERS], FPS)
+            wholes.append(time.perf_counter() - start)
+            waits.append(wait_after_the_last_frame(clip.pictures, paths[OURS]))
+        sizes = {name: path.stat().st_size for name, path in paths.items()}
+        alike = {
+            name: fidelity(path, clip.pictures, shown(name, width, height).matrix).vmaf for name, path in paths.items()
+        }
+    for name, what, seconds in ((DIFFUSERS, "the whole export", wholes), (OURS, "after the last frame", waits)):
+        milliseconds = Spread.of([1e3 * each for each in seconds])
+        rows.append((name, what, f"{milliseconds:.0f}", f"{sizes[name]:,}", f"{alike[name]:.2f}"))
+    table = Table(("writer", "what", "milliseconds", "bytes", "VMAF"), rows, f"{clip}:")
+    bars = [
+        Bar("wait / diffusers' export", ratio(waits, wholes), LIMIT),
+        Bar("bytes / diffusers", sizes[OURS] / sizes[DIFFUSERS], MORE_BYTES),
+        Bar("VMAF above diffusers'", alike[OURS] - alike[DIFFUSERS], 0, at_least=True, form=".2f"),
+    ]
+    return Report("After the last frame", __doc__ or "", [table], bars)
 
 
 def wait_after_the_last_frame(pictures: Sequence[Picture], path: Path) -> float:
     """Seconds from the last frame's arrival to the file at its path."""
-    writer = telecine.VideoWriter(path, fps=16, quality="balanced")
+    writer = telecine.VideoWriter(path, fps=FPS, quality="balanced")
     start = time.perf_counter()
     for index, picture in enumerate(pictures):
         time.sleep(max(0.0, start + index / ARRIVALS - time.perf_counter()))  # the model at work
@@ -66,9 +66,5 @@ def wait_after_the_last_frame(pictures: Sequence[Picture], path: Path) -> float:
     return time.perf_counter() - arrived
 
 
-def _spread(seconds: Sequence[float]) -> str:
-    return f"{statistics.median(seconds) * 1e3:6.0f} ms ({min(seconds) * 1e3:.0f}-{max(seconds) * 1e3:.0f})"
-
-
 if __name__ == "__main__":
-    main()
+    alone(run)

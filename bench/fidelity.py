@@ -1,0 +1,61 @@
+"""How near a file is to its frames: VMAF and XPSNR, by the ffmpeg that imageio-ffmpeg carries."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+
+from telecine.processors import available_processors
+
+from .frames import Picture
+
+_FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
+_EXACT = "flags=accurate_rnd+full_chroma_int:in_range=tv:out_range=tv"
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """The mean VMAF (0 to 100), and the XPSNR of luma in dB."""
+
+    vmaf: float
+    xpsnr: float
+
+
+def fidelity(path: str | Path, frames: Sequence[Picture], matrix: str) -> Fidelity:
+    """Compare a file whose pixels are of `matrix`, "bt601" or "bt709", tagged or not, with its frames.
+
+    Both pictures are compared as BT.709: luma of two matrices is not to be compared.
+    """
+    height, width, _ = frames[0].shape
+    with tempfile.TemporaryDirectory() as folder:
+        log, reference = Path(folder) / "vmaf.json", Path(folder) / "reference.y4m"
+        _run(
+            *("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-i", "-"),
+            *("-vf", f"scale=out_color_matrix=bt709:{_EXACT.replace('in_range=tv:', '')}", "-pix_fmt", "yuv420p"),
+            str(reference),
+            stdin=b"".join(np.ascontiguousarray(frame).tobytes() for frame in frames),
+        )
+        threads = available_processors()
+        # A reference that is not tagged would be taken for BT.601 and converted once more.
+        graph = (
+            f"[0:v]setpts=N/TB,scale=in_color_matrix={matrix}:out_color_matrix=bt709:{_EXACT},format=yuv420p,split"
+            "[a][b];[1:v]setpts=N/TB,setparams=colorspace=bt709:range=tv,split[c][d];"
+            f"[a][c]libvmaf=log_path={log}:log_fmt=json:n_threads={threads},nullsink;[b][d]xpsnr"
+        )
+        said = _run("-i", str(path), "-i", str(reference), "-lavfi", graph, "-f", "null", "-")
+        luma = re.search(r"XPSNR +y: *([\d.]+|inf)", said)
+        assert luma is not None, said
+        return Fidelity(json.loads(log.read_text())["pooled_metrics"]["vmaf"]["mean"], float(luma[1]))
+
+
+def _run(*arguments: str, stdin: bytes = b"") -> str:
+    done = subprocess.run([_FFMPEG, "-hide_banner", "-y", *arguments], input=stdin, capture_output=True, check=True)
+    return done.stderr.decode()

@@ -1,0 +1,47 @@
+"""The limit: libx264 alone, through PyAV, on planes that are ready, with the options that telecine gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+from av import VideoFrame
+from av.video.codeccontext import VideoCodecContext
+
+from telecine.color import Color
+from telecine.convert import Conversion
+from telecine.formats import CODECS, encoder_options
+from telecine.frames import Recognizer
+
+FPS = 16
+
+
+def options_of(quality: str = "high", preset: str | None = None) -> dict[str, str]:
+    """The options that a quality level and a preset are."""
+    return encoder_options(CODECS["h264"], quality, preset=preset)
+
+
+def ready_planes(pictures: Sequence[npt.NDArray[np.uint8]]) -> list[VideoFrame]:
+    """The frames as the encoder takes them."""
+    height, width, _ = pictures[0].shape
+    conversion, planes = Conversion(Color.of_size(width, height)), []
+    for frame in Recognizer("HWC").frames(pictures):
+        planes.append(VideoFrame(width, height, "yuv420p"))
+        conversion.to_planes(frame, planes[-1])
+    return planes
+
+
+def encode(planes: Sequence[VideoFrame], options: Mapping[str, str], threads: int) -> int:
+    """Encode, and drop the packets; gives how many bytes they were."""
+    context = VideoCodecContext.create("libx264", "w")
+    assert isinstance(context, VideoCodecContext)
+    context.width, context.height, context.pix_fmt = planes[0].width, planes[0].height, "yuv420p"
+    context.framerate, context.time_base = Fraction(FPS), Fraction(1, FPS)
+    context.thread_count, context.options = threads, dict(options)
+    size = 0
+    for index, frame in enumerate(planes):
+        frame.pts, frame.time_base = index, context.time_base
+        size += sum(packet.size for packet in context.encode(frame))
+    return size + sum(packet.size for packet in context.encode(None))
