@@ -59,23 +59,33 @@ def test_writers_leave_no_file_open_and_no_thread(path: Path) -> None:
 # ---- processors ----------------------------------------------------------------------------------------------------
 
 
+LARGE = 1360 * 768
+
+
 def test_open_writers_share_the_processors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processors, "available_processors", lambda: 12)
     for _ in range(2):  # what a writer had is given back
         with ExitStack() as open_writers:
-            shares = [open_writers.enter_context(processors.encoder_threads()) for _ in range(14)]
+            shares = [open_writers.enter_context(processors.encoder_threads(LARGE)) for _ in range(14)]
         assert shares == [12, 6, 4, 3, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1]
 
 
 def test_one_writer_takes_at_most_16_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processors, "available_processors", lambda: 192)
-    with processors.encoder_threads() as share:
+    with processors.encoder_threads(LARGE) as share:
         assert share == 16
+
+
+@pytest.mark.parametrize(("size", "threads"), [((16, 16), 1), ((256, 256), 1), ((480, 320), 2), ((720, 480), 5)])
+def test_small_frames_take_few_threads(monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], threads: int) -> None:
+    monkeypatch.setattr(processors, "available_processors", lambda: 192)
+    with processors.encoder_threads(size[0] * size[1]) as share:
+        assert share == threads
 
 
 def test_finished_and_failed_writers_give_their_share_back(path: Path) -> None:
     def share() -> int:
-        with processors.encoder_threads() as threads:
+        with processors.encoder_threads(LARGE) as threads:
             return threads
 
     before = share()

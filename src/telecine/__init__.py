@@ -7,8 +7,6 @@
 (16, Fraction(1, 1))
 """
 
-from importlib.metadata import version as _version
-
 from .color import Color
 from .compose import grid
 from .errors import (
@@ -30,7 +28,14 @@ from .verify import VerifyReport, verify
 from .video import Video
 from .writer import VideoWriter
 
-__version__ = _version("telecine")
+
+def __getattr__(name: str) -> str:
+    if name == "__version__":  # read when asked for: importlib.metadata takes half the time of the import
+        from importlib.metadata import version
+
+        return version("telecine")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "AudioInfo",

@@ -20,7 +20,6 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 from av import VideoFrame
-from PIL import ImageColor
 
 from . import _convert
 from .color import Color
@@ -63,6 +62,8 @@ def parse_background(background: str | tuple[float, float, float] | None) -> Bac
         return None
     accepted = "use a name, '#rrggbb' or (r, g, b) in [0, 1]"
     if isinstance(background, str):
+        from PIL import ImageColor
+
         try:
             codes = ImageColor.getrgb(background)
         except ValueError as error:

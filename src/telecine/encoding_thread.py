@@ -19,7 +19,7 @@ from .errors import EncodeError, TelecineError
 from .ffmpeg_log import captured_log, in_words
 from .publish import Publication
 
-_QUEUED_BYTES = 16 << 20  # ten frames of 1360x768: enough to keep the encoder busy while the caller converts
+_QUEUED_BYTES = 8 << 20  # five frames of 1360x768: enough to keep the encoder busy while the caller converts
 _GRACE = 1.0  # seconds that `keep` gives to what is queued: Ctrl-C returns within two
 _LOOK_AGAIN = 0.2  # seconds after which a caller that waits for room sees that the thread was stopped by another
 

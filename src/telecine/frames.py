@@ -1,7 +1,7 @@
 """Recognises what came in as frames, and gives each as a view of (height, width, channels): never a copy.
 
-Layouts are spelled in letters: T time, H height, W width, C channels, B batch. A torch tensor is known by its module
-being loaded already, so nothing heavy is imported; Pillow's pixels are read where Pillow keeps them.
+Layouts are spelled in letters: T time, H height, W width, C channels, B batch. A torch tensor and an image are known by
+their module being loaded already, so nothing is imported for them; Pillow's pixels are read where Pillow keeps them.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeGuard, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from . import _convert
 from .errors import FrameError, OptionError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 @runtime_checkable
@@ -197,6 +199,11 @@ _IMAGE_MODES = {"1": "L", "L": "L", "RGBA": "RGBA"}
 _IMAGE_CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
 
 
+def _is_image(given: object) -> TypeGuard[Image.Image]:
+    pillow = sys.modules.get("PIL.Image")
+    return pillow is not None and isinstance(given, pillow.Image)
+
+
 def image_pixels(image: Image.Image) -> npt.NDArray[np.uint8]:
     """View an image's pixels as (height, width, channels), in place where Pillow exports them.
 
@@ -222,6 +229,8 @@ def image_pixels(image: Image.Image) -> npt.NDArray[np.uint8]:
 
 def open_image(path: ImagePath) -> Image.Image:
     """Open an image file, or raise FrameError that names it."""
+    from PIL import Image
+
     try:
         image = Image.open(path)
         image.load()
@@ -252,7 +261,7 @@ class Recognizer:
         array = _as_array(given)
         if array is not None:
             yield from self._of_array(*array)
-        elif isinstance(given, Image.Image):
+        elif _is_image(given):
             yield from self._next(image_pixels(given), "uint8", "image")
         elif isinstance(given, (str, os.PathLike)):
             yield from self._next(image_pixels(open_image(given)), "uint8", "image")
@@ -324,7 +333,7 @@ def only_video(given: Any) -> Any:
 
 def count_frames(given: object, layout: str = "auto") -> int | None:
     """Count the frames in an array, a list or a tuple without reading any; None where that can't be known."""
-    if isinstance(given, (Image.Image, str, os.PathLike)):
+    if _is_image(given) or isinstance(given, (str, os.PathLike)):
         return 1
     shape = getattr(given, "shape", None)
     if shape is not None:

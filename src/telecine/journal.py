@@ -12,7 +12,6 @@ import hashlib
 import io
 import os
 import re
-import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,7 +119,7 @@ def open_journal(target: str) -> Journal:
                 journal.close()
                 continue
             if end_of_fragments(journal) > 0:
-                os.rename(path, f"{path}-{secrets.token_hex(4)}")
+                os.rename(path, f"{path}-{os.urandom(4).hex()}")
                 journal.close()
                 continue
             try:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from .errors import FrameError, MissingDependencyError
 from .formats import CONTAINERS
@@ -49,7 +48,7 @@ def open_frames(path: str | os.PathLike[str], allow_gaps: bool = False) -> Frame
         return _ARRAY_READERS[extension](name)
     if is_video(name):
         return _video(name)
-    if extension in Image.registered_extensions():
+    if extension in _image_extensions():
         return [Path(name)]
     raise FrameError(
         f"{name!r} has an unknown extension: images, videos, {', '.join(_ARRAY_READERS)} and folders of images are read"
@@ -108,7 +107,13 @@ def _check_numbering(images: list[Path]) -> None:
 
 
 def _is_image(path: Path) -> bool:
-    return path.is_file() and not path.name.startswith(".") and path.suffix.lower() in Image.registered_extensions()
+    return path.is_file() and not path.name.startswith(".") and path.suffix.lower() in _image_extensions()
+
+
+def _image_extensions() -> Collection[str]:
+    from PIL import Image
+
+    return Image.registered_extensions()
 
 
 def _video(name: str) -> Iterator[npt.NDArray[np.uint8]]:

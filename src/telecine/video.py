@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import html
 import os
 from dataclasses import dataclass
 from fractions import Fraction
@@ -58,6 +56,9 @@ class Video:
         return os.fspath(self.path)
 
     def _repr_html_(self) -> str:
+        import base64
+        import html
+
         try:
             source = str(self)
             if self.path.stat().st_size <= _LARGEST_EMBEDDED:

@@ -6,9 +6,7 @@ write → recognise → planes → [bounded queue] → encoding thread: encode �
 from __future__ import annotations
 
 import os
-import secrets
 import shlex
-import tempfile
 import warnings
 import weakref
 from collections.abc import Mapping, Sequence
@@ -109,7 +107,9 @@ class VideoWriter:
         format: str | None = None,
     ) -> None:
         if path is None:
-            path = Path(tempfile.gettempdir()) / f"telecine-{secrets.token_hex(4)}.mp4"
+            from tempfile import gettempdir
+
+            path = Path(gettempdir()) / f"telecine-{os.urandom(4).hex()}.mp4"
         if not isinstance(path, (str, bytes, os.PathLike)):
             raise OptionError(f"path={path!r} is no path")
         self._path = Path(os.fsdecode(path))
@@ -284,7 +284,9 @@ class _Job:
             raise TelecineError(f"the writer of {self._publication.path!r} {state}")
 
     def start(self, settings: EncoderSettings) -> None:
-        settings = replace(settings, threads=self._open.enter_context(encoder_threads()))
+        settings = replace(
+            settings, threads=self._open.enter_context(encoder_threads(settings.width * settings.height))
+        )
         self._thread = EncodingThread(self._publication, settings)
         self._thread.start()
 
