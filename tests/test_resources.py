@@ -59,7 +59,7 @@ def test_writers_leave_no_file_open_and_no_thread(path: Path) -> None:
 # ---- processors ----------------------------------------------------------------------------------------------------
 
 
-LARGE = 1360 * 768
+LARGE = 4096 * 2160
 
 
 def test_open_writers_share_the_processors(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,7 +99,7 @@ def _write(journal: Journal, destination: str, container: Container) -> None:
         with contextlib.suppress(OSError):  # what was private stays so
             os.chmod(hidden, stat.S_IMODE(os.fstat(journal.fileno()).st_mode))
         try:
-            count = write_finished(cast(BinaryIO, journal), finished, container)
+            count = write_finished(cast(BinaryIO, journal), finished, container, torn=True)
         except (av.FFmpegError, ValueError):  # no index
             count = 0
         if count == 0:

@@ -31,11 +31,12 @@ _TORN = 512  # bytes that are all zero at the end of a packet only if they never
 
 
 def write_finished(
-    journal: BinaryIO, finished: BinaryIO, container: Container, duration: Fraction | None = None
+    journal: BinaryIO, finished: BinaryIO, container: Container, duration: Fraction | None = None, torn: bool = False
 ) -> int:
     """Copy the packets of a journal's whole fragments to a file, and give how many they are.
 
-    Its frames are shown as long as the journal says, but for the last, if the file is to last `duration` seconds.
+    Its frames are shown as long as the journal says, but for the last, if the file is to last `duration` seconds. One
+    that may be torn, for its writer died, ends in front of the first packet that is not whole.
 
     Raises:
         av.FFmpegError: the journal can't be read: it has no index, or no fragment.
@@ -44,7 +45,7 @@ def write_finished(
     part = _Part(journal, end_of_fragments(journal))
     # FFmpeg decodes the first frame as it opens a file: what it would learn is of no use here.
     skipping: list[Any] = [{"skip_frame": "all"}]  # PyAV's own types say text
-    source = cast(InputContainer, av.open(part, format="mp4", stream_options=skipping))
+    source = cast(InputContainer, av.open(part, format="mp4", stream_options=skipping, buffer_size=1 << 18))
     with source:
         (stream,) = source.streams.video
         ticks = stream.time_base.denominator if stream.time_base else 1
@@ -68,7 +69,7 @@ def write_finished(
                 copied.codec_context.codec_tag = codec.tag
             if duration is None and stream.average_rate:  # evenly timed: Matroska says how long each frame is shown
                 copied.codec_context.framerate = stream.average_rate
-            packets = _from_zero(_whole(source.demux(stream)))
+            packets = _from_zero(_whole(source.demux(stream), torn))
             for packet in packets if duration is None else _ending_at(int(duration * ticks), packets):
                 packet.stream = copied
                 target.mux(packet)
@@ -76,16 +77,14 @@ def write_finished(
     return count
 
 
-def _whole(packets: Iterator[VideoPacket]) -> Iterator[VideoPacket]:
+def _whole(packets: Iterator[VideoPacket], torn: bool) -> Iterator[VideoPacket]:
     """Give the packets in front of the first that can't be read or is torn, or whose time is wrong."""
     before = -_MOST_TICKS
     with contextlib.suppress(av.FFmpegError):
         for packet in packets:
-            of_units = packet.stream.codec_context.codec.canonical_name in ("h264", "hevc")
             if packet.pts is None or packet.dts is None:  # the end
                 continue
-            in_order = before < packet.dts <= packet.pts < _MOST_TICKS
-            if not (in_order and (_units_are_whole(packet) if of_units else any(bytes(packet)[-_TORN:]))):
+            if not before < packet.dts <= packet.pts < _MOST_TICKS or (torn and not _is_whole(packet)):
                 return
             before = packet.dts
             yield packet
@@ -135,6 +134,12 @@ def _reopen(file: BinaryIO, url: str, flags: int, options: object) -> BinaryIO:
     """Open the file again for the muxer, which reads what it shifts to make room for the index in front."""
     assert flags == _AVIO_FLAG_READ
     return io.BytesIO(file.getvalue()) if isinstance(file, io.BytesIO) else open(file.name, "rb")
+
+
+def _is_whole(packet: VideoPacket) -> bool:
+    if packet.stream.codec_context.codec.canonical_name in ("h264", "hevc"):
+        return _units_are_whole(packet)
+    return any(bytes(packet)[-_TORN:])
 
 
 def _units_are_whole(packet: VideoPacket) -> bool:

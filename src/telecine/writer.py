@@ -318,6 +318,7 @@ class _Job:
             raise EncodeError(f"the file can't be finished: {in_words(error, lines)}") from error
         except OSError as error:
             raise self._publication.failure(error) from error
+        self._publication.start_sync()
         info = probe(file)
         check_promises(info, settings, clock.count, clock.duration)
         if clock.variable:
