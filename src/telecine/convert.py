@@ -221,6 +221,20 @@ def to_rgb(frame: VideoFrame, color: Color, location: tuple[float, float] = LEFT
     return rgb
 
 
+def to_float_rgb(
+    frame: VideoFrame, color: Color, location: tuple[float, float] = LEFT_SITED
+) -> npt.NDArray[np.float32]:
+    """Convert a decoded frame to (height, width, 3) float32 RGB by `color`: 0 is black, 1 is white, nothing is clipped.
+
+    It is otherwise as `to_rgb`, but for packed RGB, which goes through FFmpeg to planar of 16 bit first.
+    """
+    if frame.format.is_rgb and _PLANAR.fullmatch(frame.format.name) is None:
+        frame = frame.reformat(format="gbrp16le")
+    rgb = np.empty((frame.height, frame.width, 3), np.float32)
+    _planar_to_rgb(frame, color, location, 1, rgb)
+    return rgb
+
+
 def _planar_to_rgb(
     frame: VideoFrame,
     color: Color,
