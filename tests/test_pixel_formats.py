@@ -1,8 +1,11 @@
-"""Every pixel format of the table against the float64 oracle: each dtype, odd sizes, strides, ranges, alpha."""
+"""Every pixel format of the table against the float64 oracle: each dtype, odd sizes, strides, ranges, alpha; dither."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from av import VideoFrame
@@ -14,7 +17,7 @@ from telecine.frames import Recognizer
 from telecine.pixel_formats import PIXEL_FORMATS
 
 from .pixels import DTYPES, NEAR_TIE, assert_codes_round, codes, components_in, converted, picture
-from .reference import Real, described, over, rgb_of
+from .reference import Real, described, over, planes_of, rgb_of
 
 FORMATS = list(PIXEL_FORMATS)
 WITH_ALPHA = [name for name in FORMATS if PIXEL_FORMATS[name].alpha]
@@ -189,6 +192,70 @@ def test_planes_smaller_than_the_picture_are_refused(name: str) -> None:
     (frame,) = Recognizer("HWC").frames(np.zeros((10, 8, 3), np.uint8))
     with pytest.raises(ValueError, match="smaller than its picture"):
         Conversion(BT709).to_planes(frame, VideoFrame(8, 8, name))
+
+
+# ---- dither --------------------------------------------------------------------------------------------------------
+
+
+def local_mean_error(found: list[npt.NDArray[Any]], real: tuple[Real, ...], side: int = 16) -> float:
+    """The largest difference of the means over squares of `side` samples, in codes."""
+    worst = 0.0
+    for plane, exact in zip(found, real, strict=True):
+        height, width = (length // side * side for length in exact.shape)
+        error = (plane[:height, :width] - exact[:height, :width]).reshape(height // side, side, width // side, side)
+        worst = max(worst, float(np.abs(error.mean(axis=(1, 3))).max()))
+    return worst
+
+
+@pytest.mark.parametrize("name", OF_8_BIT)
+def test_dither_keeps_the_local_means_of_a_slow_gradient(name: str) -> None:
+    """Over 1360 columns, 5 codes of 8 bit: rounded, 16x16 means are up to half a code off, which shows as bands."""
+    ramp = np.linspace(0.4, 0.42, 1360)[None, :, None] + np.linspace(0, 0.002, 256)[:, None, None]
+    gradient = (ramp * [1.0, 0.9, 0.8]).astype(np.float32)
+    real = planes_of(gradient.astype(np.float64), "bt709", name)
+    opaque = real[:3]
+    assert local_mean_error(codes(gradient, name)[:3], opaque) > 0.4
+    assert local_mean_error(codes(gradient, name, dither=True)[:3], opaque) < 0.04
+
+
+@pytest.mark.parametrize("name", OF_8_BIT)
+def test_dither_stays_within_the_two_codes_next_to_the_real_one(name: str) -> None:
+    frame, rgb = picture("float32", 65, 1025)
+    for color in (BT709, FULL_RANGE):
+        found = codes(frame, name, color, dither=True)
+        for plane, real in zip(found, planes_of(rgb, "bt709", name, color.full_range), strict=True):
+            assert np.abs(plane - real).max() < 1.001
+
+
+@pytest.mark.parametrize("name", [name for name in OF_8_BIT if PIXEL_FORMATS[name].rgb])
+def test_dither_leaves_codes_that_are_exact_alone(name: str) -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (65, 600, 4 if name in WITH_ALPHA else 3), np.uint8)
+    assert np.array_equal(np.stack(codes(frame, name, dither=True), axis=2), frame)
+
+
+def test_dither_of_black_and_white_and_pure_colours_is_their_codes_in_luma_and_chroma() -> None:
+    frame = np.zeros((128, 128, 3), np.float32)
+    frame[64:] = 1
+    y, cb, cr = codes(frame, "yuv420p", dither=True)
+    assert (set(y[:64].ravel()), set(y[64:].ravel())) == ({16}, {235})
+    assert set(cb.ravel()) == set(cr.ravel()) == {128}
+
+
+def test_dither_has_no_low_frequencies() -> None:
+    """Blue noise: a flat half becomes half ones with next to no power at low frequencies; white noise is even."""
+    flat = np.full((64, 64, 3), 100.5 / 255, np.float64)
+    pattern = codes(flat, "gbrp", dither=True)[0] - 100.0
+    assert pattern.sum() == 64 * 64 / 2
+    power = np.abs(np.fft.fft2(pattern - 0.5)) ** 2
+    distance = np.hypot(np.fft.fftfreq(64)[:, None], np.fft.fftfreq(64)[None, :])
+    low, rest = power[distance < 0.125].mean(), power[distance >= 0.125].mean()
+    assert low < 0.03 * rest
+
+
+@pytest.mark.parametrize("name", ["yuv420p10le", "gbrp16le"])
+def test_dither_beyond_8_bit_is_an_error(name: str) -> None:
+    with pytest.raises(OptionError, match=f"dither is for 8 bit and {name} has"):
+        codes(np.zeros((4, 4, 3), np.uint8), name, dither=True)
 
 
 # ---- back to RGB ---------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ import numpy.typing as npt
 from av import VideoFrame
 from PIL import ImageColor
 
-from . import _convert
+from . import _convert, dither
 from .color import Color
 from .errors import FrameError, OptionError
 from .frames import SAMPLES, Frame
@@ -86,6 +86,7 @@ class Conversion:
     color: Color
     value_range: ValueRange = "auto"
     background: Background = BLACK
+    dither: bool = False  # of 8-bit codes, by blue noise that stands still: else they are rounded
 
     def to_planes(self, frame: Frame, planes: VideoFrame) -> bool:
         """Convert a frame into the memory of a frame of any format in `PIXEL_FORMATS`.
@@ -98,19 +99,19 @@ class Conversion:
 
         Raises:
             FrameError: a value is NaN, infinite or out of the range.
-            OptionError: the format is not in the table.
+            OptionError: the format is not in the table, or has more than 8 bit and is to be dithered.
         """
         low, high = self.stored_range(frame)
-        pixel_format = _pixel_format(planes.format.name)
+        pixel_format = _pixel_format(planes.format.name, self.dither)
         memory = planes.planes
         deviation, alpha = _convert.to_planes(
             frame.pixels,
             SAMPLES["uint8" if frame.dtype == "bool" else frame.dtype],
-            _matrix(self.color, pixel_format, low, high, self.background),
+            _matrix(self.color, pixel_format, low, high, self.background, self.dither),
             _memory_format(pixel_format),
             memory,
             [plane.line_size for plane in memory],
-            None,
+            dither.thresholds() if self.dither else None,
         )
         tolerated = (high - low) / 2 + TOLERANCE if self.value_range == "auto" else math.inf
         if not (deviation <= tolerated and math.isfinite(deviation)):
@@ -134,10 +135,12 @@ class Conversion:
         return 0.0, full_scale
 
 
-def _pixel_format(name: str) -> PixelFormat:
+def _pixel_format(name: str, dithered: bool) -> PixelFormat:
     pixel_format = PIXEL_FORMATS.get(name)
     if pixel_format is None:
         raise OptionError(f"pixel format {name!r} can't be converted to: use one of {', '.join(PIXEL_FORMATS)}")
+    if dithered and pixel_format.depth != 8:
+        raise OptionError(f"dither is for 8 bit and {name} has {pixel_format.depth}: leave it out, or use 8 bit")
     return pixel_format
 
 
@@ -150,9 +153,9 @@ def _memory_format(pixel_format: PixelFormat) -> _convert.Format:
 
 @functools.lru_cache(maxsize=64)
 def _matrix(
-    color: Color, pixel_format: PixelFormat, low: float, high: float, background: Background
+    color: Color, pixel_format: PixelFormat, low: float, high: float, background: Background, dithered: bool
 ) -> _convert.Matrix:
-    half = 0.5  # the kernel truncates
+    half = 0.0 if dithered else 0.5  # the kernel truncates, and adds a threshold when it dithers
     peak = 2**pixel_format.depth - 1
     rows = []
     for scale, weights, offset in _components(color, pixel_format):
