@@ -1,8 +1,8 @@
 """Conversion speed on one thread, as ratios in one run: to a memcpy of the same frame, and to swscale.
 
 float32 CHW against `memcpy` of the same bytes: at most 1.2. uint8 HWC against swscale's BILINEAR rgb24 → yuv420p with
-the copy into its frame: at most 0.5. The contestants take turns over frames that don't fit the cache, and each one's
-figure is its fastest turn: what is left when the rest of the machine is quiet.
+the copy into its frame: at most 0.5. The other pixel formats have no bar. The contestants take turns over frames that
+don't fit the cache, and each one's figure is its fastest turn: what is left when the rest of the machine is quiet.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from .report import Bar, Report, Table, alone
 WIDTH, HEIGHT, TURNS, FRAMES = 1360, 768, 60, 8
 MEMCPY, FLOATS, SWSCALE, BYTES = "memcpy float32 CHW", "telecine float32 CHW", "swscale uint8 HWC", "telecine uint8 HWC"
 BARS = ((FLOATS, MEMCPY, 1.2), (BYTES, SWSCALE, 0.5))
+OTHER_FORMATS = ("yuv420p10le", "yuv422p10le", "yuv444p", "yuv444p12le", "gbrp", "gbrp16le", "rgb24")
 
 
 def run() -> Report:
@@ -49,6 +50,8 @@ def measured(turns: int) -> dict[str, float]:
         FLOATS: converter("CHW", floats),
         SWSCALE: lambda: swscale(bytes_),
         BYTES: converter("HWC", bytes_),
+        **{f"{FLOATS} {name}": converter("CHW", floats, name) for name in OTHER_FORMATS},
+        f"{FLOATS} dithered": converter("CHW", floats, dither=True),
     }
     return {name: min(taken) / FRAMES for name, taken in in_turns(contestants, turns).items()}
 
@@ -67,10 +70,12 @@ def swscale(frames: Sequence[npt.NDArray[np.uint8]]) -> None:
         reformatter.reformat(rgb, format="yuv420p", interpolation="BILINEAR", threads=1)
 
 
-def converter(layout: str, frames: Sequence[npt.NDArray[Any]]) -> Callable[[], None]:
+def converter(
+    layout: str, frames: Sequence[npt.NDArray[Any]], pixel_format: str = "yuv420p", dither: bool = False
+) -> Callable[[], None]:
     """What `VideoWriter.write` does to each frame before it is queued."""
-    conversion, recognizer = Conversion(BT709), Recognizer(layout)
-    planes = VideoFrame(WIDTH, HEIGHT, "yuv420p")
+    conversion, recognizer = Conversion(BT709, dither=dither), Recognizer(layout)
+    planes = VideoFrame(WIDTH, HEIGHT, pixel_format)
 
     def convert() -> None:
         for frame in recognizer.frames(frames):

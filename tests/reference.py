@@ -12,30 +12,50 @@ Real = npt.NDArray[np.float64]
 
 # BT.601-7 §2.5.1 and BT.709-6 §3.2: luma's weights of red, green and blue.
 WEIGHTS = {"bt601": (0.299, 0.587, 0.114), "bt709": (0.2126, 0.7152, 0.0722)}
+WIDE_WEIGHTS = {"bt2020": (0.2627, 0.6780, 0.0593)}  # BT.2020-2 table 4
 
 
-def planes_of(rgb: Real, matrix: str) -> tuple[Real, Real, Real]:
-    """The real-valued codes of an (H, W, 3) picture in [0, 1]: Y' and the halved Cb and Cr, limited range, sited left.
+def planes_of(rgb: Real, matrix: str, name: str = "yuv420p", full_range: bool = False) -> tuple[Real, ...]:
+    """The real-valued codes of an (H, W, 3 or 4) picture in [0, 1] in a pixel format of FFmpeg's.
 
-    An odd side is made even by repeating the last line first.
+    They are Y', Cb and Cr, or R, G and B, and then alpha where the format has it: opaque where the picture has none.
+    Sides that halved chroma can't hold are made even by repeating the last line first.
     """
-    height, width, _ = rgb.shape
-    rgb = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    red, green, blue = np.moveaxis(rgb, 2, 0)
-    kr, kg, kb = WEIGHTS[matrix]
+    depth, (wide, high), is_rgb, has_alpha = described(name)
+    height, width, channels = rgb.shape
+    rgb = np.pad(rgb, ((0, height % 2 * high), (0, width % 2 * wide), (0, 0)), mode="edge")
+    peak = 2**depth - 1
+    alpha = (peak * (rgb[:, :, 3] if channels == 4 else np.ones(rgb.shape[:2])),) if has_alpha else ()
+    red, green, blue = np.moveaxis(rgb[:, :, :3], 2, 0)
+    if is_rgb:
+        return peak * red, peak * green, peak * blue, *alpha
+    kr, kg, kb = (WEIGHTS | WIDE_WEIGHTS)[matrix]
     y = kr * red + kg * green + kb * blue
-    cb = (blue - y) / (2 * (1 - kb))
-    cr = (red - y) / (2 * (1 - kr))
-    return 16 + 219 * y, 128 + 224 * halved(cb), 128 + 224 * halved(cr)
+    cb, cr = (subsampled(chroma, wide, high) for chroma in ((blue - y) / (2 * (1 - kb)), (red - y) / (2 * (1 - kr))))
+    neutral = 2 ** (depth - 1)
+    if full_range:  # H.273 equations 22 to 26, which clip chroma to the highest code
+        return peak * y, np.minimum(neutral + peak * cb, peak), np.minimum(neutral + peak * cr, peak), *alpha
+    step = 2 ** (depth - 8)
+    return step * (16 + 219 * y), neutral + step * 224 * cb, neutral + step * 224 * cr, *alpha
 
 
-def halved(chroma: Real) -> Real:
+def described(name: str) -> tuple[int, tuple[int, int], bool, bool]:
+    """What FFmpeg says of a pixel format: its depth, whether chroma is halved in width and height, RGB, alpha."""
+    described = av.VideoFormat(name, 2, 2)
+    second = described.components[1]
+    halved = (int(second.width == 1), int(second.height == 1))
+    return second.bits, halved, described.is_rgb, any(each.is_alpha for each in described.components)
+
+
+def subsampled(chroma: Real, wide: int, high: int) -> Real:
     """The mean of two rows, then 1-2-1 about every even column (H.264 Annex E, chroma_sample_loc_type 0)."""
-    rows = (chroma[0::2] + chroma[1::2]) / 2
-    left = np.concatenate((rows[:, :1], rows[:, :-1]), axis=1)
-    right = np.concatenate((rows[:, 1:], rows[:, -1:]), axis=1)
-    filtered: Real = (left + 2 * rows + right)[:, ::2] / 4
-    return filtered
+    if high:
+        chroma = (chroma[0::2] + chroma[1::2]) / 2
+    if wide:
+        left = np.concatenate((chroma[:, :1], chroma[:, :-1]), axis=1)
+        right = np.concatenate((chroma[:, 1:], chroma[:, -1:]), axis=1)
+        chroma = (left + 2 * chroma + right)[:, ::2] / 4
+    return chroma
 
 
 def codes_of(rgb: npt.NDArray[Any]) -> Real:

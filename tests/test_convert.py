@@ -6,63 +6,25 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from av import VideoFrame
 from PIL import Image
 
-from telecine import FrameError, _convert
-from telecine.color import BT601, BT709, Color
+from telecine import FrameError, _convert, convert
+from telecine.color import BT601, BT709
 from telecine.convert import Conversion, to_rgb
 from telecine.frames import Recognizer
+from telecine.pixel_formats import PIXEL_FORMATS
 
-from .reference import Real, over, planes_of, rgb_of
+from .pixels import DTYPES, NEAR_TIE, assert_codes_round, codes, components_in, picture
+from .reference import over, rgb_of
 
 MATRICES = {"bt601": BT601, "bt709": BT709}
-DTYPES = ["uint8", "uint16", "float16", "bfloat16", "float32", "float64"]
 # Below, at and above the kernel's tile of 512 columns, odd and even, down to one pixel.
 SIZES = [(1, 1), (2, 2), (1, 7), (7, 1), (3, 5), (16, 16), (33, 31), (512, 4), (513, 3), (1025, 5)]
-NEAR_TIE = 0.501  # half a code value, and what float32 arithmetic may add
-
-
-def picture(dtype: str, height: int, width: int, channels: int = 3, seed: int = 0) -> tuple[Any, Real]:
-    """A random frame of a dtype, and its values in [0, 1]."""
-    values = np.random.default_rng(seed).random((height, width, channels))
-    values[0, 0], values[-1, -1] = 0, 1
-    if dtype in ("uint8", "uint16"):
-        full = np.iinfo(dtype).max
-        stored = np.round(values * full).astype(dtype)
-        return stored, stored / full
-    if dtype == "bfloat16":
-        tensor = torch.tensor(values).to(torch.bfloat16)
-        return tensor, tensor.double().numpy()
-    stored = values.astype(dtype)
-    return stored, stored.astype(np.float64)
-
-
-def codes(frame: Any, color: Color = BT709, layout: str = "HWC", **how: Any) -> list[npt.NDArray[Any]]:
-    """The planes that telecine makes of one frame."""
-    (recognized,) = Recognizer(layout).frames(frame)
-    width, height = recognized.size
-    planes = VideoFrame(width + width % 2, height + height % 2, "yuv420p")
-    Conversion(color, **how).to_planes(recognized, planes)
-    return planes_in(planes)
-
-
-def planes_in(frame: VideoFrame, dtype: str = "uint8") -> list[npt.NDArray[Any]]:
-    planes: list[Any] = list(frame.planes)  # buffers, which PyAV's types don't say
-    rows = [np.frombuffer(plane, dtype).reshape(plane.height, -1) for plane in planes]
-    return [row[:, : plane.width].copy() for row, plane in zip(rows, planes, strict=True)]
-
-
-def assert_codes_round(found: list[npt.NDArray[Any]], rgb: Real, matrix: str = "bt709") -> None:
-    for name, plane, real in zip(("Y", "Cb", "Cr"), found, planes_of(rgb, matrix), strict=True):
-        assert plane.shape == real.shape
-        assert np.abs(plane - real).max() <= NEAR_TIE, name
 
 
 @pytest.mark.parametrize("matrix", MATRICES)
@@ -70,7 +32,7 @@ def assert_codes_round(found: list[npt.NDArray[Any]], rgb: Real, matrix: str = "
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_code_values_are_the_rounded_real_ones(dtype: str, width: int, height: int, matrix: str) -> None:
     frame, rgb = picture(dtype, height, width)
-    assert_codes_round(codes(frame, MATRICES[matrix]), rgb, matrix)
+    assert_codes_round(codes(frame, color=MATRICES[matrix]), rgb, matrix)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -186,14 +148,13 @@ def test_every_code_of_a_gray_ramp_is_exact() -> None:
 
 
 def test_planes_smaller_than_the_picture_are_refused() -> None:
-    y, cb, cr = VideoFrame(8, 8, "yuv420p").planes
-    matrix = _convert.Matrix((0, 0, 0, 0), (0, 0, 0, 0), (0, 0, 0, 0), 0, 1, (0, 0, 0))
-    pixels = np.zeros((10, 8, 3), np.uint8)
+    (frame,) = Recognizer("HWC").frames(np.zeros((10, 8, 3), np.uint8))
     with pytest.raises(ValueError, match="smaller than its picture"):
-        _convert.to_planes(pixels, _convert.Sample.uint8, matrix, y, cb, cr, y.line_size, cb.line_size)
-    y, cb, cr = VideoFrame(8, 10, "yuv420p").planes
+        Conversion(BT709).to_planes(frame, VideoFrame(8, 8, "yuv420p"))
+    planes, yuv420p = VideoFrame(8, 10, "yuv420p").planes, PIXEL_FORMATS["yuv420p"]
+    matrix, laid_out = convert._matrix(BT709, yuv420p, 0, 255, convert.BLACK, False), convert._memory_format(yuv420p)
     with pytest.raises(ValueError, match="smaller than its picture"):  # the last row begins at 2**64, which wraps to 0
-        _convert.to_planes(pixels, _convert.Sample.uint8, matrix, y, cb, cr, y.line_size, 2**62)
+        _convert.to_planes(frame.pixels, _convert.Sample.uint8, matrix, laid_out, planes, [8, 2**62, 2**62], None)
 
 
 # ---- images --------------------------------------------------------------------------------------------------------
@@ -243,17 +204,17 @@ def test_planes_become_the_rounded_rgb(width: int, height: int, matrix: str) -> 
     frame = VideoFrame(width, height, "yuv420p")
     for plane in frame.planes:
         plane.update(np.random.default_rng(6).integers(0, 256, plane.buffer_size, np.uint8).tobytes())
-    found, (y, cb, cr) = to_rgb(frame, MATRICES[matrix]), planes_in(frame)
+    found, (y, cb, cr) = to_rgb(frame, MATRICES[matrix]), components_in(frame)
     assert found.shape == (height, width, 3)
-    assert np.abs(found - rgb_of(y, cb, cr, matrix)).max() <= NEAR_TIE
+    assert np.abs(found - rgb_of(y, cb, cr, matrix)).max() <= NEAR_TIE[8]
 
 
 def test_ten_bit_planes_become_the_rounded_rgb() -> None:
     frame = VideoFrame(34, 20, "yuv420p10le")
     for plane in frame.planes:
         plane.update(np.random.default_rng(7).integers(0, 1024, plane.buffer_size // 2, np.uint16).tobytes())
-    y, cb, cr = planes_in(frame, "uint16")
-    assert np.abs(to_rgb(frame, BT709) - rgb_of(y, cb, cr, "bt709", depth=10)).max() <= NEAR_TIE
+    y, cb, cr = components_in(frame)
+    assert np.abs(to_rgb(frame, BT709) - rgb_of(y, cb, cr, "bt709", depth=10)).max() <= NEAR_TIE[8]
 
 
 # ---- instruction sets ----------------------------------------------------------------------------------------------
@@ -261,7 +222,7 @@ def test_ten_bit_planes_become_the_rounded_rgb() -> None:
 
 @pytest.mark.parametrize("isa", ["baseline", "avx2", "avx512"])
 def test_every_instruction_set_gives_the_rounded_codes(isa: str) -> None:
-    """This module again, with the kernels of an instruction set that the environment asks for."""
+    """The modules of conversion again, with the kernels of an instruction set that the environment asks for."""
     name = "TELECINE_ISA"
     if name in os.environ:
         pytest.skip("this is the inner run")
@@ -271,6 +232,7 @@ def test_every_instruction_set_gives_the_rounded_codes(isa: str) -> None:
     if "does not run on this processor" in found.stderr:
         pytest.skip(f"this processor has no {isa}")
     assert found.stdout.strip() == isa
-    module = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", __file__]
-    inner = subprocess.run(module, env=environment, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    modules = [__file__, str(Path(__file__).with_name("test_pixel_formats.py"))]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *modules]
+    inner = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=Path(__file__).parents[1])
     assert inner.returncode == 0, inner.stdout[-2000:]

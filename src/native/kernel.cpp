@@ -1,8 +1,9 @@
-// Pixels to the planes of a 4:2:0 frame, and back, exactly rounded: the loops.
+// Pixels to the planes of a frame, and back, exactly rounded: the loops.
 //
-// A frame goes through in pairs of rows and in tiles that stay in the first-level cache, so every pixel is read from
-// memory once. A tile is loaded as float rows R, G, B, whatever it was stored as; planar float32 is read in place.
-// Float32 carries 24 bits: the error of the few operations below is under 1e-4 of a code value.
+// A frame goes through in tiles that stay in the first-level cache, of one row, or of a pair where chroma is halved in
+// height, so every pixel is read from memory once. A tile is loaded as float rows R, G, B, whatever it was stored as;
+// planar float32 is read in place. All formats are three sums of R, G and B with other weights: Y', Cb and Cr, or R, G
+// and B themselves. Float32 carries 24 bits: the error of the few operations below is under 1e-4 of an 8-bit code.
 //
 // The loops are written for the compiler's vectoriser: no branches, no calls, one job each. Contraction to fused
 // multiply-add is off (see CMakeLists.txt), so every instruction set gives the same bytes.
@@ -19,7 +20,8 @@ namespace telecine {
 namespace TELECINE_ISA {
 namespace {
 
-constexpr int tile_width = 512;   // 6 rows of float32 in 12 KiB; even, so that no chroma sample spans a third tile
+constexpr int tile_width = 512;  // 6 rows of float32 in 12 KiB; even, so that no chroma sample spans a third tile
+static_assert(tile_width == threshold_columns, "thresholds are of a tile");
 constexpr int block_width = 128;  // columns between two rounds of prefetching
 
 template <class To, class From>
@@ -142,21 +144,26 @@ void load_channels(const Pixels &pixels, const char *from, int n, Tile &tile) {
     }
 }
 
-// Straight alpha over the background. Gives the smallest alpha met, or `smallest`.
-float composite(const Matrix &matrix, int n, Tile &tile, float smallest) {
-    const float low = matrix.low, high = matrix.high, scale = 1.0f / (high - low);
+// Stored alpha to [0, 1].
+void normalize_alpha(const Matrix &matrix, int n, Tile &tile) {
+    const float low = matrix.low, scale = 1.0f / (matrix.high - low);
     float *__restrict alpha = tile.channel[3];
     for (int x = 0; x < n; ++x) {
         float a = (alpha[x] - low) * scale;
         a = a > 0.0f ? a : 0.0f;
         alpha[x] = a < 1.0f ? a : 1.0f;
     }
+}
+
+// Straight alpha over the background. Gives the smallest alpha met, or `smallest`.
+float composite(const Matrix &matrix, int n, Tile &tile, float smallest) {
+    const float low = matrix.low, high = matrix.high;
+    const float *__restrict alpha = tile.channel[3];
     auto bits = bit_cast<std::int32_t>(smallest);  // ordered as the floats are, for none is negative
     for (int x = 0; x < n; ++x) {
         const auto b = bit_cast<std::int32_t>(alpha[x]);
         bits = bits < b ? bits : b;
     }
-    smallest = bit_cast<float>(bits);
     for (int c = 0; c < 3; ++c) {
         float *__restrict v = tile.channel[c];
         const float ground = matrix.background[c];
@@ -166,7 +173,7 @@ float composite(const Matrix &matrix, int n, Tile &tile, float smallest) {
             v[x] = ground + alpha[x] * (value - ground);
         }
     }
-    return smallest;
+    return bit_cast<float>(bits);
 }
 
 // The largest |value - middle|, as the bits of a float: an integer maximum keeps NaN and infinity, and vectorises.
@@ -207,43 +214,116 @@ struct Integer {
     float above_low(float value) { return value; }
 };
 
-// The 0.5 that makes truncation round is in the matrix's offsets. Of unchecked values the code may be out of an int's
-// range: C++ then leaves the result undefined, which every processor gives as some number, and it is written over.
-__attribute__((no_sanitize("float-cast-overflow"))) inline std::uint8_t truncated(float code) {
-    return static_cast<std::uint8_t>(static_cast<int>(code));
-}
+// ---- float rows to codes -------------------------------------------------------------------------------------------
 
-// Two rows of a tile: their luma, and the sums of their Cb and Cr, which the horizontal filter then takes.
-template <class Limit>
-__attribute__((noinline))  // inlined, the pointers lose their __restrict and the loop its vectors
-Limit luma_and_chroma_sums(const Row &top, const Row &bottom, const Matrix &m, int n, Limit limit,
-                           std::uint8_t *__restrict y_top, std::uint8_t *__restrict y_bottom, float *__restrict cb,
-                           float *__restrict cr) {
-    const float yr = m.y[0], yg = m.y[1], yb = m.y[2], y0 = m.y[3];
-    const float br = m.cb[0], bg = m.cb[1], bb = m.cb[2];
-    const float rr = m.cr[0], rg = m.cr[1], rb = m.cr[2];
+// Of unchecked values a code may be out of an int's range: C++ then leaves the result undefined, which every processor
+// gives as some number, and it is written over.
+#define TELECINE_ANY_FLOAT __attribute__((no_sanitize("float-cast-overflow")))
+
+// The 0.5 that makes truncation round is in the matrix's offsets.
+template <class Stored>
+struct Rounded {
+    using Code = Stored;
+    static Rounded in_row(const Planes &, int) { return {}; }
+    Rounded from_column(int) const { return *this; }
+    TELECINE_ANY_FLOAT Code code(float value, int) const { return static_cast<Code>(static_cast<int>(value)); }
+};
+
+struct Dithered {
+    using Code = std::uint8_t;
+    const float *threshold;
+    static Dithered in_row(const Planes &out, int y) {
+        return {out.thresholds + y % threshold_rows * threshold_columns};
+    }
+    Dithered from_column(int x) const { return {threshold + x}; }
+    TELECINE_ANY_FLOAT Code code(float value, int x) const {
+        value += threshold[x];
+        return static_cast<Code>(static_cast<int>(value < 255.0f ? value : 255.0f));
+    }
+};
+
+// Inlined, a loop's pointers lose their __restrict and the loop its vectors.
+#define TELECINE_LOOP __attribute__((noinline))
+
+// One or two rows of a tile: their first component, and the other two, summed over the rows, as float.
+template <int rows, class Limit, class Rounding>
+TELECINE_LOOP Limit components(const Row &top, const Row &bottom, const Matrix &m, int n, Limit limit,
+                               Rounding round_top, Rounding round_bottom, typename Rounding::Code *__restrict first_top,
+                               typename Rounding::Code *__restrict first_bottom, float *__restrict second,
+                               float *__restrict third) {
+    const float yr = m.component[0][0], yg = m.component[0][1], yb = m.component[0][2], y0 = m.component[0][3];
+    const float br = m.component[1][0], bg = m.component[1][1], bb = m.component[1][2];
+    const float rr = m.component[2][0], rg = m.component[2][1], rb = m.component[2][2];
     for (int x = 0; x < n; ++x) {
         const std::ptrdiff_t at = x * static_cast<std::ptrdiff_t>(sizeof(float));
-        const float r0 = limit.above_low(stored_at<float>(top.r + at));
-        const float g0 = limit.above_low(stored_at<float>(top.g + at));
-        const float b0 = limit.above_low(stored_at<float>(top.b + at));
-        const float r1 = limit.above_low(stored_at<float>(bottom.r + at));
-        const float g1 = limit.above_low(stored_at<float>(bottom.g + at));
-        const float b1 = limit.above_low(stored_at<float>(bottom.b + at));
-        y_top[x] = truncated(yr * r0 + yg * g0 + yb * b0 + y0);
-        y_bottom[x] = truncated(yr * r1 + yg * g1 + yb * b1 + y0);
-        const float r = r0 + r1, g = g0 + g1, b = b0 + b1;
-        cb[x] = br * r + bg * g + bb * b;
-        cr[x] = rr * r + rg * g + rb * b;
+        float r = limit.above_low(stored_at<float>(top.r + at));
+        float g = limit.above_low(stored_at<float>(top.g + at));
+        float b = limit.above_low(stored_at<float>(top.b + at));
+        first_top[x] = round_top.code(yr * r + yg * g + yb * b + y0, x);
+        if (rows == 2) {
+            const float r1 = limit.above_low(stored_at<float>(bottom.r + at));
+            const float g1 = limit.above_low(stored_at<float>(bottom.g + at));
+            const float b1 = limit.above_low(stored_at<float>(bottom.b + at));
+            first_bottom[x] = round_bottom.code(yr * r1 + yg * g1 + yb * b1 + y0, x);
+            r += r1, g += g1, b += b1;
+        }
+        second[x] = br * r + bg * g + bb * b;
+        third[x] = rr * r + rg * g + rb * b;
     }
     return limit;
 }
 
-// 1-2-1 about every even column, chroma sited left (ITU-T H.264 E.2.1, chroma_sample_loc_type 0). sums[-1] is the
-// column before the tile. The sums are of two rows, so an eighth of the filter's is the mean.
-void chroma_row(const float *__restrict sums, int n, float offset, std::uint8_t *__restrict out) {
+template <class Rounding>
+TELECINE_LOOP void whole_row(const float *__restrict values, int n, float scale, float offset, Rounding rounding,
+                             typename Rounding::Code *__restrict out) {
+    for (int x = 0; x < n; ++x) out[x] = rounding.code(values[x] * scale + offset, x);
+}
+
+// 1-2-1 about every even column, chroma sited left (ITU-T H.264 E.2.1, chroma_sample_loc_type 0). values[-1] is the
+// column before the tile.
+template <int rows, class Rounding>
+TELECINE_LOOP void halved_row(const float *__restrict values, int n, float offset, Rounding rounding,
+                              typename Rounding::Code *__restrict out) {
     for (int i = 0; i < n; ++i)
-        out[i] = truncated((sums[2 * i - 1] + 2.0f * sums[2 * i] + sums[2 * i + 1]) * 0.125f + offset);
+        out[i] =
+            rounding.code((values[2 * i - 1] + 2.0f * values[2 * i] + values[2 * i + 1]) * (0.25f / rows) + offset, i);
+}
+
+template <class Code, int components>
+TELECINE_LOOP void interleave(const Code (&rows)[4][tile_width], int n, Code *__restrict out) {
+    for (int x = 0; x < n; ++x)
+        for (int c = 0; c < components; ++c) out[components * x + c] = rows[c][x];
+}
+
+// ---- a frame -------------------------------------------------------------------------------------------------------
+
+// A frame's pixels, and what to do with them.
+struct Source {
+    const Pixels &pixels;
+    const Matrix &matrix;
+    bool keeps_alpha;  // in a plane of its own: nothing is composited
+    bool integer;
+    bool in_place;  // float32 rows, read where they are
+    void (*load)(const Pixels &pixels, const char *from, int n, Tile &tile);
+};
+
+template <class Type>
+Source source_of(const Pixels &pixels, const Matrix &matrix, bool keeps_alpha) {
+    constexpr bool is_float = sizeof(typename Type::Stored) == sizeof(float);
+    const bool in_place =
+        is_float && pixels.channels != 4 && pixels.column_stride == static_cast<std::ptrdiff_t>(sizeof(float));
+    return {pixels, matrix, keeps_alpha, Type::integer, in_place, load_channels<Type>};
+}
+
+Source source_of(const Pixels &pixels, const Matrix &matrix, bool keeps_alpha) {
+    switch (pixels.sample) {
+        case Sample::uint8: return source_of<Uint8>(pixels, matrix, keeps_alpha);
+        case Sample::uint16: return source_of<Uint16>(pixels, matrix, keeps_alpha);
+        case Sample::float16: return source_of<Float16>(pixels, matrix, keeps_alpha);
+        case Sample::bfloat16: return source_of<Bfloat16>(pixels, matrix, keeps_alpha);
+        case Sample::float32: return source_of<Float32>(pixels, matrix, keeps_alpha);
+        default: return source_of<Float64>(pixels, matrix, keeps_alpha);
+    }
 }
 
 // What a frame's loops carry from tile to tile.
@@ -252,32 +332,32 @@ struct State {
     struct {
         alignas(64) float before[16];  // the last one is the column before the tile
         float row[tile_width + 16];
-    } sums[2];
+    } chroma[2];
     std::int32_t deviation;
     float alpha;
 };
 
-template <class Type>
-bool in_place(const Pixels &pixels) {
-    constexpr bool is_float = sizeof(typename Type::Stored) == sizeof(float);
-    return is_float && pixels.channels != 4 && pixels.column_stride == static_cast<std::ptrdiff_t>(sizeof(float));
+// The alpha of a loaded tile, kept or used up.
+TELECINE_LOOP void take_alpha(const Source &source, int n, Tile &tile, State &state) {
+    // Looked at before clamping and compositing, which would hide what is out of range or not a number.
+    if (!source.integer)
+        for (int c = source.keeps_alpha ? 3 : 0; c < 4; ++c)
+            state.deviation =
+                largest_deviation(reinterpret_cast<const char *>(tile.channel[c]), n, source.matrix, state.deviation);
+    normalize_alpha(source.matrix, n, tile);
+    if (!source.keeps_alpha) state.alpha = composite(source.matrix, n, tile, state.alpha);
 }
 
-template <class Type>
-Row load_row(const Pixels &pixels, const Matrix &matrix, int x, int y, int n, Tile &tile, State &state) {
+inline Row load_row(const Source &source, int x, int y, int n, Tile &tile, State &state) {
+    const Pixels &pixels = source.pixels;
     const char *from = pixels.data + y * pixels.row_stride + x * pixels.column_stride;
-    if (in_place<Type>(pixels)) {
+    if (source.in_place) {
         const std::ptrdiff_t next = pixels.channels == 1 ? 0 : pixels.channel_stride;
         return {from, from + next, from + 2 * next};
     }
-    load_channels<Type>(pixels, from, n, tile);
+    source.load(pixels, from, n, tile);
+    if (pixels.channels == 4) take_alpha(source, n, tile, state);
     const auto at = [&](int c) { return reinterpret_cast<const char *>(tile.channel[c]); };
-    if (pixels.channels == 4) {
-        // Looked at before compositing, which would hide what is out of range or not a number.
-        if (!Type::integer)
-            for (int c = 0; c < 4; ++c) state.deviation = largest_deviation(at(c), n, matrix, state.deviation);
-        state.alpha = composite(matrix, n, tile, state.alpha);
-    }
     return pixels.channels == 1 ? Row{at(0), at(0), at(0)} : Row{at(0), at(1), at(2)};
 }
 
@@ -286,13 +366,16 @@ Row from_column(const Row &row, int x) {
     return {row.r + at, row.g + at, row.b + at};
 }
 
-// `ahead` is the way from these rows to those of the next pair, in bytes, where they are read in place; else 0.
-template <class Type>
-void tile_to_planes(const Row &top, const Row &bottom, const Matrix &matrix, int n, std::ptrdiff_t ahead,
-                    std::uint8_t *y_top, std::uint8_t *y_bottom, State &state) {
-    float *const cb = state.sums[0].row, *const cr = state.sums[1].row;
-    if (Type::integer) {
-        luma_and_chroma_sums(top, bottom, matrix, n, Integer{}, y_top, y_bottom, cb, cr);
+// `ahead` is the way from these rows to the next ones, in bytes, where they are read in place; else 0.
+template <int rows, class Rounding, class Code = typename Rounding::Code>
+void tile_components(const Source &source, const Row &top, const Row &bottom, int n, std::ptrdiff_t ahead,
+                     const Rounding (&rounding)[rows], Code *first_top, Code *first_bottom, State &state) {
+    const Matrix &matrix = source.matrix;
+    float *const second = state.chroma[0].row, *const third = state.chroma[1].row;
+    const Rounding &round_bottom = rounding[rows - 1];
+    if (source.integer) {
+        components<rows>(top, bottom, matrix, n, Integer{}, rounding[0], round_bottom, first_top, first_bottom, second,
+                         third);
         return;
     }
     const float span = matrix.high - matrix.low;
@@ -302,52 +385,82 @@ void tile_to_planes(const Row &top, const Row &bottom, const Matrix &matrix, int
         const int count = n - x < block ? n - x : block;
         const Row t = from_column(top, x), b = from_column(bottom, x);
         // Six streams are more than processors prefetch by themselves: a frame that is not in the cache takes half the
-        // time when these columns of the next pair are asked for now, a few lines at a time.
+        // time when these columns of the next rows are asked for now, a few lines at a time.
         if (ahead != 0)
             for (const char *samples : {t.r, t.g, t.b, b.r, b.g, b.b})
                 for (int i = 0; i < count; i += 16) __builtin_prefetch(samples + ahead + i * sizeof(float));
-        seen = luma_and_chroma_sums(t, b, matrix, count, seen, y_top + x, y_bottom + x, cb + x, cr + x);
+        seen = components<rows>(t, b, matrix, count, seen, rounding[0].from_column(x), round_bottom.from_column(x),
+                                first_top + x, first_bottom + x, second + x, third + x);
     }
     if (seen.largest <= bit_cast<std::uint32_t>(span)) return;
     // Something is out of range: this tile again, clamped, while it is in the cache.
-    luma_and_chroma_sums(top, bottom, matrix, n, Clamped{matrix.low, span}, y_top, y_bottom, cb, cr);
+    components<rows>(top, bottom, matrix, n, Clamped{matrix.low, span}, rounding[0], round_bottom, first_top,
+                     first_bottom, second, third);
     for (const char *samples : {top.r, top.g, top.b, bottom.r, bottom.g, bottom.b})
         state.deviation = largest_deviation(samples, n, matrix, state.deviation);
 }
 
-// The tiles of one pair of rows. Below an odd height the bottom row is the top row again.
-template <class Type>
-void row_pair(const Pixels &pixels, const Matrix &matrix, int y, const Planes &out, State &state) {
-    const int width = pixels.width, below = y + 1 < pixels.height ? y + 1 : y;
-    std::uint8_t *const y_top = out.y + y * out.y_stride, *const y_bottom = y_top + out.y_stride;
-    std::uint8_t *const chroma[2] = {out.cb + y / 2 * out.c_stride, out.cr + y / 2 * out.c_stride};
-    const float offsets[2] = {matrix.cb[3], matrix.cr[3]};
-    const std::ptrdiff_t ahead = in_place<Type>(pixels) && y + 3 < pixels.height ? 2 * pixels.row_stride : 0;
+// The tiles of one row, or of a pair that shares its chroma. Below an odd height the bottom row is the top row again.
+template <int rows, class Rounding>
+void row_group(const Source &source, int y, const Planes &out, State &state) {
+    using Code = typename Rounding::Code;
+    const Pixels &pixels = source.pixels;
+    const Matrix &matrix = source.matrix;
+    const int width = pixels.width, below = y + rows - 1 < pixels.height ? y + rows - 1 : y;
+    const std::ptrdiff_t ahead = source.in_place && y + 2 * rows - 1 < pixels.height ? rows * pixels.row_stride : 0;
+    const bool halved = out.log2_chroma_width == 1;
+    Code packed[4][tile_width];
+    const auto plane_row = [&](int plane, int row) {
+        return out.packed ? packed[plane] : reinterpret_cast<Code *>(out.plane[plane] + row * out.stride[plane]);
+    };
     for (int x = 0; x < width; x += tile_width) {
-        const int n = width - x < tile_width ? width - x : tile_width;
-        const Row top = load_row<Type>(pixels, matrix, x, y, n, state.tiles[0], state);
-        const Row bottom = load_row<Type>(pixels, matrix, x, below, n, state.tiles[1], state);
-        tile_to_planes<Type>(top, bottom, matrix, n, ahead, y_top + x, y_bottom + x, state);
+        const int n = width - x < tile_width ? width - x : tile_width, at = out.packed ? 0 : x;
+        const Row top = load_row(source, x, y, n, state.tiles[0], state);
+        const Row bottom = rows == 2 ? load_row(source, x, below, n, state.tiles[1], state) : top;
+        Rounding rounding[rows];
+        for (int row = 0; row < rows; ++row) rounding[row] = Rounding::in_row(out, y + row);
+        tile_components<rows, Rounding>(source, top, bottom, n, ahead, rounding, plane_row(0, y) + at,
+                                        plane_row(0, y + rows - 1) + at, state);
         for (int c = 0; c < 2; ++c) {
-            float *const sums = state.sums[c].row;
-            if (x == 0) sums[-1] = sums[0];         // the first column, repeated
-            if (n % 2 == 1) sums[n] = sums[n - 1];  // the last of an odd width, repeated
-            chroma_row(sums, (n + 1) / 2, offsets[c], chroma[c] + x / 2);
-            sums[-1] = sums[n - 1];
+            float *const values = state.chroma[c].row;
+            const float offset = matrix.component[c + 1][3];
+            Code *const to = plane_row(c + 1, y / rows);
+            const Rounding of_row = Rounding::in_row(out, y / rows);
+            if (!halved) {
+                whole_row(values, n, 1.0f / rows, offset, of_row, to + at);
+                continue;
+            }
+            if (x == 0) values[-1] = values[0];         // the first column, repeated
+            if (n % 2 == 1) values[n] = values[n - 1];  // the last of an odd width, repeated
+            halved_row<rows>(values, (n + 1) / 2, offset, of_row, to + x / 2);
+            values[-1] = values[n - 1];
+        }
+        if (source.keeps_alpha)
+            for (int row = 0; row < rows; ++row)
+                whole_row(state.tiles[row].channel[3], n, matrix.alpha[0], matrix.alpha[1], rounding[row],
+                          plane_row(3, y + row) + at);
+        if (out.packed) {
+            Code *const to = reinterpret_cast<Code *>(out.plane[0] + y * out.stride[0]) + x * out.components;
+            out.components == 4 ? interleave<Code, 4>(packed, n, to) : interleave<Code, 3>(packed, n, to);
         }
     }
-    if (width % 2 == 1) {
-        y_top[width] = y_top[width - 1];
-        y_bottom[width] = y_bottom[width - 1];
-    }
+    if (halved && width % 2 == 1)
+        for (int plane = 0; plane < out.components; plane += 3)
+            for (int row = y; row < y + rows; ++row) plane_row(plane, row)[width] = plane_row(plane, row)[width - 1];
 }
 
-template <class Type>
-Statistics frame_to_planes(const Pixels &pixels, const Matrix &matrix, const Planes &out) {
+template <class Rounding>
+Statistics frame_to_planes(const Source &source, const Planes &out) {
     State state;
     state.deviation = 0;
     state.alpha = 1.0f;
-    for (int y = 0; y < pixels.height; y += 2) row_pair<Type>(pixels, matrix, y, out, state);
+    if (source.keeps_alpha && source.pixels.channels != 4)
+        for (Tile &tile : state.tiles)
+            for (float &alpha : tile.channel[3]) alpha = 1.0f;
+    if (out.log2_chroma_height == 1)
+        for (int y = 0; y < source.pixels.height; y += 2) row_group<2, Rounding>(source, y, out, state);
+    else
+        for (int y = 0; y < source.pixels.height; ++y) row_group<1, Rounding>(source, y, out, state);
     return {bit_cast<float>(state.deviation), state.alpha};
 }
 
@@ -386,13 +499,15 @@ void chroma_between_columns(const float *__restrict chroma, float chroma_x, int 
     }
 }
 
-inline std::uint8_t limited_to_byte(float value) {
+inline void store(float value, std::uint8_t &to) {
     value = value > 0.0f ? value : 0.0f;
-    return truncated(value < 255.0f ? value + 0.5f : 255.5f);
+    to = static_cast<std::uint8_t>(static_cast<int>(value < 255.0f ? value + 0.5f : 255.5f));
 }
 
-template <class Type>
-void planes_to_rgb(const Picture &picture, const InverseMatrix &m, std::uint8_t *rgb) {
+inline void store(float value, float &to) { to = value; }
+
+template <class Type, class Out>
+void planes_to_rgb(const Picture &picture, const InverseMatrix &m, Out *rgb) {
     alignas(64) float luma[tile_width], chroma[2][tile_width], subsampled[tile_width + 16];
     const bool subsampled_columns = picture.log2_chroma_width == 1;
     for (int y = 0; y < picture.height; ++y)
@@ -409,35 +524,39 @@ void planes_to_rgb(const Picture &picture, const InverseMatrix &m, std::uint8_t 
                     chroma_between_rows<Type>(picture, planes[c], y, x, n, chroma[c]);
                 }
             }
-            std::uint8_t *__restrict to = rgb + (static_cast<std::ptrdiff_t>(y) * picture.width + x) * 3;
-            for (int i = 0; i < n; ++i) {
-                const float grey = m.luma * luma[i], cb = chroma[0][i], cr = chroma[1][i];
-                to[3 * i] = limited_to_byte(grey + m.r_cr * cr + m.offset[0]);
-                to[3 * i + 1] = limited_to_byte(grey + m.g_cb * cb + m.g_cr * cr + m.offset[1]);
-                to[3 * i + 2] = limited_to_byte(grey + m.b_cb * cb + m.offset[2]);
-            }
+            Out *__restrict to = rgb + (static_cast<std::ptrdiff_t>(y) * picture.width + x) * 3;
+            for (int i = 0; i < n; ++i)
+                for (int c = 0; c < 3; ++c) {
+                    const float *const weights = m.component[c];
+                    store(weights[0] * luma[i] + weights[1] * chroma[0][i] + weights[2] * chroma[1][i] + weights[3],
+                          to[3 * i + c]);
+                }
         }
+}
+
+template <class Out>
+void picture_to_rgb(const Picture &picture, const InverseMatrix &matrix, Out *rgb) {
+    if (picture.bytes_per_sample == 1)
+        planes_to_rgb<Uint8>(picture, matrix, rgb);
+    else
+        planes_to_rgb<Uint16>(picture, matrix, rgb);
 }
 
 }  // namespace
 
 Statistics to_planes(const Pixels &pixels, const Matrix &matrix, const Planes &out) {
-    switch (pixels.sample) {
-        case Sample::uint8: return frame_to_planes<Uint8>(pixels, matrix, out);
-        case Sample::uint16: return frame_to_planes<Uint16>(pixels, matrix, out);
-        case Sample::float16: return frame_to_planes<Float16>(pixels, matrix, out);
-        case Sample::bfloat16: return frame_to_planes<Bfloat16>(pixels, matrix, out);
-        case Sample::float32: return frame_to_planes<Float32>(pixels, matrix, out);
-        case Sample::float64: return frame_to_planes<Float64>(pixels, matrix, out);
-    }
-    return {0.0f, 1.0f};
+    const Source source = source_of(pixels, matrix, out.components == 4);
+    if (out.bytes_per_sample == 2) return frame_to_planes<Rounded<std::uint16_t>>(source, out);
+    if (out.thresholds != nullptr) return frame_to_planes<Dithered>(source, out);
+    return frame_to_planes<Rounded<std::uint8_t>>(source, out);
 }
 
 void to_rgb(const Picture &picture, const InverseMatrix &matrix, std::uint8_t *rgb) {
-    if (picture.bytes_per_sample == 1)
-        planes_to_rgb<Uint8>(picture, matrix, rgb);
-    else
-        planes_to_rgb<Uint16>(picture, matrix, rgb);
+    picture_to_rgb(picture, matrix, rgb);
+}
+
+void to_float_rgb(const Picture &picture, const InverseMatrix &matrix, float *rgb) {
+    picture_to_rgb(picture, matrix, rgb);
 }
 
 }  // namespace TELECINE_ISA

@@ -21,17 +21,29 @@ struct Pixels {
     Sample sample;
 };
 
-// Y' = trunc(y[0] R + y[1] G + y[2] B + y[3]), and so for Cb and Cr, with R, G, B as they are stored, less `low`.
-// The value range, the offsets of limited range and the 0.5 of rounding are folded in.
+// The codes of a pixel, in the order of their planes: trunc(c[0] R + c[1] G + c[2] B + c[3]) for each of three
+// components (Y', Cb and Cr, or R, G and B in some order), with R, G, B as they are stored, less `low`. The value
+// range, the offsets of limited range and the 0.5 of rounding are folded in. Alpha is trunc(alpha[0] A + alpha[1]), A
+// in [0, 1].
 struct Matrix {
-    float y[4], cb[4], cr[4];
+    float component[3][4];
+    float alpha[2];
     float low, high;      // float values are clamped to this; integers are within it
-    float background[3];  // what alpha is composited on, as stored
+    float background[3];  // what alpha is composited on where it is not kept, as stored
 };
 
+// Dither adds thresholds in (0, 1) in place of the 0.5 of rounding: rows of one tile, which repeat downwards.
+constexpr int threshold_rows = 64, threshold_columns = 512;
+
+// Where the codes go: planes of 8 bit, or of 9 to 16 bit in native 16-bit words, whose strides are in bytes.
 struct Planes {
-    std::uint8_t *y, *cb, *cr;
-    std::ptrdiff_t y_stride, c_stride;
+    char *plane[4];  // of the components, and of alpha where there are four; packed pixels have the first only
+    std::ptrdiff_t stride[4];
+    int components;
+    bool packed;
+    int bytes_per_sample;
+    int log2_chroma_width, log2_chroma_height;  // 1, 1 for 4:2:0; then the planes hold even sides
+    const float *thresholds;                    // of 8 bit with dither, or null
 };
 
 struct Statistics {
@@ -50,19 +62,21 @@ struct Picture {
     float chroma_x, chroma_y;  // where a chroma sample sits, in luma samples right of and below the first it covers
 };
 
-// R = luma Y + r Cr + offset[0], G = luma Y + g_cb Cb + g_cr Cr + offset[1], B = luma Y + b Cb + offset[2], 0 to 255.
+// R = c[0] Y + c[1] Cb + c[2] Cr + c[3], and so for G and B.
 struct InverseMatrix {
-    float luma, r_cr, g_cb, g_cr, b_cb;
-    float offset[3];
+    float component[3][4];
 };
 
 using ToPlanes = Statistics (*)(const Pixels &, const Matrix &, const Planes &);
+// (height, width, 3) of rounded bytes from 0 to 255, or of float32 as they come.
 using ToRgb = void (*)(const Picture &, const InverseMatrix &, std::uint8_t *rgb);
+using ToFloatRgb = void (*)(const Picture &, const InverseMatrix &, float *rgb);
 
 #define TELECINE_KERNEL(isa)                                                             \
     namespace isa {                                                                      \
     Statistics to_planes(const Pixels &pixels, const Matrix &matrix, const Planes &out); \
     void to_rgb(const Picture &picture, const InverseMatrix &matrix, std::uint8_t *rgb); \
+    void to_float_rgb(const Picture &picture, const InverseMatrix &matrix, float *rgb);  \
     }
 TELECINE_KERNEL(baseline)
 TELECINE_KERNEL(avx2)

@@ -5,12 +5,16 @@
 #include <nanobind/stl/array.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdlib>
+#include <deque>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "kernel.h"
 
@@ -23,14 +27,15 @@ struct Kernels {
     const char *name;
     ToPlanes to_planes;
     ToRgb to_rgb;
+    ToFloatRgb to_float_rgb;
 };
 
 constexpr Kernels kernel_table[] = {
 #ifdef TELECINE_X86
-    {"avx512", avx512::to_planes, avx512::to_rgb},
-    {"avx2", avx2::to_planes, avx2::to_rgb},
+    {"avx512", avx512::to_planes, avx512::to_rgb, avx512::to_float_rgb},
+    {"avx2", avx2::to_planes, avx2::to_rgb, avx2::to_float_rgb},
 #endif
-    {"baseline", baseline::to_planes, baseline::to_rgb},
+    {"baseline", baseline::to_planes, baseline::to_rgb, baseline::to_float_rgb},
 };
 
 bool runs_here(const std::string &name) {
@@ -87,21 +92,61 @@ char *plane_memory(const Buffer &plane, std::ptrdiff_t stride, std::ptrdiff_t ro
     return static_cast<char *>(plane->buf);
 }
 
-std::pair<float, float> convert_to_planes(nb::handle frame, Sample sample, const Matrix &matrix, nb::handle y,
-                                          nb::handle cb, nb::handle cr, std::ptrdiff_t y_stride,
-                                          std::ptrdiff_t c_stride) {
+// What the codes of a pixel format look like in memory.
+struct Format {
+    int components;
+    bool packed;
+    int bytes_per_sample;
+    std::array<int, 2> log2_chroma;
+};
+
+Planes planes_in(const Format &format, const std::deque<Buffer> &buffers, const std::vector<std::ptrdiff_t> &strides,
+                 std::ptrdiff_t width, std::ptrdiff_t height) {
+    require(buffers.size() == (format.packed ? 1u : static_cast<unsigned>(format.components)) &&
+                strides.size() == buffers.size(),
+            "the format has another number of planes");
+    Planes out{{},
+               {},
+               format.components,
+               format.packed,
+               format.bytes_per_sample,
+               format.log2_chroma[0],
+               format.log2_chroma[1],
+               nullptr};
+    const auto columns = ((width - 1) >> format.log2_chroma[0]) + 1, rows = ((height - 1) >> format.log2_chroma[1]) + 1;
+    for (std::size_t plane = 0; plane < buffers.size(); ++plane) {
+        const bool chroma = plane == 1 || plane == 2;
+        const int wide = chroma ? 0 : format.log2_chroma[0], high = chroma ? 0 : format.log2_chroma[1];
+        const auto samples = (columns << wide) * (format.packed ? format.components : 1);
+        out.plane[plane] =
+            plane_memory(buffers[plane], strides[plane], samples * format.bytes_per_sample, rows << high);
+        out.stride[plane] = strides[plane];
+        require(strides[plane] % format.bytes_per_sample == 0 &&
+                    reinterpret_cast<std::uintptr_t>(out.plane[plane]) % format.bytes_per_sample == 0,
+                "a plane is not aligned to its samples");
+    }
+    return out;
+}
+
+std::pair<float, float> convert_to_planes(nb::handle frame, Sample sample, const Matrix &matrix, const Format &format,
+                                          const std::vector<nb::object> &planes,
+                                          const std::vector<std::ptrdiff_t> &strides, nb::handle thresholds) {
     const Buffer pixels(frame, PyBUF_STRIDES);
     require(pixels->ndim == 3 && pixels->itemsize == sample_size(sample), "pixels are (H, W, C) of the sample's size");
     const auto height = pixels->shape[0], width = pixels->shape[1], channels = pixels->shape[2];
     require(height > 0 && width > 0 && height < 1 << 20 && width < 1 << 20, "a side is 1 to 2**20 - 1 pixels");
     require(channels == 1 || channels == 3 || channels == 4, "channels are 1, 3 or 4");
-    const Buffer planes[3] = {{y, PyBUF_WRITABLE}, {cb, PyBUF_WRITABLE}, {cr, PyBUF_WRITABLE}};
-    const auto rows = (height + 1) / 2, columns = (width + 1) / 2;
-    const auto bytes = [&](int plane, std::ptrdiff_t stride, std::ptrdiff_t row_bytes, std::ptrdiff_t n) {
-        return reinterpret_cast<std::uint8_t *>(plane_memory(planes[plane], stride, row_bytes, n));
-    };
-    const Planes out{bytes(0, y_stride, 2 * columns, 2 * rows), bytes(1, c_stride, columns, rows),
-                     bytes(2, c_stride, columns, rows), y_stride, c_stride};
+    std::deque<Buffer> buffers;
+    for (const nb::object &plane : planes) buffers.emplace_back(plane, PyBUF_WRITABLE);
+    Planes out = planes_in(format, buffers, strides, width, height);
+    std::deque<Buffer> dither;
+    if (!thresholds.is_none()) {
+        const Buffer &held = dither.emplace_back(thresholds, PyBUF_ND);
+        require(held->len == threshold_rows * threshold_columns * static_cast<std::ptrdiff_t>(sizeof(float)) &&
+                    held->itemsize == sizeof(float) && format.bytes_per_sample == 1,
+                "thresholds are (64, 512) float32, for 8 bit");
+        out.thresholds = static_cast<const float *>(held->buf);
+    }
     const Pixels in{static_cast<const char *>(pixels->buf),
                     pixels->strides[0],
                     pixels->strides[1],
@@ -121,7 +166,8 @@ void convert_to_rgb(nb::handle y, nb::handle cb, nb::handle cr, std::ptrdiff_t y
                     const InverseMatrix &matrix, nb::handle rgb) {
     const Buffer planes[3] = {{y, PyBUF_SIMPLE}, {cb, PyBUF_SIMPLE}, {cr, PyBUF_SIMPLE}};
     const Buffer out(rgb, PyBUF_WRITABLE | PyBUF_ND);
-    require(out->ndim == 3 && out->shape[2] == 3 && out->itemsize == 1, "rgb is (H, W, 3) uint8, contiguous");
+    require(out->ndim == 3 && out->shape[2] == 3 && (out->itemsize == 1 || out->itemsize == sizeof(float)),
+            "rgb is (H, W, 3) uint8 or float32, contiguous");
     const auto height = out->shape[0], width = out->shape[1];
     require(height > 0 && width > 0 && height < 1 << 20 && width < 1 << 20, "a side is 1 to 2**20 - 1 pixels");
     require(bytes_per_sample == 1 || bytes_per_sample == 2, "samples are 1 or 2 bytes");
@@ -142,7 +188,10 @@ void convert_to_rgb(nb::handle y, nb::handle cb, nb::handle cr, std::ptrdiff_t y
                           chroma_location[1]};
     static const Kernels &kernels = choose_kernels();
     const nb::gil_scoped_release release;
-    kernels.to_rgb(picture, matrix, static_cast<std::uint8_t *>(out->buf));
+    if (out->itemsize == 1)
+        kernels.to_rgb(picture, matrix, static_cast<std::uint8_t *>(out->buf));
+    else
+        kernels.to_float_rgb(picture, matrix, static_cast<float *>(out->buf));
 }
 
 // The structures of the Arrow C data interface (arrow.apache.org/docs/format/CDataInterface.html), as far as read here.
@@ -189,30 +238,37 @@ NB_MODULE(_convert, m) {
         .value("bfloat16", Sample::bfloat16)
         .value("float32", Sample::float32)
         .value("float64", Sample::float64);
-    using Row = std::array<float, 4>;
-    using Three = std::array<float, 3>;
+    using Rows = std::array<std::array<float, 4>, 3>;
+    const auto copy = [](const Rows &rows, float (&to)[3][4]) {
+        for (std::size_t row = 0; row < 3; ++row) std::copy(rows[row].begin(), rows[row].end(), to[row]);
+    };
     nb::class_<Matrix>(m, "Matrix")
         .def(
             "__init__",
-            [](Matrix *self, Row y, Row cb, Row cr, float low, float high, Three background) {
+            [copy](Matrix *self, const Rows &components, std::array<float, 2> alpha, float low, float high,
+                   std::array<float, 3> background) {
                 require(low < high && std::isfinite(low) && std::isfinite(high), "low < high, both finite");
-                *self = {{y[0], y[1], y[2], y[3]},
-                         {cb[0], cb[1], cb[2], cb[3]},
-                         {cr[0], cr[1], cr[2], cr[3]},
-                         low,
-                         high,
-                         {background[0], background[1], background[2]}};
+                *self = {{}, {alpha[0], alpha[1]}, low, high, {background[0], background[1], background[2]}};
+                copy(components, self->component);
             },
-            nb::arg("y"), nb::arg("cb"), nb::arg("cr"), nb::arg("low"), nb::arg("high"), nb::arg("background"));
+            nb::arg("components"), nb::arg("alpha"), nb::arg("low"), nb::arg("high"), nb::arg("background"));
     nb::class_<InverseMatrix>(m, "InverseMatrix")
         .def(
+            "__init__", [copy](InverseMatrix *self, const Rows &components) { copy(components, self->component); },
+            nb::arg("components"));
+    nb::class_<Format>(m, "Format")
+        .def(
             "__init__",
-            [](InverseMatrix *self, float luma, float r_cr, float g_cb, float g_cr, float b_cb, Three offset) {
-                *self = {luma, r_cr, g_cb, g_cr, b_cb, {offset[0], offset[1], offset[2]}};
+            [](Format *self, int components, bool packed, int bytes_per_sample, std::array<int, 2> log2_chroma) {
+                require(components == 3 || components == 4, "components are 3, or 4 with alpha");
+                require(bytes_per_sample == 1 || bytes_per_sample == 2, "samples are 1 or 2 bytes");
+                for (const int shift : log2_chroma)
+                    require(shift == 0 || (shift == 1 && !packed), "chroma is whole, or halved in planes");
+                *self = {components, packed, bytes_per_sample, log2_chroma};
             },
-            nb::arg("luma"), nb::arg("r_cr"), nb::arg("g_cb"), nb::arg("g_cr"), nb::arg("b_cb"), nb::arg("offset"));
-    m.def("to_planes", &convert_to_planes, nb::arg("pixels"), nb::arg("sample"), nb::arg("matrix"), nb::arg("y"),
-          nb::arg("cb"), nb::arg("cr"), nb::arg("y_stride"), nb::arg("c_stride"));
+            nb::arg("components"), nb::arg("packed"), nb::arg("bytes_per_sample"), nb::arg("log2_chroma"));
+    m.def("to_planes", &convert_to_planes, nb::arg("pixels"), nb::arg("sample"), nb::arg("matrix"), nb::arg("format"),
+          nb::arg("planes"), nb::arg("strides"), nb::arg("thresholds").none());
     m.def("to_rgb", &convert_to_rgb, nb::arg("y"), nb::arg("cb"), nb::arg("cr"), nb::arg("y_stride"),
           nb::arg("c_stride"), nb::arg("bytes_per_sample"), nb::arg("log2_chroma"), nb::arg("chroma_location"),
           nb::arg("matrix"), nb::arg("rgb"));

@@ -1,4 +1,5 @@
 import enum
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,23 +15,32 @@ class Sample(enum.Enum):
     float64 = 5
 
 _Row = tuple[float, float, float, float]
-_Three = tuple[float, float, float]
+_Rows = tuple[_Row, _Row, _Row]
 
 class Matrix:
-    def __init__(self, y: _Row, cb: _Row, cr: _Row, low: float, high: float, background: _Three) -> None: ...
+    def __init__(
+        self,
+        components: _Rows,
+        alpha: tuple[float, float],
+        low: float,
+        high: float,
+        background: tuple[float, float, float],
+    ) -> None: ...
 
 class InverseMatrix:
-    def __init__(self, luma: float, r_cr: float, g_cb: float, g_cr: float, b_cb: float, offset: _Three) -> None: ...
+    def __init__(self, components: _Rows) -> None: ...
+
+class Format:
+    def __init__(self, components: int, packed: bool, bytes_per_sample: int, log2_chroma: tuple[int, int]) -> None: ...
 
 def to_planes(
     pixels: npt.NDArray[Any],
     sample: Sample,
     matrix: Matrix,
-    y: VideoPlane,
-    cb: VideoPlane,
-    cr: VideoPlane,
-    y_stride: int,
-    c_stride: int,
+    format: Format,
+    planes: Sequence[VideoPlane],
+    strides: Sequence[int],
+    thresholds: npt.NDArray[np.float32] | None,
 ) -> tuple[float, float]: ...
 def to_rgb(
     y: VideoPlane,
@@ -42,7 +52,7 @@ def to_rgb(
     log2_chroma: tuple[int, int],
     chroma_location: tuple[float, float],
     matrix: InverseMatrix,
-    rgb: npt.NDArray[np.uint8],
+    rgb: npt.NDArray[np.uint8] | npt.NDArray[np.float32],
 ) -> None: ...
 def arrow_bytes(schema: object, array: object) -> npt.NDArray[np.uint8]: ...
 def instruction_set() -> str: ...

@@ -1,11 +1,14 @@
 """One frame's pixels to the planes of an encoder's frame, exactly rounded, in one pass; and back, for reading.
 
     R, G, B in [0, 1]  →  Y' = Kr R + Kg G + Kb B,  Cb = (B - Y') / (2 - 2 Kb),  Cr = (R - Y') / (2 - 2 Kr)
-                       →  16 + 219 Y',  128 + 224 Cb,  128 + 224 Cr            (BT.709 §3.2-3.5, BT.601 §2.5)
+    8 bit, limited     →  16 + 219 Y',  128 + 224 Cb,  128 + 224 Cr            (BT.709 §3.2-3.5, BT.601 §2.5)
+    n bit, limited     →  all of that times 2^(n-8)                            (BT.2100 table 9)
+    n bit, full        →  (2^n - 1) Y',  2^(n-1) + (2^n - 1) Cb and Cr; and (2^n - 1) R, G, B, alpha
 
-Chroma is halved in both directions and sited left (H.264 E.2.1): the mean of two rows, and 1-2-1 about every even
-column. A code value is what rounding the real number gives, from whatever dtype the pixels have: floats are never made
-8-bit RGB first. The loops are in `_convert`.
+Chroma that is halved in width is sited left, 1-2-1 about every even column; halved in height it is the mean of two rows
+(H.264 E.2.1). A code value is what rounding the real number gives, from whatever dtype the pixels have: floats are
+never made 8-bit RGB first. What float32 arithmetic may add to the half of rounding is 0.001 of a code in 8 and 10 bit,
+0.003 in 12 bit, and 0.02 in 16 bit, where integers are still exact. The loops are in `_convert`.
 """
 
 from __future__ import annotations
@@ -21,10 +24,11 @@ import numpy as np
 import numpy.typing as npt
 from av import VideoFrame
 
-from . import _convert
+from . import _convert, dither
 from .color import Color
 from .errors import FrameError, OptionError
 from .frames import SAMPLES, Frame
+from .pixel_formats import PIXEL_FORMATS, PixelFormat
 
 ValueRange: TypeAlias = 'Literal["auto"] | tuple[float, float]'
 Background: TypeAlias = "tuple[float, float, float]"
@@ -83,27 +87,32 @@ class Conversion:
     color: Color
     value_range: ValueRange = "auto"
     background: Background = BLACK
+    dither: bool = False  # of 8-bit codes, by blue noise that stands still: else they are rounded
 
     def to_planes(self, frame: Frame, planes: VideoFrame) -> bool:
-        """Convert a frame into the memory of a yuv420p frame, padded to its even sides by repeating the last line.
+        """Convert a frame into the memory of a frame of any format in `PIXEL_FORMATS`.
+
+        `planes` has the frame's size and its format's padding, which repeats the last line or column. Alpha is kept,
+        straight, by a format that holds it.
 
         Returns:
             Whether some pixel was composited on the background.
 
         Raises:
             FrameError: a value is NaN, infinite or out of the range.
+            OptionError: the format is not in the table, or has more than 8 bit and is to be dithered.
         """
         low, high = self.stored_range(frame)
-        y, cb, cr = planes.planes
+        pixel_format = _pixel_format(planes.format.name, self.dither)
+        memory = planes.planes
         deviation, alpha = _convert.to_planes(
             frame.pixels,
             SAMPLES["uint8" if frame.dtype == "bool" else frame.dtype],
-            _matrix(self.color, low, high, self.background),
-            y,
-            cb,
-            cr,
-            y.line_size,
-            cb.line_size,
+            _matrix(self.color, pixel_format, low, high, self.background, self.dither),
+            _memory_format(pixel_format),
+            memory,
+            [plane.line_size for plane in memory],
+            dither.thresholds() if self.dither else None,
         )
         tolerated = (high - low) / 2 + TOLERANCE if self.value_range == "auto" else math.inf
         if not (deviation <= tolerated and math.isfinite(deviation)):
@@ -127,20 +136,53 @@ class Conversion:
         return 0.0, full_scale
 
 
+def _pixel_format(name: str, dithered: bool) -> PixelFormat:
+    pixel_format = PIXEL_FORMATS.get(name)
+    if pixel_format is None:
+        raise OptionError(f"pixel format {name!r} can't be converted to: use one of {', '.join(PIXEL_FORMATS)}")
+    if dithered and pixel_format.depth != 8:
+        raise OptionError(f"dither is for 8 bit and {name} has {pixel_format.depth}: leave it out, or use 8 bit")
+    return pixel_format
+
+
+@functools.cache
+def _memory_format(pixel_format: PixelFormat) -> _convert.Format:
+    return _convert.Format(
+        len(pixel_format.components), pixel_format.packed, pixel_format.bytes_per_sample, pixel_format.log2_chroma
+    )
+
+
 @functools.lru_cache(maxsize=64)
-def _matrix(color: Color, low: float, high: float, background: Background) -> _convert.Matrix:
+def _matrix(
+    color: Color, pixel_format: PixelFormat, low: float, high: float, background: Background, dithered: bool
+) -> _convert.Matrix:
+    half = 0.0 if dithered else 0.5  # the kernel truncates, and adds a threshold when it dithers
+    peak = 2**pixel_format.depth - 1
+    rows = []
+    for scale, weights, offset in _components(color, pixel_format):
+        red, green, blue = (scale * weight / (high - low) for weight in weights)
+        rows.append((red, green, blue, offset + half))
+    ground = [low + part * (high - low) for part in background]
+    return _convert.Matrix((rows[0], rows[1], rows[2]), (peak, half), low, high, (ground[0], ground[1], ground[2]))
+
+
+def _components(color: Color, pixel_format: PixelFormat) -> list[tuple[float, tuple[float, float, float], float]]:
+    """Give each component's scale, weights of red, green and blue in [0, 1], and offset, in the format's order."""
+    if pixel_format.rgb:
+        units = {"R": (1.0, 0.0, 0.0), "G": (0.0, 1.0, 0.0), "B": (0.0, 0.0, 1.0)}
+        return [(2**pixel_format.depth - 1, units[name], 0.0) for name in pixel_format.components[:3]]
     kr, kb = color.luma_weights
     luma = (kr, 1 - kr - kb, kb)
-    rows = []
-    for scale, weights, offset in (
-        (219, luma, 16),
-        (224 / (2 - 2 * kb), (-luma[0], -luma[1], 1 - kb), 128),
-        (224 / (2 - 2 * kr), (1 - kr, -luma[1], -luma[2]), 128),
-    ):
-        red, green, blue = (scale * weight / (high - low) for weight in weights)
-        rows.append((red, green, blue, offset + 0.5))  # 0.5: the kernel truncates
-    ground = [low + part * (high - low) for part in background]
-    return _convert.Matrix(rows[0], rows[1], rows[2], low, high, (ground[0], ground[1], ground[2]))
+    black, white, swing = _codes(pixel_format.depth, color.full_range)
+    neutral: float = 1 << pixel_format.depth - 1
+    if color.full_range:
+        # Full chroma ends half a code above the last one (H.273 clips it): a little less, and the half is rounded down.
+        neutral -= 2.0 ** (pixel_format.depth - 21)
+    return [
+        (white - black, luma, black),
+        (swing / (2 - 2 * kb), (-luma[0], -luma[1], 1 - kb), neutral),
+        (swing / (2 - 2 * kr), (1 - kr, -luma[1], -luma[2]), neutral),
+    ]
 
 
 def _out_of_range(frame: Frame, value_range: ValueRange) -> str:
@@ -162,52 +204,73 @@ def _out_of_range(frame: Frame, value_range: ValueRange) -> str:
 
 # ---- back to RGB ---------------------------------------------------------------------------------------------------
 
-_PLANAR = re.compile(r"yuv(?P<jpeg>j?)a?(?P<chroma>420|422|444)p(?:(?P<depth>9|10|12|14|16)le)?")
-_LOG2_CHROMA = {"420": (1, 1), "422": (1, 0), "444": (0, 0)}
+_PLANAR = re.compile(
+    r"(?:yuv(?P<jpeg>j?)a?(?P<chroma>420|422|444)p|(?P<rgb>gbra?p)|(?P<gray>gray))(?:(?P<depth>9|10|12|14|16)le)?"
+)
+_LOG2_CHROMA = {"420": (1, 1), "422": (1, 0), "444": (0, 0), None: (0, 0)}
 LEFT_SITED, CENTER_SITED = (0.0, 0.5), (0.5, 0.5)
 
 
 def to_rgb(frame: VideoFrame, color: Color, location: tuple[float, float] = LEFT_SITED) -> npt.NDArray[np.uint8]:
     """Convert a decoded frame to (height, width, 3) uint8 RGB by `color`, exactly rounded.
 
-    Chroma, sited at `location` in luma samples, is interpolated linearly. Planar Y'CbCr of 8 to 16 bit goes straight
-    from its planes; RGB is only repacked; what is left goes through FFmpeg to planar 4:4:4 of 16 bit first.
+    Chroma, sited at `location` in luma samples, is interpolated linearly. Planar Y'CbCr, planar RGB and gray of 8 to 16
+    bit go straight from their planes; packed RGB is only repacked; what is left goes through FFmpeg to planar 4:4:4 of
+    16 bit first.
     """
-    if frame.format.is_rgb:
+    if frame.format.is_rgb and _PLANAR.fullmatch(frame.format.name) is None:
         return frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
-    if frame.format.name in ("gray", "gray10le", "gray12le", "gray16le"):
-        return _gray_to_rgb(frame, color)
+    rgb = np.empty((frame.height, frame.width, 3), np.uint8)
+    _planar_to_rgb(frame, color, location, 255, rgb)
+    return rgb
+
+
+def to_float_rgb(
+    frame: VideoFrame, color: Color, location: tuple[float, float] = LEFT_SITED
+) -> npt.NDArray[np.float32]:
+    """Convert a decoded frame to (height, width, 3) float32 RGB by `color`: 0 is black, 1 is white, nothing is clipped.
+
+    It is otherwise as `to_rgb`, but for packed RGB, which goes through FFmpeg to planar of 16 bit first.
+    """
+    if frame.format.is_rgb and _PLANAR.fullmatch(frame.format.name) is None:
+        frame = frame.reformat(format="gbrp16le")
+    rgb = np.empty((frame.height, frame.width, 3), np.float32)
+    _planar_to_rgb(frame, color, location, 1, rgb)
+    return rgb
+
+
+def _planar_to_rgb(
+    frame: VideoFrame,
+    color: Color,
+    location: tuple[float, float],
+    white: int,
+    rgb: npt.NDArray[np.uint8] | npt.NDArray[np.float32],
+) -> None:
     match = _PLANAR.fullmatch(frame.format.name)
     if match is None:
         frame = frame.reformat(format="yuv444p16le")
         match = _PLANAR.fullmatch(frame.format.name)
         assert match is not None
-    rgb = np.empty((frame.height, frame.width, 3), np.uint8)
-    y, cb, cr = frame.planes[:3]
     depth = int(match["depth"] or 8)
-    full_range = color.full_range or bool(match["jpeg"])
+    planes = frame.planes
+    if match["rgb"]:
+        matrix = _rgb_scale(depth, white)
+    elif match["gray"]:
+        planes, matrix = planes * 3, _gray_scale(depth, color.full_range, white)
+    else:
+        matrix = _inverse_matrix(color, depth, color.full_range or bool(match["jpeg"]), white)
     _convert.to_rgb(
-        y,
-        cb,
-        cr,
-        y.line_size,
-        cb.line_size,
+        planes[0],
+        planes[1],
+        planes[2],
+        planes[0].line_size,
+        planes[1].line_size,
         1 if depth == 8 else 2,
         _LOG2_CHROMA[match["chroma"]],
         location,
-        _inverse_matrix(color, depth, full_range),
+        matrix,
         rgb,
     )
-    return rgb
-
-
-def _gray_to_rgb(frame: VideoFrame, color: Color) -> npt.NDArray[np.uint8]:
-    """Show luma alone: FFmpeg's own conversion takes it for full range, whatever its tag."""
-    depth = frame.format.components[0].bits
-    black, white, _ = _codes(depth, color.full_range)
-    level = (frame.to_ndarray().astype(np.float64) - black) * (255 / (white - black))
-    gray = np.clip(np.rint(level), 0, 255).astype(np.uint8)
-    return np.repeat(gray[:, :, None], 3, axis=2)
 
 
 def _codes(depth: int, full_range: bool) -> tuple[int, int, int]:
@@ -218,13 +281,28 @@ def _codes(depth: int, full_range: bool) -> tuple[int, int, int]:
 
 
 @functools.lru_cache(maxsize=64)
-def _inverse_matrix(color: Color, depth: int, full_range: bool) -> _convert.InverseMatrix:
+def _inverse_matrix(color: Color, depth: int, full_range: bool, shown_white: int) -> _convert.InverseMatrix:
     kr, kb = color.luma_weights
     kg = 1 - kr - kb
     black, white, swing = _codes(depth, full_range)
     neutral = 1 << depth - 1
-    luma, chroma = 255 / (white - black), 255 / swing
+    luma, chroma = shown_white / (white - black), shown_white / swing
     r_cr, b_cb = 2 * (1 - kr) * chroma, 2 * (1 - kb) * chroma
     g_cb, g_cr = -kb / kg * b_cb, -kr / kg * r_cr
-    red, green, blue = (-luma * black - neutral * of_chroma for of_chroma in (r_cr, g_cb + g_cr, b_cb))
-    return _convert.InverseMatrix(luma, r_cr, g_cb, g_cr, b_cb, (red, green, blue))
+    red, green, blue = (
+        (luma, cb, cr, -luma * black - neutral * (cb + cr)) for cb, cr in ((0.0, r_cr), (g_cb, g_cr), (b_cb, 0.0))
+    )
+    return _convert.InverseMatrix((red, green, blue))
+
+
+def _rgb_scale(depth: int, shown_white: int) -> _convert.InverseMatrix:
+    """The planes are green, blue and red."""
+    scale = shown_white / (2**depth - 1)
+    return _convert.InverseMatrix(((0.0, 0.0, scale, 0.0), (scale, 0.0, 0.0, 0.0), (0.0, scale, 0.0, 0.0)))
+
+
+def _gray_scale(depth: int, full_range: bool, shown_white: int) -> _convert.InverseMatrix:
+    """Luma alone: FFmpeg's own conversion takes it for full range, whatever its tag."""
+    black, white, _ = _codes(depth, full_range)
+    scale = shown_white / (white - black)
+    return _convert.InverseMatrix(((scale, 0.0, 0.0, -scale * black),) * 3)

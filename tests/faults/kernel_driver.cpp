@@ -27,17 +27,18 @@ int upto(int most) {
 struct Kernels {
     ToPlanes to_planes;
     ToRgb to_rgb;
+    ToFloatRgb to_float_rgb;
 };
 
 std::vector<Kernels> kernels_here() {
-    std::vector<Kernels> found{{baseline::to_planes, baseline::to_rgb}};
+    std::vector<Kernels> found{{baseline::to_planes, baseline::to_rgb, baseline::to_float_rgb}};
 #ifdef TELECINE_X86
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2")) {
-        found.push_back({avx2::to_planes, avx2::to_rgb});
+        found.push_back({avx2::to_planes, avx2::to_rgb, avx2::to_float_rgb});
         if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
             __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
             __builtin_cpu_supports("avx512vl"))
-            found.push_back({avx512::to_planes, avx512::to_rgb});
+            found.push_back({avx512::to_planes, avx512::to_rgb, avx512::to_float_rgb});
     }
 #endif
     return found;
@@ -70,24 +71,38 @@ void to_planes(const Kernels &kernels) {
     const std::unique_ptr<std::uint64_t[]> memory(new std::uint64_t[static_cast<std::size_t>((all + 7) / 8)]);
     const std::unique_ptr<char[]> exact(new char[static_cast<std::size_t>(all)]);
     char *data = size == 8 ? reinterpret_cast<char *>(memory.get()) : exact.get();
-    const std::ptrdiff_t columns = (width + 1) / 2, rows = (height + 1) / 2;
-    const std::ptrdiff_t y_stride = 2 * columns + upto(40), c_stride = columns + upto(40);
-    const auto plane = [](std::ptrdiff_t stride, std::ptrdiff_t row, std::ptrdiff_t count) {
-        return std::vector<std::uint8_t>(static_cast<std::size_t>(stride * (count - 1) + row));
-    };
-    auto y = plane(y_stride, 2 * columns, 2 * rows), cb = plane(c_stride, columns, rows), cr = cb;
+    const bool wild = upto(3) == 0;  // any bits, NaN and infinity among them
+    for (std::ptrdiff_t at = 0; at < all; ++at) data[at] = static_cast<char>(wild ? drawn() : drawn() % 60);
+    // Planes, or packed pixels, in memory of their exact size.
+    const int components = 3 + upto(1), bytes = 1 + upto(1);
+    const bool packed = upto(3) == 0;
+    const int wide = packed ? 0 : upto(1), high = packed ? 0 : upto(1);
+    Planes out{{}, {}, components, packed, bytes, wide, high, nullptr};
+    const std::ptrdiff_t columns = (width + wide) >> wide, rows = (height + high) >> high;
+    std::vector<std::uint16_t> memory_of[4];
+    for (int plane = 0; plane < (packed ? 1 : components); ++plane) {
+        const bool chroma = plane == 1 || plane == 2;
+        const std::ptrdiff_t row = (chroma ? columns : columns << wide) * (packed ? components : 1) * bytes;
+        const std::ptrdiff_t count = chroma ? rows : rows << high;
+        out.stride[plane] = row + bytes * upto(40);
+        const std::ptrdiff_t all_rows = out.stride[plane] * (count - 1) + row;
+        // An odd number of bytes starts at the second one, so that it ends with its memory.
+        memory_of[plane].resize(static_cast<std::size_t>((all_rows + 1) / 2));
+        out.plane[plane] = reinterpret_cast<char *>(memory_of[plane].data()) + all_rows % 2;
+    }
+    const std::vector<float> thresholds(static_cast<std::size_t>(threshold_rows * threshold_columns), 0.75f);
+    if (bytes == 1 && upto(2) == 0) out.thresholds = thresholds.data();
     const float scale = 1.0f / static_cast<float>(1 + upto(300));
-    const Matrix matrix{{0.2f * scale, 0.6f * scale, 0.1f * scale, 16.5f},
-                        {-0.1f * scale, -0.3f * scale, 0.4f * scale, 128.5f},
-                        {0.4f * scale, -0.3f * scale, -0.1f * scale, 128.5f},
+    const Matrix matrix{{{0.2f * scale, 0.6f * scale, 0.1f * scale, 16.5f},
+                         {-0.1f * scale, -0.3f * scale, 0.4f * scale, 128.5f},
+                         {0.4f * scale, -0.3f * scale, -0.1f * scale, 128.5f}},
+                        {255.0f, 0.5f},
                         static_cast<float>(-upto(2)),
                         static_cast<float>(1 + upto(300)),
                         {0, 1, 0}};
-    const bool wild = upto(3) == 0;  // any bits, NaN and infinity among them
-    for (std::ptrdiff_t at = 0; at < all; ++at) data[at] = static_cast<char>(wild ? drawn() : drawn() % 60);
     kernels.to_planes(
         {data + first, strides[0], strides[1], strides[2], width, height, channels, static_cast<Sample>(sample)},
-        matrix, {y.data(), cb.data(), cr.data(), y_stride, c_stride});
+        matrix, out);
 }
 
 void to_rgb(const Kernels &kernels) {
@@ -101,11 +116,14 @@ void to_rgb(const Kernels &kernels) {
         return bytes_of;
     };
     const auto y = plane(y_stride, width, height), cb = plane(c_stride, columns, rows), cr = cb;
-    std::vector<std::uint8_t> rgb(static_cast<std::size_t>(3) * width * height);
     const float scale = bytes == 1 ? 1.0f : 1.0f / 257;
-    kernels.to_rgb(
-        {y.data(), cb.data(), cr.data(), y_stride, c_stride, width, height, bytes, wide, high, chroma_x, chroma_y},
-        {scale, 1.6f * scale, -0.4f * scale, -0.8f * scale, 2.0f * scale, {-223, 136, -277}}, rgb.data());
+    const Picture picture{y.data(), cb.data(), cr.data(), y_stride, c_stride,       width,
+                          height,   bytes,     wide,      high,     0.5f * upto(2), 0.5f * upto(2)};
+    const InverseMatrix matrix{
+        {{scale, 0, 1.6f * scale, -223}, {scale, -0.4f * scale, -0.8f * scale, 136}, {scale, 2.0f * scale, 0, -277}}};
+    const auto samples = static_cast<std::size_t>(3) * width * height;
+    kernels.to_rgb(picture, matrix, std::vector<std::uint8_t>(samples).data());
+    kernels.to_float_rgb(picture, matrix, std::vector<float>(samples).data());
 }
 
 }  // namespace

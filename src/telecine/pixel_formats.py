@@ -1,0 +1,80 @@
+"""The table of pixel formats that frames are converted to: their planes, depth, chroma and alpha."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PixelFormat:
+    """How the pixels of one format lie in memory, by FFmpeg's name of it.
+
+    `components` are in the order of the planes, or of the samples in a packed pixel: Y'CbCr as "YUV", RGB as "GBR" or
+    another order, then "A" where alpha is held. `depth` is the bits of each, in native 16-bit words beyond 8 bit.
+    `log2_chroma` is how often chroma is halved in width and height.
+
+    >>> yuv422p10 = PIXEL_FORMATS["yuv422p10le"]
+    >>> yuv422p10.depth, yuv422p10.log2_chroma, yuv422p10.rgb, yuv422p10.alpha
+    (10, (1, 0), False, False)
+    """
+
+    name: str
+    components: str
+    depth: int = 8
+    log2_chroma: tuple[int, int] = (0, 0)
+    packed: bool = False
+
+    @property
+    def rgb(self) -> bool:
+        """Whether the codes are RGB, in full range; else Y'CbCr."""
+        return not self.components.startswith("YUV")
+
+    @property
+    def alpha(self) -> bool:
+        """Whether it holds alpha, which is straight and in full range."""
+        return self.components.endswith("A")
+
+    @property
+    def bytes_per_sample(self) -> int:
+        """The bytes that a sample takes in memory."""
+        return 1 if self.depth == 8 else 2
+
+    def padding(self, width: int, height: int) -> tuple[int, int]:
+        """Give the columns and lines by which a picture grows to sides that the halved chroma can hold.
+
+        >>> PIXEL_FORMATS["yuv420p"].padding(63, 47), PIXEL_FORMATS["yuv422p"].padding(63, 47)
+        ((1, 1), (1, 0))
+        """
+        wide, high = self.log2_chroma
+        return -width % (1 << wide), -height % (1 << high)
+
+
+_ROWS = (
+    PixelFormat("yuv420p", "YUV", 8, (1, 1)),
+    PixelFormat("yuv422p", "YUV", 8, (1, 0)),
+    PixelFormat("yuv444p", "YUV", 8),
+    PixelFormat("yuv420p10le", "YUV", 10, (1, 1)),
+    PixelFormat("yuv422p10le", "YUV", 10, (1, 0)),
+    PixelFormat("yuv444p10le", "YUV", 10),
+    PixelFormat("yuv420p12le", "YUV", 12, (1, 1)),
+    PixelFormat("yuv422p12le", "YUV", 12, (1, 0)),
+    PixelFormat("yuv444p12le", "YUV", 12),
+    PixelFormat("yuva420p", "YUVA", 8, (1, 1)),
+    PixelFormat("yuva444p10le", "YUVA", 10),
+    PixelFormat("yuva444p12le", "YUVA", 12),
+    PixelFormat("gbrp", "GBR", 8),
+    PixelFormat("gbrp10le", "GBR", 10),
+    PixelFormat("gbrp12le", "GBR", 12),
+    PixelFormat("gbrp16le", "GBR", 16),
+    PixelFormat("gbrap", "GBRA", 8),
+    PixelFormat("gbrap10le", "GBRA", 10),
+    PixelFormat("gbrap12le", "GBRA", 12),
+    PixelFormat("gbrap16le", "GBRA", 16),
+    PixelFormat("rgb24", "RGB", 8, packed=True),
+    PixelFormat("bgr24", "BGR", 8, packed=True),
+    PixelFormat("rgba", "RGBA", 8, packed=True),
+    PixelFormat("bgra", "BGRA", 8, packed=True),
+    PixelFormat("rgb48le", "RGB", 16, packed=True),
+    PixelFormat("rgba64le", "RGBA", 16, packed=True),
+)
+PIXEL_FORMATS = {row.name: row for row in _ROWS}
