@@ -65,23 +65,26 @@ void run(const Kernels &kernels, const Case &each) {
     const auto memory = pixels_of(each);
     const std::ptrdiff_t size = each.bytes, step = each.planar ? size : size * each.channels;
     const std::ptrdiff_t channel = each.planar ? size * static_cast<std::ptrdiff_t>(kPixels) : size;
-    std::vector<std::uint8_t> y(kPixels), cb(kPixels / 4), cr(kPixels / 4);
+    std::vector<char> y(kPixels), cb(kPixels / 4), cr(kPixels / 4);
     const float scale = 1 / each.high;
-    const Matrix matrix{{46.6f * scale, 156.6f * scale, 15.8f * scale, 16.5f},
-                        {-25.7f * scale, -86.3f * scale, 112 * scale, 128.5f},
-                        {112 * scale, -101.7f * scale, -10.3f * scale, 128.5f},
+    const Matrix matrix{{{46.6f * scale, 156.6f * scale, 15.8f * scale, 16.5f},
+                         {-25.7f * scale, -86.3f * scale, 112 * scale, 128.5f},
+                         {112 * scale, -101.7f * scale, -10.3f * scale, 128.5f}},
+                        {255, 0.5f},
                         0,
                         each.high,
                         {0, 0, 0}};
-    kernels.to_planes({memory.data(), step * kWidth, step, channel, kWidth, kHeight, each.channels, each.sample},
-                      matrix, {y.data(), cb.data(), cr.data(), kWidth, kWidth / 2});
+    kernels.to_planes(
+        {memory.data(), step * kWidth, step, channel, kWidth, kHeight, each.channels, each.sample}, matrix,
+        {{y.data(), cb.data(), cr.data(), nullptr}, {kWidth, kWidth / 2, kWidth / 2, 0}, 3, false, 1, 1, 1, nullptr});
 }
 
 void run_to_rgb(const Kernels &kernels) {
     const std::vector<char> y(kPixels, 100), c(kPixels / 4, 90);
     std::vector<std::uint8_t> rgb(3 * kPixels);
     kernels.to_rgb({y.data(), c.data(), c.data(), kWidth, kWidth / 2, kWidth, kHeight, 1, 1, 1, 0.0f, 0.5f},
-                   {1.16f, 1.79f, -0.21f, -0.53f, 2.11f, {-248.1f, 76.9f, -289.0f}}, rgb.data());
+                   {{{1.16f, 0, 1.79f, -248.1f}, {1.16f, -0.21f, -0.53f, 76.9f}, {1.16f, 2.11f, 0, -289.0f}}},
+                   rgb.data());
 }
 
 }  // namespace

@@ -117,8 +117,8 @@ void to_rgb(const Kernels &kernels) {
     };
     const auto y = plane(y_stride, width, height), cb = plane(c_stride, columns, rows), cr = cb;
     const float scale = bytes == 1 ? 1.0f : 1.0f / 257;
-    const Picture picture{y.data(), cb.data(), cr.data(), y_stride, c_stride,       width,
-                          height,   bytes,     wide,      high,     0.5f * upto(2), 0.5f * upto(2)};
+    const Picture picture{y.data(), cb.data(), cr.data(), y_stride, c_stride, width,
+                          height,   bytes,     wide,      high,     chroma_x, chroma_y};
     const InverseMatrix matrix{
         {{scale, 0, 1.6f * scale, -223}, {scale, -0.4f * scale, -0.8f * scale, 136}, {scale, 2.0f * scale, 0, -277}}};
     const auto samples = static_cast<std::size_t>(3) * width * height;
