@@ -9,14 +9,20 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import telecine
+from telecine import writer
+from telecine.publish import Publication
 
 from .chart import shown
 from .fidelity import fidelity
-from .frames import Picture, large
+from .frames import Clip, Picture, large
 from .measure import TURNS, Spread, ratio
 from .report import Bar, Report, Table, alone
 from .writers import DIFFUSERS, write
@@ -24,6 +30,12 @@ from .x264 import FPS
 
 ARRIVALS, LIMIT, MORE_BYTES = 12.5, 0.04, 1.03
 OURS = "telecine balanced"
+SHORT_TURNS = 3
+WITHOUT: dict[str, Mapping[str, str | int | float]] = {
+    "as it is": {},
+    "lookahead": {"rc-lookahead": 0, "mbtree": 0},
+    "reordering of B-frames": {"rc-lookahead": 0, "mbtree": 0, "bf": 0},
+}
 
 
 def run() -> Report:
@@ -46,23 +58,64 @@ def run() -> Report:
         milliseconds = Spread.of([1e3 * each for each in seconds])
         rows.append((name, what, f"{milliseconds:.0f}", f"{sizes[name]:,}", f"{alike[name]:.2f}"))
     table = Table(("writer", "what", "milliseconds", "bytes", "VMAF"), rows, f"{clip}:")
+    parts = [(part, f"{Spread.of([1e3 * each for each in seconds]):.1f}") for part, seconds in costs(clip).items()]
+    of_it = Table(("of the wait", "milliseconds"), parts, "What the wait is made of, from waits without each:")
     bars = [
         Bar("wait / diffusers' export", ratio(waits, wholes), LIMIT),
         Bar("bytes / diffusers", sizes[OURS] / sizes[DIFFUSERS], MORE_BYTES),
         Bar("VMAF above diffusers'", alike[OURS] - alike[DIFFUSERS], 0, at_least=True, form=".2f"),
     ]
-    return Report("After the last frame", __doc__ or "", [table], bars)
+    return Report("After the last frame", __doc__ or "", [table, of_it], bars)
 
 
-def wait_after_the_last_frame(pictures: Sequence[Picture], path: Path) -> float:
+def costs(clip: Clip) -> dict[str, list[float]]:
+    """The seconds of each part of the wait: a step timed, or a wait without what an option takes away."""
+    taken: dict[str, list[float]] = {"index: packets copied to the finished file": []}
+    taken |= {"check: the file read back": [], "sync and rename": []}
+    waits: dict[str, list[float]] = {}
+    steps = ((writer, "write_finished"), (writer, "probe"), (Publication, "commit"))
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as patches:
+        for (owner, name), seconds in zip(steps, taken.values(), strict=True):
+            patches.enter_context(mock.patch.object(owner, name, timed(getattr(owner, name), seconds)))
+        for _ in range(SHORT_TURNS):
+            for name, options in WITHOUT.items():
+                kept = {part: len(seconds) for part, seconds in taken.items()}
+                waits.setdefault(name, []).append(
+                    wait_after_the_last_frame(clip.pictures, Path(folder, "clip.mp4"), options)
+                )
+                if options:  # the steps of the wait as it is alone
+                    for part, seconds in taken.items():
+                        del seconds[kept[part] :]
+    names = list(WITHOUT)
+    for more, less in pairwise(names):
+        taken[less] = [a - b for a, b in zip(waits[more], waits[less], strict=True)]
+    return {"all of it": waits[names[0]]} | {part: taken[part] for part in (*names[1:], *list(taken)[:3])}
+
+
+def timed(step: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
+    """The same step, which leaves how long it took."""
+
+    def call(*arguments: Any, **named: Any) -> Any:
+        start = time.perf_counter()
+        try:
+            return step(*arguments, **named)
+        finally:
+            seconds.append(time.perf_counter() - start)
+
+    return call
+
+
+def wait_after_the_last_frame(
+    pictures: Sequence[Picture], path: Path, options: Mapping[str, str | int | float] | None = None
+) -> float:
     """Seconds from the last frame's arrival to the file at its path."""
-    writer = telecine.VideoWriter(path, fps=FPS, quality="balanced")
+    open_writer = telecine.VideoWriter(path, fps=FPS, quality="balanced", encoder_options=options)
     start = time.perf_counter()
     for index, picture in enumerate(pictures):
         time.sleep(max(0.0, start + index / ARRIVALS - time.perf_counter()))  # the model at work
         arrived = time.perf_counter()
-        writer.write(picture)
-    writer.close()
+        open_writer.write(picture)
+    open_writer.close()
     return time.perf_counter() - arrived
 
 
