@@ -87,9 +87,10 @@ def test_a_path_may_be_text_a_path_a_video_or_an_open_file(tmp_path: Path) -> No
 def test_the_index_at_the_end_is_told(tmp_path: Path) -> None:
     assert telecine.probe(made(tmp_path / "end.mp4")).index_in_front is False
     assert telecine.probe(made(tmp_path / "front.mp4", options={"movflags": "+faststart"})).index_in_front is True
+    assert telecine.probe(made(tmp_path / "end.mkv")).index_in_front is False
 
 
-@pytest.mark.parametrize(("extension", "container"), [("mkv", "matroska"), ("avi", "avi"), ("ts", "mpegts")])
+@pytest.mark.parametrize(("extension", "container"), [("avi", "avi"), ("ts", "mpegts")])
 def test_a_file_without_boxes_has_no_index_to_tell_of(tmp_path: Path, extension: str, container: str) -> None:
     info = telecine.probe(made(tmp_path / f"clip.{extension}"))
     assert info.index_in_front is None
@@ -98,6 +99,10 @@ def test_a_file_without_boxes_has_no_index_to_tell_of(tmp_path: Path, extension:
 
 def test_a_quicktime_file_is_not_called_mp4(tmp_path: Path) -> None:
     assert telecine.probe(made(tmp_path / "clip.mov")).container == "mov"
+
+
+def test_matroska_is_told_from_the_webm_in_it(tmp_path: Path) -> None:
+    assert telecine.probe(made(tmp_path / "clip.mkv")).container == "mkv"
 
 
 @pytest.mark.parametrize("layout", ["mono", "stereo"])
