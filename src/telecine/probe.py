@@ -43,7 +43,7 @@ class VideoInfo:
     """What `probe` finds. Seconds and rates are exact fractions.
 
     `fps` is an average where `constant_rate` is false: frames do not follow each other at one distance.
-    `index_in_front` tells whether an MP4's `moov` box comes before its `mdat`, or Matroska's `Cues` before its clusters;
+    `index_in_front` tells whether an MP4's `moov` comes before its `mdat`, or Matroska's `Cues` before its clusters;
     it is None where the file has neither.
     """
 
