@@ -221,6 +221,15 @@ def test_a_terminal_sees_no_progress_when_quiet() -> None:
     assert on_a_terminal("export", "images", "-o", "clip.mp4", "-q") == (0, "", "")
 
 
+def test_formats_lists_every_container_and_codec(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["formats"]) == 0
+    printed = capsys.readouterr().out
+    for extension, codec in ((".mp4 .m4v", "h264"), (".mov", "prores"), (".webm", "vp9"), (".mkv", "ffv1")):
+        assert re.search(rf"^\s*{re.escape(extension)}\s+{codec}\s", printed, re.MULTILINE)
+    assert re.search(r"prores\s+no\s+no\s+yuv422p10le", printed)
+    assert re.search(r"h264\s+8 bit 4:2:0\s+yes\s+yuv420p", printed)
+
+
 # ---- probe ---------------------------------------------------------------------------------------------------------
 
 

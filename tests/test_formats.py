@@ -11,7 +11,9 @@ from typing import Any
 import av
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
+from av.video.plane import VideoPlane
 
 import telecine
 from telecine import FrameError, TelecineWarning, VideoWriter, export_video
@@ -20,6 +22,8 @@ from telecine.formats import CODECS, CONTAINERS
 from .helpers import assert_frames, failing_at, greys
 
 PAIRS = [(container.name, codec) for container in CONTAINERS.values() for codec in container.codecs]
+EXTENSIONS = {"vp9": "webm", "prores": "mov", "ffv1": "mkv"}
+SCALED = [codec.name for codec in CODECS.values() if codec.crf_range]
 EVERYWHERE = [("mp4", "h264"), ("mov", "h264")]
 MILLISECOND = Fraction(1, 1000)  # which Matroska counts in
 OFF_BY = {"mp4": Fraction(0), "mov": Fraction(0), "webm": MILLISECOND, "mkv": MILLISECOND}
@@ -29,16 +33,18 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*does not play everywhere:telec
 
 
 def export(folder: Path, container: str, codec: str, frames: Any = FRAMES, **options: Any) -> telecine.Video:
-    return export_video(frames, folder / f"clip.{container}", codec=codec, preset="veryfast", **options)
+    fast = {"preset": "veryfast", "crf": 5} if codec in SCALED else {}
+    return export_video(frames, folder / f"clip.{container}", codec=codec, **{**fast, **options})
 
 
 @pytest.mark.parametrize(("container", "codec"), PAIRS)
 def test_every_frame_is_there_in_order_and_tagged(tmp_path: Path, container: str, codec: str) -> None:
-    video = export(tmp_path, container, codec, crf=5)
+    video = export(tmp_path, container, codec)
     assert_frames(video, FRAMES)
     info = telecine.probe(video)
     assert (info.container, info.codec, info.frame_count, info.index_in_front) == (container, codec, 25, True)
-    assert str(info.color) == "smpte170m matrix, bt709 primaries, bt709 transfer, limited range"
+    matrix, codes = ("rgb", "full") if codec == "ffv1" else ("smpte170m", "limited")
+    assert str(info.color) == f"{matrix} matrix, bt709 primaries, bt709 transfer, {codes} range"
     assert list(tmp_path.iterdir()) == [video.path]
 
 
@@ -67,7 +73,7 @@ def test_frames_are_shown_at_their_timestamps(tmp_path: Path, container: str, co
 
 @pytest.mark.parametrize(("container", "codec"), [pair for pair in PAIRS if pair[1] != "av1"])  # its wheel decodes none
 def test_opencv_reads_every_frame(tmp_path: Path, container: str, codec: str) -> None:
-    capture, means = cv2.VideoCapture(str(export(tmp_path, container, codec, crf=5))), []
+    capture, means = cv2.VideoCapture(str(export(tmp_path, container, codec))), []
     while True:
         read, picture = capture.read()
         if not read:
@@ -80,7 +86,7 @@ def test_opencv_reads_every_frame(tmp_path: Path, container: str, codec: str) ->
 def test_a_failed_export_is_recovered_into_its_own_container(tmp_path: Path, container: str, codec: str) -> None:
     path = tmp_path / f"clip.{container}"
     with pytest.raises(ZeroDivisionError):
-        export(tmp_path, container, codec, crf=5, frames=failing_at(25, [*FRAMES, FRAMES[0]], ZeroDivisionError()))
+        export(tmp_path, container, codec, frames=failing_at(25, [*FRAMES, FRAMES[0]], ZeroDivisionError()))
     video = telecine.recover(path)
     assert video.path == path
     assert (telecine.probe(path).container, telecine.probe(path).codec) == (container, codec)
@@ -102,10 +108,10 @@ def test_matroska_has_its_cues_in_front(tmp_path: Path, container: str) -> None:
 
 @pytest.mark.parametrize("codec", CODECS)
 def test_every_preset_and_quality_level_opens(tmp_path: Path, codec: str) -> None:
-    extension = "webm" if codec == "vp9" else "mp4"
+    extension = EXTENSIONS.get(codec, "mp4")
     for preset in CODECS[codec].presets:
         VideoWriter(tmp_path / f"clip.{extension}", codec=codec, preset=preset).abort()
-    assert list(CODECS[codec].qualities) == ["draft", "balanced", "high", "visually-lossless"]
+    assert list(CODECS[codec].qualities)[:4] == ["draft", "balanced", "high", "visually-lossless"]
     closeness = [
         telecine.verify(export_video(FRAMES, tmp_path / f"clip.{extension}", codec=codec, quality=quality), FRAMES).psnr
         for quality in CODECS[codec].qualities
@@ -113,7 +119,7 @@ def test_every_preset_and_quality_level_opens(tmp_path: Path, codec: str) -> Non
     assert closeness == sorted(closeness)
 
 
-@pytest.mark.parametrize(("container", "codec"), PAIRS)
+@pytest.mark.parametrize(("container", "codec"), [pair for pair in PAIRS if pair[1] in SCALED])
 def test_a_bitrate_is_kept_to(tmp_path: Path, container: str, codec: str) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (48, 96, 128, 3), np.uint8)
     low, high = (
@@ -149,3 +155,95 @@ def test_frames_that_an_encoder_can_not_take_are_refused(tmp_path: Path, codec: 
     assert list(tmp_path.iterdir()) == []
     smallest = np.zeros((3, least, least - 1, 3), np.uint8)  # padded
     assert export_video(smallest, tmp_path / "clip.mp4", codec=codec, layout="THWC").width == least
+
+
+# ---- pixel formats -------------------------------------------------------------------------------------------------
+
+
+def codes_of(plane: VideoPlane, scale: int) -> npt.NDArray[Any]:
+    """The codes of a decoded plane, without what fills its lines."""
+    dtype = np.dtype(np.uint8 if scale == 1 else np.uint16)
+    lines = np.frombuffer(bytes(plane), dtype).reshape(-1, plane.line_size // dtype.itemsize)
+    codes: npt.NDArray[Any] = lines[: plane.height, : plane.width]
+    return codes
+
+
+Y_PIXEL_FORMATS = [
+    (codec.name, name) for codec in CODECS.values() for name in codec.pixel_formats if name.startswith("yuv")
+]
+
+
+@pytest.mark.parametrize(("codec", "name"), Y_PIXEL_FORMATS)
+def test_every_pixel_format_holds_the_codes_of_its_depth(tmp_path: Path, codec: str, name: str) -> None:
+    levels = [20, 90, 160, 230]
+    flat = np.stack([np.full((80, 96, 3), level, np.uint8) for level in levels])
+    path = tmp_path / f"clip.{EXTENSIONS.get(codec, 'mp4')}"
+    video = export_video(flat, path, codec=codec, pixel_format=name, quality="visually-lossless")
+    with av.open(str(video)) as container:
+        decoded = list(container.decode(video=0))
+    assert {frame.format.name for frame in decoded} == {CODECS[codec].decoded.get(name, name)}
+    for frame, level in zip(decoded, levels, strict=True):
+        scale = 2 ** (frame.format.components[0].bits - 8)
+        y, cb, cr = (codes_of(plane, scale) for plane in list(frame.planes)[:3])
+        assert abs(y.mean() - (16 + 219 * level / 255) * scale) <= 0.75 * scale
+        assert max(abs(plane.mean() - 128 * scale) for plane in (cb, cr)) <= 0.75 * scale
+
+
+@pytest.mark.parametrize(
+    ("container", "codec"),
+    [
+        ("mp4", "h264"),
+        ("mov", "h264"),
+        ("mkv", "h264"),
+        ("mp4", "hevc"),
+        ("webm", "vp9"),
+        ("mkv", "vp9"),
+        ("mkv", "ffv1"),
+    ],
+)
+def test_lossless_gives_the_same_rgb_back(tmp_path: Path, container: str, codec: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (7, 81, 97, 3), np.uint8)
+    video = export_video(noise, tmp_path / f"clip.{container}", codec=codec, quality="lossless")
+    with av.open(str(video)) as opened:
+        found = [frame.to_ndarray(format="rgb24") for frame in opened.decode(video=0)]
+    assert np.array_equal(found, noise)
+    assert (video.width, video.height, video.padding) == (97, 81, (0, 0))
+    assert telecine.probe(video).color.matrix_name == "rgb"
+
+
+@pytest.mark.parametrize(("depth", "name"), [(10, "gbrp10le"), (12, "gbrp12le"), (16, "gbrp16le")])
+def test_ffv1_keeps_deep_rgb(tmp_path: Path, depth: int, name: str) -> None:
+    codes = np.random.default_rng(0).integers(0, 1 << depth, (3, 32, 48, 3))
+    frames = np.float64(codes) / ((1 << depth) - 1)
+    video = export_video(frames, tmp_path / "clip.mkv", codec="ffv1", pixel_format=name)
+    with av.open(str(video)) as opened:
+        decoded = [[codes_of(plane, 2) for plane in frame.planes] for frame in opened.decode(video=0)]
+    assert np.array_equal(np.moveaxis(np.array(decoded), 1, 3)[..., [2, 0, 1]], codes)
+
+
+@pytest.mark.parametrize(("codec", "container", "name"), [("prores", "mov", "yuva444p10le"), ("ffv1", "mkv", "bgra")])
+def test_alpha_is_kept(tmp_path: Path, codec: str, container: str, name: str) -> None:
+    alpha = np.linspace(0, 255, 96).round().astype(np.uint8)
+    frames = np.full((3, 80, 96, 4), 90, np.uint8)
+    frames[..., 3] = alpha
+    video = export_video(frames, tmp_path / f"clip.{container}", codec=codec, pixel_format=name)
+    with av.open(str(video)) as opened:
+        frame = next(opened.decode(video=0))
+    found = frame.to_ndarray(format="rgba")[..., 3]
+    assert np.abs(found.astype(int) - alpha).max() <= 1
+
+
+@pytest.mark.parametrize(("chroma", "profile", "tag"), [("4:2:2", "HQ", b"apch"), ("4:4:4", "4444", b"ap4h")])
+def test_prores_is_of_the_profile_that_its_chroma_asks_for(
+    tmp_path: Path, chroma: str, profile: str, tag: bytes
+) -> None:
+    video = export_video(FRAMES, tmp_path / "clip.mov", codec="prores", chroma=chroma)
+    assert telecine.probe(video).profile == profile
+    assert tag in video.path.read_bytes()
+
+
+def test_odd_sides_are_padded_as_the_chroma_needs(tmp_path: Path) -> None:
+    odd = np.random.default_rng(0).integers(0, 256, (3, 65, 67, 3), np.uint8)
+    for chroma, padding in (("4:2:0", (1, 1)), ("4:2:2", (1, 0)), ("4:4:4", (0, 0))):
+        video = export_video(odd, tmp_path / "clip.mkv", chroma=chroma)
+        assert (video.padding, video.width, video.height) == (padding, 67 + padding[0], 65 + padding[1])

@@ -1,4 +1,4 @@
-"""The command `telecine`: export, probe, verify, recover.
+"""The command `telecine`: export, probe, verify, recover, formats.
 
 Exit codes: 0 done; 1 it failed, or `verify` found a difference; 2 the command line or an argument is wrong.
 """
@@ -24,6 +24,7 @@ from . import __version__
 from .color import Color
 from .errors import FrameError, OptionError, TelecineError, TelecineWarning
 from .export import export_video
+from .formats import CODECS, CONTAINERS
 from .frames import Frames
 from .probe import VideoInfo, probe
 from .read import read_timestamps
@@ -111,11 +112,17 @@ def _export(
         str | None,
         typer.Option(help="Frames per second, such as 29.97 or 24000/1001; without, a video's own timing, or 16."),
     ] = None,
-    codec: Annotated[str | None, typer.Option(help="h264, hevc, av1 or vp9; without, the container's own.")] = None,
-    quality: Annotated[str, typer.Option(help="draft, balanced, high or visually-lossless.")] = "high",
+    codec: Annotated[
+        str | None, typer.Option(help="h264, hevc, av1, vp9, prores or ffv1; the container's own without.")
+    ] = None,
+    quality: Annotated[str, typer.Option(help="draft, balanced, high, visually-lossless or lossless.")] = "high",
     crf: Annotated[float | None, typer.Option(help="The encoder's crf, in place of --quality.")] = None,
     bitrate: Annotated[int | None, typer.Option(help="Bits per second, in place of --quality.")] = None,
     preset: Annotated[str | None, typer.Option(help="The encoder's speed: ultrafast to placebo.")] = None,
+    pixel_format: Annotated[str | None, typer.Option(help="FFmpeg's name, such as yuv422p10le.")] = None,
+    bit_depth: Annotated[int | None, typer.Option(help="8, 10 or 12.")] = None,
+    chroma: Annotated[str | None, typer.Option(help="4:2:0, 4:2:2 or 4:4:4.")] = None,
+    dither: Annotated[bool, typer.Option("--dither", help="Dither 8-bit codes, against bands in gradients.")] = False,
     color: Annotated[str, typer.Option(help="auto, bt601 or bt709.")] = "auto",
     layout: LayoutOption = "auto",
     value_range: RangeOption = None,
@@ -138,6 +145,10 @@ def _export(
         crf=crf,
         bitrate=bitrate,
         preset=preset,
+        pixel_format=pixel_format,
+        bit_depth=bit_depth,
+        chroma=chroma,
+        dither=dither,
         color=color,
         layout=layout,
         value_range=_range(value_range),
@@ -205,6 +216,28 @@ def _recover(
         print_table(facts_of_export(recover(path, output)))
     else:
         raise OptionError("recover needs a path, or --list and a folder")
+
+
+@app.command("formats")
+def _formats(
+    debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
+) -> None:
+    """List containers, codecs, and what goes into them."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("extension", "codec", "plays everywhere", "lossless RGB", "pixel formats, the default first"):
+        table.add_column(heading, no_wrap=heading != "pixel formats, the default first")
+    pairs = [(container, CODECS[name]) for container in CONTAINERS.values() for name in container.codecs]
+    for container, codec in pairs:
+        lossless = codec.lossless is not None or "lossless" in codec.qualities
+        everywhere = container.plays_everywhere and bool(codec.plays_everywhere)
+        table.add_row(
+            " ".join(container.extensions),
+            codec.name,
+            "8 bit 4:2:0" if everywhere else "no",
+            "yes" if lossless else "no",
+            " ".join(codec.pixel_formats),
+        )
+    Console(markup=False, highlight=False).print(table)
 
 
 def _frames(given: list[str], allow_gaps: bool) -> Frames:

@@ -82,6 +82,8 @@ class Color:
 # Generated frames are display-referred RGB with BT.709's primaries, whatever their size: only the matrix differs.
 BT601 = Color(matrix=6, primaries=1, transfer=1)
 BT709 = Color(matrix=1, primaries=1, transfer=1)
+# RGB itself (H.273: matrix 0 is the identity), in full range.
+RGB = Color(matrix=0, primaries=1, transfer=1, full_range=True)
 
 _CHOICES = {"bt601": BT601, "bt709": BT709}
 

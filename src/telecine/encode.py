@@ -67,6 +67,9 @@ class Encoder:
     def encode(self, frame: VideoFrame) -> None:
         """Encode the next frame, whose `pts` is its time in ticks, and write the packets that are ready."""
         frame.time_base, frame.duration = self._time_base, self._interval
+        # prores_ks writes the frame's tags, the others the context's.
+        frame.colorspace, frame.color_range = self.context.colorspace, self.context.color_range
+        frame.color_primaries, frame.color_trc = self.context.color_primaries, self.context.color_trc
         for packet in self._stream.encode(frame):
             self._container.mux(packet)
 
@@ -98,7 +101,7 @@ def _muxer_options(time_base: Fraction) -> dict[str, str]:
 
 def _configure(context: VideoCodecContext, settings: EncoderSettings) -> None:
     context.width, context.height = settings.width, settings.height
-    context.pix_fmt = settings.format.pixel_format
+    context.pix_fmt = settings.format.pixel_format.name
     context.framerate = settings.fps
     context.time_base = settings.time_base
     context.colorspace = settings.color.matrix

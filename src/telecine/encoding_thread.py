@@ -31,8 +31,10 @@ class EncodingThread:
         self._publication = publication
         self.settings = settings
         self._new_encoder = functools.partial(Encoder, publication.journal, settings)
-        self._new_frame = functools.partial(VideoFrame, settings.width, settings.height, settings.format.pixel_format)
-        frame_bytes = settings.width * settings.height * 3 // 2
+        self._new_frame = functools.partial(
+            VideoFrame, settings.width, settings.height, settings.format.pixel_format.name
+        )
+        frame_bytes = settings.format.pixel_format.bytes_of(settings.width, settings.height)
         self._queue: queue.Queue[VideoFrame | None] = queue.Queue(max(2, _QUEUED_BYTES // frame_bytes))
         self._encoded: queue.SimpleQueue[VideoFrame] = queue.SimpleQueue()
         self._stop_at = math.inf

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from .errors import OptionError
+from .pixel_formats import PIXEL_FORMATS, PixelFormat
 
 Row = TypeVar("Row")
 
@@ -50,6 +51,9 @@ class Codec:
     presets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     named_values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of which it prints bad ones to stderr
     plays_everywhere: frozenset[str] = field(default_factory=frozenset)  # the profiles that do
+    decoded: Mapping[str, str] = field(default_factory=dict)  # the pixel formats that decoders make another of
+    of_pixel_format: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # options that go with it
+    lossless: Codec | None = None  # the row that keeps RGB bit by bit
     journal: str = "mp4"
     tag: str = ""  # what an MP4 calls it, if not what FFmpeg's muxer does
     parameters: str = ""  # the option for parameters of the encoder's own, "name=value:name=value"
@@ -64,9 +68,9 @@ _MILLISECOND = Fraction(1, 1000)  # what FFmpeg's muxer sets as Matroska's Times
 
 CONTAINERS = {
     "mp4": Container("mp4", (".mp4", ".m4v"), "mp4", ("h264", "hevc", "av1"), _MP4, plays_everywhere=True),
-    "mov": Container("mov", (".mov",), "mov", ("h264", "hevc"), _MP4, plays_everywhere=True),
+    "mov": Container("mov", (".mov",), "mov", ("h264", "hevc", "prores"), _MP4, plays_everywhere=True),
     "webm": Container("webm", (".webm",), "webm", ("vp9", "av1"), _MATROSKA, _MILLISECOND),
-    "mkv": Container("mkv", (".mkv",), "matroska", ("h264", "hevc", "av1", "vp9"), _MATROSKA, _MILLISECOND),
+    "mkv": Container("mkv", (".mkv",), "matroska", ("h264", "hevc", "av1", "vp9", "ffv1"), _MATROSKA, _MILLISECOND),
 }
 
 _SPEEDS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
@@ -80,11 +84,37 @@ def _levels(**levels: Mapping[str, str]) -> Mapping[str, Mapping[str, str]]:
     return MappingProxyType({name.replace("_", "-"): options for name, options in levels.items()})
 
 
+def _planar(*depths: int) -> tuple[str, ...]:
+    """Y'CbCr of each chroma and depth, 4:2:0 and 8 bit first."""
+    return tuple(f"yuv{chroma}p{'' if depth == 8 else f'{depth}le'}" for depth in depths for chroma in (420, 422, 444))
+
+
+def _lossless(name: str, encoder: str, pixel_formats: tuple[str, ...], options: Mapping[str, str]) -> Codec:
+    return Codec(
+        name=name,
+        encoder=encoder,
+        pixel_formats=pixel_formats,
+        smallest_side=64 if name == "hevc" else 1,
+        largest_side=16384,
+        qualities=_levels(lossless=options),
+        decoded=MappingProxyType({"rgb24": "gbrp"}),
+        tag="hvc1" if name == "hevc" else "",
+    )
+
+
+_FFV1 = {"level": "3", "g": "1", "slicecrc": "1"}  # every frame by itself, and checked (RFC 9043)
+
+
+def _scale(quantiser: int) -> dict[str, str]:
+    return {"flags": "+qscale", "global_quality": str(118 * quantiser)}  # FF_QP2LAMBDA
+
+
 CODECS = {
     "h264": Codec(
         name="h264",
         encoder="libx264",
-        pixel_formats=("yuv420p",),
+        pixel_formats=_planar(8, 10),
+        lossless=_lossless("h264", "libx264rgb", ("rgb24",), {"preset": "fast", "qp": "0"}),
         smallest_side=1,
         largest_side=16384,
         crf_range=(0, 51),
@@ -123,7 +153,13 @@ CODECS = {
     "hevc": Codec(
         name="hevc",
         encoder="libx265",
-        pixel_formats=("yuv420p",),
+        pixel_formats=_planar(8, 10, 12),
+        lossless=_lossless(
+            "hevc",
+            "libx265",
+            ("gbrp", "gbrp10le", "gbrp12le"),
+            {"preset": "fast", "x265-params": "log-level=error:lossless=1"},
+        ),
         smallest_side=64,  # below, x265 writes outside its memory
         largest_side=16384,
         crf_range=(0, 51),
@@ -157,7 +193,7 @@ CODECS = {
     "av1": Codec(
         name="av1",
         encoder="libsvtav1",
-        pixel_formats=("yuv420p",),
+        pixel_formats=("yuv420p", "yuv420p10le"),
         smallest_side=4,
         largest_side=16384,
         crf_range=(1, 63),
@@ -174,7 +210,10 @@ CODECS = {
     "vp9": Codec(
         name="vp9",
         encoder="libvpx-vp9",
-        pixel_formats=("yuv420p",),
+        pixel_formats=_planar(8),
+        lossless=_lossless(
+            "vp9", "libvpx-vp9", ("gbrp",), {"lossless": "1", "deadline": "good", "cpu-used": "4", "row-mt": "1"}
+        ),
         smallest_side=1,
         largest_side=16384,
         crf_range=(0, 63),
@@ -186,6 +225,27 @@ CODECS = {
             visually_lossless={"deadline": "good", "cpu-used": "2", "row-mt": "1", "crf": "12", "b": "0"},
         ),
     ),
+    "prores": Codec(
+        name="prores",
+        encoder="prores_ks",
+        pixel_formats=("yuv422p10le", "yuv444p10le", "yuva444p10le"),
+        smallest_side=16,
+        largest_side=16384,
+        qualities=_levels(draft=_scale(16), balanced=_scale(9), high=_scale(4), visually_lossless=_scale(2)),
+        of_pixel_format=MappingProxyType(
+            {"yuv422p10le": {"profile": "hq"}, "yuv444p10le": {"profile": "4444"}, "yuva444p10le": {"profile": "4444"}}
+        ),
+        decoded=MappingProxyType({"yuv444p10le": "yuv444p12le", "yuva444p10le": "yuva444p12le"}),  # as 4444 may be
+        journal="mov",
+    ),
+    "ffv1": Codec(
+        name="ffv1",
+        encoder="ffv1",
+        pixel_formats=("bgra", "gbrp10le", "gbrp12le", "gbrp16le"),
+        smallest_side=1,
+        largest_side=16384,
+        qualities=_levels(draft=_FFV1, balanced=_FFV1, high=_FFV1, visually_lossless=_FFV1, lossless=_FFV1),
+    ),
 }
 
 
@@ -195,16 +255,24 @@ class Format:
 
     container: Container
     codec: Codec
-    pixel_format: str
+    pixel_format: PixelFormat
 
 
 def choose_format(
-    path: str | os.PathLike[str], format: str | None = None, codec: str | None = None, pixel_format: str | None = None
+    path: str | os.PathLike[str],
+    format: str | None = None,
+    codec: str | None = None,
+    pixel_format: str | None = None,
+    quality: str = "high",
+    bit_depth: int | None = None,
+    chroma: str | None = None,
 ) -> Format:
     """Choose the container by `format` or else by the path's extension, and the codec and pixel format that fit it.
 
-    >>> choose_format("clip.mp4").codec.encoder
-    'libx264'
+    The pixel format is the codec's first that has the bit depth and the chroma that are asked for.
+
+    >>> choose_format("clip.mp4").codec.encoder, choose_format("clip.mov", codec="prores").pixel_format.name
+    ('libx264', 'yuv422p10le')
 
     Raises:
         OptionError: one is unknown, or they don't go together.
@@ -213,12 +281,19 @@ def choose_format(
     chosen = CODECS[container.codecs[0]] if codec is None else _choice("codec", codec, CODECS)
     if chosen.name not in container.codecs:
         raise OptionError(f"codec={codec!r} does not go into {container.name}: use {_either(container.codecs)}")
-    if pixel_format is None:
-        pixel_format = chosen.pixel_formats[0]
-    elif pixel_format not in chosen.pixel_formats:
-        accepted = _either(chosen.pixel_formats)
-        raise OptionError(f"pixel_format={pixel_format!r} does not go with {chosen.name}: use {accepted}")
-    return Format(container, chosen, pixel_format)
+    if quality == "lossless" and quality not in chosen.qualities:
+        if chosen.lossless is None:
+            lossless = [name for name, each in CODECS.items() if each.lossless or quality in each.qualities]
+            raise OptionError(f"quality='lossless' is not what {chosen.name} does: use codec={_either(lossless)}")
+        chosen = chosen.lossless
+    asked = {"pixel_format": pixel_format, "bit_depth": bit_depth, "chroma": chroma}
+    rows = [PIXEL_FORMATS[name] for name in chosen.pixel_formats]
+    for row in rows:
+        its_own = {"pixel_format": row.name, "bit_depth": row.depth, "chroma": row.chroma}
+        if all(value is None or value == its_own[name] for name, value in asked.items()):
+            return Format(container, chosen, row)
+    given = ", ".join(f"{name}={value!r}" for name, value in asked.items() if value is not None)
+    raise OptionError(f"{given} does not go with {chosen.name}: use {_either(chosen.pixel_formats)}")
 
 
 def _choice(argument: str, given: str, table: Mapping[str, Row]) -> Row:
@@ -273,6 +348,8 @@ def encoder_options(
             raise OptionError(f"crf={crf!r} is not in {codec.name}'s range: use {low:g} (best) to {high:g}")
         options["crf"] = f"{float(crf):g}"
     if bitrate is not None:
+        if codec.crf_range is None:
+            raise OptionError(f"bitrate={bitrate!r} does not go with {codec.name}, which has none: leave it out")
         if isinstance(bitrate, bool) or not (isinstance(bitrate, numbers.Integral) and 1000 <= bitrate < 2**31):
             raise OptionError(f"bitrate={bitrate!r} is not in bits per second: use an int from 1000, such as 5_000_000")
         options.pop("crf", None)

@@ -35,9 +35,23 @@ class PixelFormat:
         return self.components.endswith("A")
 
     @property
+    def chroma(self) -> str:
+        """How chroma is sampled: "4:2:0", "4:2:2" or "4:4:4", or "rgb"."""
+        return "rgb" if self.rgb else {(1, 1): "4:2:0", (1, 0): "4:2:2", (0, 0): "4:4:4"}[self.log2_chroma]
+
+    @property
     def bytes_per_sample(self) -> int:
         """The bytes that a sample takes in memory."""
         return 1 if self.depth == 8 else 2
+
+    def bytes_of(self, width: int, height: int) -> int:
+        """Give the bytes of a picture of these sides.
+
+        >>> PIXEL_FORMATS["yuv420p"].bytes_of(64, 48), PIXEL_FORMATS["yuv422p10le"].bytes_of(64, 48)
+        (4608, 12288)
+        """
+        whole = width * height * self.bytes_per_sample
+        return whole * (len(self.components) - 2) + 2 * (whole >> sum(self.log2_chroma))
 
     def padding(self, width: int, height: int) -> tuple[int, int]:
         """Give the columns and lines by which a picture grows to sides that the halved chroma can hold.

@@ -19,13 +19,14 @@ def check_promises(info: VideoInfo, settings: EncoderSettings, frame_count: int,
         EncodeError: it differs, naming what was found and what was promised.
     """
     codec, clock = settings.format.codec, settings.format.container.clock
+    pixel_format = settings.format.pixel_format.name
     rate = info.fps if settings.variable or frame_count == 1 else settings.fps
     if clock and abs(info.fps / rate - 1) < _ROUNDED_RATE and abs(info.duration - duration) <= 2 * clock:
         rate, duration = info.fps, info.duration
     promised = {
         "container": (info.container, settings.format.container.name),
         "codec": (info.codec, codec.name),
-        "pixel format": (info.pixel_format, settings.format.pixel_format),
+        "pixel format": (info.pixel_format, codec.decoded.get(pixel_format, pixel_format)),
         "profile": (info.profile, settings.profile or info.profile),
         "size": (f"{info.width}x{info.height}", f"{settings.width}x{settings.height}"),
         "frame count": (info.frame_count, frame_count),

@@ -21,7 +21,7 @@ from av.container import InputContainer, OutputContainer
 from av.video.stream import VideoStream
 
 from .boxes import end_of_fragments
-from .formats import CODECS, Container
+from .formats import Container
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"
 
@@ -64,9 +64,8 @@ def write_finished(
         )
         with _closed(target):
             copied = target.add_stream_from_template(stream, opaque=True)  # its codec is a decoder: none encodes here
-            codec = CODECS.get(stream.codec_context.codec.canonical_name)
-            if codec and codec.tag and container.clock is None:
-                copied.codec_context.codec_tag = codec.tag
+            if container.clock is None:  # the journal's, for the muxer's own choice is hev1 and ProRes 422
+                copied.codec_context.codec_tag = stream.codec_context.codec_tag
             if duration is None and stream.average_rate:  # evenly timed: Matroska says how long each frame is shown
                 copied.codec_context.framerate = stream.average_rate
             packets = _from_zero(_whole(source.demux(stream), torn))

@@ -19,6 +19,7 @@ from .promises import check_promises, differences
 from .remux import write_finished
 
 _FRAMES = 3
+_BLACK = {"Y": 16, "U": 128, "V": 128}  # of 8 bit; 0 in RGB
 # What FFmpeg says of parameters that it hands on (libavcodec/libx264.c, libx265.c, libsvtav1.c).
 _REFUSALS = "Error parsing option|Unknown option|Invalid value for"
 
@@ -58,9 +59,12 @@ def try_encoder(settings: EncoderSettings) -> VideoInfo:
 
 
 def _black(settings: EncoderSettings, pts: int) -> VideoFrame:
-    frame = VideoFrame(settings.width, settings.height, settings.format.pixel_format)
-    for plane, code in zip(frame.planes, (16, 128, 128), strict=True):
-        plane.update(bytes([code]) * plane.buffer_size)
+    pixel_format = settings.format.pixel_format
+    frame = VideoFrame(settings.width, settings.height, pixel_format.name)
+    for component, plane in zip(pixel_format.components, frame.planes, strict=False):  # packed pixels have one plane
+        code = _BLACK.get(component, 0) << pixel_format.depth - 8
+        samples = plane.buffer_size // pixel_format.bytes_per_sample
+        plane.update(code.to_bytes(pixel_format.bytes_per_sample, "little") * samples)
     frame.pts = pts
     return frame
 

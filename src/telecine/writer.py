@@ -20,7 +20,7 @@ from typing import Literal
 import av
 from av import VideoFrame
 
-from .color import BT709, Color, parse_color
+from .color import BT709, RGB, Color, parse_color
 from .convert import BLACK, Conversion, parse_background, parse_value_range
 from .encode import EncoderSettings
 from .encoding_thread import EncodingThread
@@ -50,13 +50,16 @@ class VideoWriter:
     Args:
         path: The file to write; missing folders are made. Without one, a new file in the folder for temporary files.
         fps: Frames per second: a number, a Fraction or text such as "24000/1001". 29.97 means 30000/1001.
-        codec: "h264", "hevc", "av1" or "vp9". Without one, h264, and vp9 in WebM.
-        quality: "draft", "balanced", "high" or "visually-lossless".
+        codec: "h264", "hevc", "av1", "vp9", "prores" or "ffv1". Without one, h264, and vp9 in WebM.
+        quality: "draft", "balanced", "high", "visually-lossless", or "lossless" for RGB that comes back bit by bit.
         crf: The encoder's constant rate factor, in place of the quality level's: 0 to 51, lower is better.
         bitrate: Bits per second, in place of a crf.
         preset: The encoder's speed, "ultrafast" to "placebo", in place of the quality level's.
         encoder_options: FFmpeg's options of the encoder, by name. One that it would ignore is an error.
-        pixel_format: "yuv420p".
+        pixel_format: FFmpeg's name of one that the codec takes, "yuv420p" unless the codec begins with another.
+        bit_depth: 8, 10 or 12, in place of a pixel format.
+        chroma: "4:2:0", "4:2:2" or "4:4:4", in place of a pixel format.
+        dither: Whether 8-bit codes are dithered, so that slow gradients have no bands.
         color: "auto" (BT.601 up to 576 lines and 1024 columns, BT.709 above), "bt601" or "bt709".
         layout: "auto" or the letters of an array's axes: T time, H height, W width, C channels, B batch.
         value_range: "auto" (integers: full scale, floats: [0, 1]) or (low, high), such as (-1, 1) for floats.
@@ -96,6 +99,9 @@ class VideoWriter:
         preset: str | None = None,
         encoder_options: Mapping[str, str | int | float] | None = None,
         pixel_format: str | None = None,
+        bit_depth: int | None = None,
+        chroma: str | None = None,
+        dither: bool = False,
         color: str = "auto",
         layout: str = "auto",
         value_range: tuple[float, float] | Literal["auto"] = "auto",
@@ -117,10 +123,18 @@ class VideoWriter:
         self._color = parse_color(color)
         self._value_range = parse_value_range(value_range)
         self._background = parse_background(background)
-        chosen = choose_format(path, format, codec, pixel_format)
-        options = options_of(chosen.codec, quality, crf, bitrate, preset, encoder_options)
+        chosen = choose_format(path, format, codec, pixel_format, quality, bit_depth, chroma)
+        options = dict(chosen.codec.of_pixel_format.get(chosen.pixel_format.name, {}))
+        options |= options_of(chosen.codec, quality, crf, bitrate, preset, encoder_options)
         held, self._repeat = parse_last_frame(hold, repeat)
         self._clock = Clock(parse_fps(fps), held)
+        if chosen.pixel_format.rgb:
+            if self._color is not None:
+                raise OptionError(f"color={color!r} is a matrix, and {chosen.pixel_format.name} has none: leave it out")
+            self._color = RGB
+        if dither and chosen.pixel_format.depth != 8:
+            raise OptionError(f"dither=True is for 8 bit, and {chosen.pixel_format.name} has more: leave it out")
+        self._dither = dither
         self._settings = EncoderSettings(chosen, self._clock.fps, tuple(options.items()), self._color or BT709)
         self._conversion: Conversion | None = None
         self._padding = (0, 0)
@@ -170,9 +184,10 @@ class VideoWriter:
 
     def _start(self, first: Frame) -> Conversion:
         (width, height), codec = first.size, self._settings.format.codec
-        self._padding = width % 2, height % 2
+        self._padding = self._settings.format.pixel_format.padding(width, height)
         if any(self._padding):
-            self._note(f"{width}x{height} is padded to even sides, as 4:2:0 needs, by repeating the last line")
+            why = f"as {self._settings.format.pixel_format.chroma} needs"
+            self._note(f"{width}x{height} is padded to even sides, {why}, by repeating the last line")
         width, height = width + self._padding[0], height + self._padding[1]
         if max(width, height) > codec.largest_side or (width + 128) * (height + 128) > _MOST_PIXELS:
             raise FrameError(f"frames are {width}x{height}: too large for {codec.name} in FFmpeg")
@@ -182,7 +197,7 @@ class VideoWriter:
                 f"frames are {width}x{height}: too small for {codec.name}, which takes {least}x{least} and up"
             )
         color = self._color or Color.of_size(width, height)
-        conversion = Conversion(color, self._value_range, self._background or BLACK)
+        conversion = Conversion(color, self._value_range, self._background or BLACK, self._dither)
         self._job.start(
             replace(self._settings, color=color, width=width, height=height, variable=bool(self._clock.variable))
         )
