@@ -94,7 +94,7 @@ def _lossless(name: str, encoder: str, pixel_formats: tuple[str, ...], options: 
         name=name,
         encoder=encoder,
         pixel_formats=pixel_formats,
-        smallest_side=64 if name == "hevc" else 1,
+        smallest_side=32 if name == "hevc" else 1,
         largest_side=16384,
         qualities=_levels(lossless=options),
         decoded=MappingProxyType({"rgb24": "gbrp"}),
@@ -160,7 +160,7 @@ CODECS = {
             ("gbrp", "gbrp10le", "gbrp12le"),
             {"preset": "fast", "x265-params": "log-level=error:lossless=1"},
         ),
-        smallest_side=64,  # below, x265 writes outside its memory
+        smallest_side=32,  # below, x265 writes outside its memory
         largest_side=16384,
         crf_range=(0, 51),
         presets=_speeds("preset", _SPEEDS),
