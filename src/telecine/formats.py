@@ -114,6 +114,7 @@ def _scale(quantiser: int) -> dict[str, str]:
 # x264's medium without what costs most and gains least here: more than one reference, and 8x8 partitions in B-frames.
 # The lookahead is short, since it is what remains to encode after a model's last frame (bench/latency.py).
 _H264 = {"preset": "medium", "refs": "1", "partitions": "p8x8,i8x8,i4x4", "rc-lookahead": "8"}
+_HEVC = {"preset": "superfast", "x265-params": "aq-strength=0.3"}
 
 CODECS = {
     "h264": Codec(
@@ -134,7 +135,7 @@ CODECS = {
             }
         ),
         # Settled by search on four real clips (bench/quality.py). Against diffusers' defaults (medium, crf 25) balanced
-        # has VMAF +0.07 to +1.07 at -23 to +2.8 % of the bytes: less adaptive quantisation and a lower qcomp make up
+        # has VMAF +0.07 to +1.13 at -23 to +2.6 % of the bytes: less adaptive quantisation and a lower qcomp make up
         # for the short lookahead. VMAF is at least 96.7 at "high", 98.3 at "visually-lossless", 88.4 at "draft", which
         # superfast with mbtree reaches in half of veryfast's time.
         qualities=_levels(
@@ -180,11 +181,13 @@ CODECS = {
                 ),
             }
         ),
+        # Each is about as near as H.264's of that name (bench/frontier.py). At equal VMAF preset fast takes 1.2 to 1.8
+        # times as long for no fewer bytes, and x265's own aq-strength, 1, makes 8 to 12 % more.
         qualities=_levels(
-            draft={"preset": "veryfast", "crf": "30"},
-            balanced={"preset": "fast", "crf": "26"},
-            high={"preset": "fast", "crf": "20"},
-            visually_lossless={"preset": "medium", "crf": "14"},
+            draft=_HEVC | {"crf": "29"},
+            balanced=_HEVC | {"crf": "23.5"},
+            high=_HEVC | {"crf": "19"},
+            visually_lossless=_HEVC | {"crf": "14"},
         ),
         tag="hvc1",  # which QuickTime and Safari ask for: parameter sets in the index (ISO/IEC 14496-15 8.4.1.1)
         parameters="x265-params",
@@ -197,12 +200,12 @@ CODECS = {
         smallest_side=4,
         largest_side=16384,
         crf_range=(1, 63),
-        presets=_speeds("preset", (10, 10, 9, 8, 7, 6, 5, 4, 3, 1)),
-        qualities=_levels(
-            draft={"preset": "10", "crf": "42"},
-            balanced={"preset": "8", "crf": "35"},
-            high={"preset": "7", "crf": "24"},
-            visually_lossless={"preset": "6", "crf": "14"},
+        presets=_speeds("preset", (12, 10, 9, 8, 7, 6, 5, 4, 3, 1)),
+        qualities=_levels(  # as for HEVC
+            draft={"preset": "10", "crf": "40"},
+            balanced={"preset": "8", "crf": "32"},
+            high={"preset": "6", "crf": "20"},
+            visually_lossless={"preset": "6", "crf": "8"},
         ),
         parameters="svtav1-params",
         environment=MappingProxyType({"SVT_LOG": "1"}),  # errors alone (SVT-AV1 Docs/CommonQuestions.md)
@@ -218,10 +221,10 @@ CODECS = {
         largest_side=16384,
         crf_range=(0, 63),
         presets=_speeds("cpu-used", (8, 7, 6, 5, 4, 3, 2, 1, 0, 0), deadline="good"),
-        qualities=_levels(
-            draft={"deadline": "good", "cpu-used": "5", "row-mt": "1", "crf": "42", "b": "0"},
-            balanced={"deadline": "good", "cpu-used": "4", "row-mt": "1", "crf": "34", "b": "0"},
-            high={"deadline": "good", "cpu-used": "3", "row-mt": "1", "crf": "24", "b": "0"},
+        qualities=_levels(  # as for HEVC
+            draft={"deadline": "good", "cpu-used": "5", "row-mt": "1", "crf": "41", "b": "0"},
+            balanced={"deadline": "good", "cpu-used": "4", "row-mt": "1", "crf": "31", "b": "0"},
+            high={"deadline": "good", "cpu-used": "3", "row-mt": "1", "crf": "22", "b": "0"},
             visually_lossless={"deadline": "good", "cpu-used": "2", "row-mt": "1", "crf": "12", "b": "0"},
         ),
     ),
