@@ -38,7 +38,8 @@ class Codec:
     """A codec: FFmpeg's encoder, what its options are called, and what each quality level means for it.
 
     `crf_range` goes from the best to the worst; it is None where there is no crf. `presets` are x264's names for speed,
-    as options of this encoder. `journal` is the fragmented container that its packets are kept in while writing.
+    as options of this encoder; one that is given replaces a level's `effort`, the options that are about speed too.
+    `journal` is the fragmented container that its packets are kept in while writing.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Codec:
     qualities: Mapping[str, Mapping[str, str]]
     crf_range: tuple[float, float] | None = None
     presets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    effort: frozenset[str] = frozenset()
     named_values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of which it prints bad ones to stderr
     plays_everywhere: frozenset[str] = field(default_factory=frozenset)  # the profiles that do
     decoded: Mapping[str, str] = field(default_factory=dict)  # the pixel formats that decoders make another of
@@ -109,6 +111,10 @@ def _scale(quantiser: int) -> dict[str, str]:
     return {"flags": "+qscale", "global_quality": str(118 * quantiser)}  # FF_QP2LAMBDA
 
 
+# x264's medium without what costs most and gains least here: more than one reference, and 8x8 partitions in B-frames.
+# The lookahead is short, since it is what remains to encode after a model's last frame (bench/latency.py).
+_H264 = {"preset": "medium", "refs": "1", "partitions": "p8x8,i8x8,i4x4", "rc-lookahead": "8"}
+
 CODECS = {
     "h264": Codec(
         name="h264",
@@ -127,24 +133,18 @@ CODECS = {
                 "profile": ("baseline", "main", "high", "high10", "high422", "high444"),
             }
         ),
-        # A short lookahead, since it is what remains to encode after a model's last frame (bench/latency.py). With
-        # "balanced" VMAF is no lower than with diffusers' defaults (medium, crf 25) and the size at most 3 % larger, on
-        # each of four real clips, in half the processor time: one reference and fewer partitions cost little there, and
-        # less adaptive quantisation makes up for the lookahead (bench/quality.py).
+        # Settled by search on four real clips (bench/quality.py). Against diffusers' defaults (medium, crf 25) VMAF of
+        # "balanced" is +0.07 to +1.07 at -23 to +2.8 % of the bytes: less adaptive quantisation and a lower qcomp make
+        # up for the short lookahead. VMAF is at least 96.7 at "high", 98.3 at "visually-lossless", 88.4 at "draft",
+        # which superfast with mbtree reaches in half of veryfast's time.
         qualities=_levels(
-            draft={"preset": "veryfast", "crf": "28", "rc-lookahead": "8"},
-            balanced={
-                "preset": "medium",
-                "crf": "25.4",
-                "rc-lookahead": "8",
-                "aq-strength": "0.2",
-                "qcomp": "0.5",
-                "refs": "1",
-                "partitions": "p8x8+i8x8+i4x4",
-            },
-            high={"preset": "fast", "crf": "18", "rc-lookahead": "8", "aq-strength": "0.5"},
-            visually_lossless={"preset": "medium", "crf": "12"},
+            draft={"preset": "superfast", "crf": "27", "mbtree": "1", "rc-lookahead": "8"}
+            | {"aq-strength": "0.2", "qcomp": "0.5"},
+            balanced=_H264 | {"crf": "25.3", "aq-strength": "0.2", "qcomp": "0.5", "psy-rd": "0.8:0"},
+            high=_H264 | {"crf": "20", "aq-strength": "0.5"},
+            visually_lossless=_H264 | {"crf": "13", "aq-strength": "0.5"},
         ),
+        effort=frozenset({"refs", "partitions", "mbtree"}),
         plays_everywhere=frozenset({"Constrained Baseline", "Baseline", "Main", "High"}),
         parameters="x264-params",
         # Else x264 waits for one frame more, to know how long the one before it is shown (x264, encoder/encoder.c).
@@ -354,11 +354,14 @@ def encoder_options(
             raise OptionError(f"bitrate={bitrate!r} is not in bits per second: use an int from 1000, such as 5_000_000")
         options.pop("crf", None)
         options["b"] = str(int(bitrate))
+    given = _checked_mapping(extra or {})
     if preset is not None:
         if not codec.presets:
             raise OptionError(f"preset={preset!r} does not go with {codec.name}, which has one speed: leave it out")
-        options.update(_choice("preset", preset, codec.presets))
-    options.update(_checked_mapping(extra or {}))
+        given = {**_choice("preset", preset, codec.presets), **given}
+    if "preset" in given:
+        options = {name: value for name, value in options.items() if name not in codec.effort}
+    options.update(given)
     for name, accepted in codec.named_values.items():
         if name in options and options[name] not in accepted:
             raise OptionError(f"{name}={options[name]!r} is not known: use {_either(accepted)}")
