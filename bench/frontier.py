@@ -59,12 +59,13 @@ def run() -> Report:
         for (codec, line, label), (time, size, vmaf) in measured(each).items():
             rows.append((each.name, codec, f"{line}, {label}", f"{time:.2f}", f"{size:.3f}", f"{vmaf:.2f}"))
             series[codec].setdefault(f"{each.name}, {line}", []).append((size, vmaf))
-            labels[codec][size, vmaf] = f"{label}: {time:.2f}"
+            if line == "level":
+                labels[codec][size, vmaf] = f"{label}: {time:.2f}"
             if label == "high":
                 bars.append(Bar(f"{each.name}: {codec}, high, VMAF", vmaf, HIGH, at_least=True, form=".2f"))
     axes = "bytes / diffusers'", "VMAF"
     plots = [
-        LinePlot(f"frontier-{codec}", f"{codec}: size and time", axes, series[codec], "x", labels[codec])
+        LinePlot(f"frontier-{codec}", f"{codec}, with time / diffusers'", axes, series[codec], "x", labels[codec])
         for codec in PRESETS
     ]
     return Report("Codecs and presets", __doc__ or "", [Table(HEADING, rows)], bars, plots)

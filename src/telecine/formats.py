@@ -134,10 +134,10 @@ CODECS = {
                 "profile": ("baseline", "main", "high", "high10", "high422", "high444"),
             }
         ),
-        # Settled by search on four real clips (bench/quality.py). Against diffusers' defaults (medium, crf 25) balanced
-        # has VMAF +0.07 to +1.13 at -23 to +2.6 % of the bytes: less adaptive quantisation and a lower qcomp make up
-        # for the short lookahead. VMAF is at least 96.7 at "high", 98.3 at "visually-lossless", 88.4 at "draft", which
-        # superfast with mbtree reaches in half of veryfast's time.
+        # Settled by search on four real clips (bench/quality.py). Against diffusers' defaults (medium, crf 25) VMAF of
+        # "balanced" is +0.07 to +1.13 at -23 to +2.6 % of the bytes: less adaptive quantisation and a lower qcomp make
+        # up for the short lookahead. VMAF is at least 96.7 at "high", 98.3 at "visually-lossless", 88.4 at "draft",
+        # which superfast with mbtree reaches in half of veryfast's time.
         qualities=_levels(
             draft={"preset": "superfast", "crf": "27", "mbtree": "1", "rc-lookahead": "8"}
             | {"aq-strength": "0.2", "qcomp": "0.5"},
