@@ -228,6 +228,14 @@ def test_the_total_duration_is_right_and_each_frames_to_a_tick(format: str, fps:
     assert abs(sum(times) - float(1000 * count / fps)) <= tick / 2 + 1e-6
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_last_frame_is_held_for_what_is_no_number_of_frames(format: str) -> None:
+    hold = Fraction(123, 1000)
+    _, times, _ = by_pillow(written(format, colors(3), durations=[1 / FPS, 1 / FPS, hold]))
+    tick = 1000 * (MOVING_IMAGES[format].tick or Fraction(1, 10_000))
+    assert abs(sum(times) - float(1000 * (2 / FPS + hold))) <= tick / 2
+
+
 def test_apng_holds_the_fraction() -> None:
     file = written("apng", colors(3), time_base=Fraction(1001, 24000)).getvalue()
     at = [index for index in range(len(file)) if file[index : index + 4] == b"fcTL"]

@@ -62,7 +62,7 @@ class LosslessJournal:
         """Keep the next frame, which is shown for so many seconds, a multiple of the time base."""
         picture = VideoFrame.from_ndarray(frame, format=self._given).reformat(format=self._stream.codec_context.pix_fmt)
         picture.pts, picture.time_base = self._at, self._time_base
-        picture.duration = int(duration / self._time_base)
+        picture.duration = max(1, round(duration / self._time_base))
         self._at += picture.duration
         for packet in self._stream.encode(picture):
             packet.duration = picture.duration

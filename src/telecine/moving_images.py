@@ -24,6 +24,7 @@ from .errors import EncodeError, FrameError, OptionError
 from .gif import Gif
 from .lossless import LosslessJournal, probe_lossless, read_lossless
 from .promises import differences
+from .rate import ticks_a_second
 from .webp import WebP
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
@@ -33,9 +34,9 @@ Pixels: TypeAlias = npt.NDArray[np.uint8]
 class MovingImageSettings:
     """All that a moving image is opened with.
 
-    `format` is a name in `MOVING_IMAGES`. Frames are `width` by `height`, of 4 channels with `alpha` and else 3.
-    Durations are multiples of `time_base` seconds. `quality` is what `parse_quality` gives. `loops` is how many times
-    the clip is shown, 0 forever.
+    `format` is a name in `MOVING_IMAGES`. Frames are `width` by `height`, of 4 channels with `alpha` and else 3. Those
+    that are evenly timed are `time_base` seconds apart; any duration is a multiple of `tick` seconds. `quality` is what
+    `parse_quality` gives. `loops` is how many times the clip is shown, 0 forever.
     """
 
     format: str
@@ -46,6 +47,11 @@ class MovingImageSettings:
     quality: float | None
     loops: int = 0
     threads: int = 1
+
+    @property
+    def tick(self) -> Fraction:
+        """The unit of durations, in seconds: as fine as a video's."""
+        return Fraction(1, ticks_a_second(1 / self.time_base))
 
 
 class Encoder(Protocol):
@@ -181,11 +187,10 @@ def check_frames(settings: MovingImageSettings) -> None:
 class Clock:
     """Counts durations in a format's ticks; what rounding one adds or takes, the next one makes good."""
 
-    def __init__(self, format: str, time_base: Fraction) -> None:
-        self._format = format
-        self._tick = MOVING_IMAGES[format].tick or time_base
-        self._end = Fraction(0)
-        self._counted = 0
+    def __init__(self, format: str, tick: Fraction) -> None:
+        """Take the tick of durations for that of a format whose times are exact."""
+        self._format, self._tick = format, MOVING_IMAGES[format].tick or tick
+        self._end, self._counted = Fraction(0), 0
 
     def ticks(self, duration: Fraction) -> int:
         """Give for how many ticks the next frame is shown.
@@ -223,10 +228,10 @@ class MovingImage:
         check_frames(settings)
         self._settings = settings
         self._shape = settings.height, settings.width, 4 if settings.alpha else 3
-        self._clock = Clock(settings.format, settings.time_base)
+        self._clock = Clock(settings.format, settings.tick)
         self._journal = journal
         self._kept = LosslessJournal(
-            journal, settings.width, settings.height, self._shape[2], settings.time_base, settings.threads
+            journal, settings.width, settings.height, self._shape[2], settings.tick, settings.threads
         )
         self._encoder = _open(file, settings)
 
@@ -263,7 +268,7 @@ class MovingImage:
 def _open(file: BinaryIO, settings: MovingImageSettings) -> Encoder:
     width, height, quality, loops = settings.width, settings.height, settings.quality, settings.loops
     if settings.format == "apng":
-        return Apng(file, width, height, settings.alpha, settings.time_base, loops)
+        return Apng(file, width, height, settings.alpha, settings.tick, loops)
     if settings.format == "webp":
         return WebP(file, width, height, settings.alpha, quality, loops, settings.threads)
     assert quality is not None
@@ -290,7 +295,7 @@ def rewrite(journal: BinaryIO, file: BinaryIO, format: str, quality: float | Non
     """
     kept, count = probe_lossless(journal), 0
     settings = MovingImageSettings(format, kept.width, kept.height, kept.channels == 4, kept.time_base, quality, loops)
-    encoder, clock = _open(file, settings), Clock(format, kept.time_base)
+    encoder, clock = _open(file, settings), Clock(format, settings.tick)
     try:
         for frame, duration in read_lossless(journal):
             encoder.encode(frame, clock.ticks(duration))
