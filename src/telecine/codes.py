@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from .convert import TOLERANCE, Background, Conversion, _out_of_range
+from .errors import FrameError
+from .frames import Frame
 
 Pixels: TypeAlias = npt.NDArray[Any]
 
@@ -69,3 +74,26 @@ def to_floats(pixels: Pixels, low: float = 0.0, high: float = 1.0) -> npt.NDArra
     if pixels.dtype.kind != "f":
         low, high = 0, _full_scale(pixels)
     return ((pixels.astype(np.float64) - low) / (high - low)).astype(np.float32)
+
+
+def pixels_of(frame: Frame, conversion: Conversion, bits: int, background: Background | None = None) -> Pixels:
+    """Give a recognised frame as (height, width, 3 or 4) codes of 8 or 16 bits, or with 32 as floats. It is a copy.
+
+    With a background, alpha is composited on it, in the encoded values as `Conversion` does.
+
+    Raises:
+        FrameError: a value is NaN, infinite or out of the range.
+    """
+    low, high = conversion.stored_range(frame)
+    values = frame.values
+    if frame.full_scale is None:
+        deviation = float(np.abs(values.astype(np.float64) - (low + high) / 2).max())
+        tolerated = (high - low) / 2 + TOLERANCE if conversion.value_range == "auto" else math.inf
+        if not (deviation <= tolerated and math.isfinite(deviation)):
+            raise FrameError(_out_of_range(frame, conversion.value_range))
+    if background is not None and values.shape[2] == 4:
+        real = (values.astype(np.float64) - low) / (high - low)
+        alpha = np.clip(real[:, :, 3:], 0, 1)
+        values, low, high = real[:, :, :3] * alpha + np.array(background) * (1 - alpha), 0, 1
+    pixels = to_floats(values, low, high) if bits == 32 else to_codes(values, bits, low, high)
+    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
