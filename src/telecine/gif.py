@@ -8,6 +8,7 @@ that diffuse errors, sierra3 comes out smallest.
 from __future__ import annotations
 
 import contextlib
+import threading
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
@@ -21,6 +22,8 @@ from av.container import OutputContainer
 from av.filter import Graph
 from av.filter.context import FilterContext
 from av.video.stream import VideoStream
+
+from .parallel import InOrder
 
 _TICK = Fraction(1, 100)
 _OPAQUE = 128  # GIF has no half transparent pixels: from this alpha on one is shown, as in paletteuse
@@ -37,9 +40,9 @@ class Gif:
     `colors` is how many at most, with one for transparency; `loops` how many times the clip is shown, 0 forever.
     """
 
-    def __init__(self, file: BinaryIO, width: int, height: int, colors: int, loops: int) -> None:
+    def __init__(self, file: BinaryIO, width: int, height: int, colors: int, loops: int, threads: int) -> None:
         self._file, self._width, self._height, self._loops = file, width, height, loops
-        self._ticks, self._most_colors = array("l"), colors
+        self._ticks, self._most_colors, self._threads = array("l"), colors, threads
         self._seen: npt.NDArray[np.bool_] | None = np.zeros(2**24, np.bool_)
         self._graph = Graph()
         self._colors, self._palette = self._buffer(self._graph, "colors"), self._graph.add("buffersink")
@@ -91,6 +94,25 @@ class Gif:
             container.mux(packet)
 
     def _reduced(self, palette: VideoFrame, frames: Iterable[npt.NDArray[np.uint8]]) -> Iterator[VideoFrame]:
+        """Give the frames in the palette's colours. Each is dithered alone, so several are at the same time."""
+        ends = threading.local()
+
+        def reduced(frame: npt.NDArray[np.uint8]) -> VideoFrame:
+            if not hasattr(ends, "source"):
+                ends.graph, ends.source, ends.sink = self._reducer(palette)
+            ends.source.push(_picture(frame, 0))
+            return cast(VideoFrame, ends.sink.pull())
+
+        palette.pts, palette.time_base = 0, _TICK
+        work = InOrder(reduced, self._threads, "gif")
+        try:
+            for frame in frames:
+                yield from work.call(frame)
+            yield from work.rest()
+        finally:
+            work.close()
+
+    def _reducer(self, palette: VideoFrame) -> tuple[Graph, FilterContext, FilterContext]:
         graph = Graph()
         source, sink = self._buffer(graph, "frames"), graph.add("buffersink")
         colors = graph.add_buffer(
@@ -99,14 +121,9 @@ class Gif:
         use = graph.add("paletteuse", f"dither=sierra3:alpha_threshold={_OPAQUE}")
         colors.link_to(use, 0, 1)
         _link(source, use, sink)
-        palette.pts, palette.time_base = 0, _TICK
         colors.push(palette)
         colors.push(None)
-        for index, frame in enumerate(frames):
-            source.push(_picture(frame, index))
-            yield from _ready(sink)
-        source.push(None)
-        yield from _ready(sink)
+        return graph, source, sink  # the graph too, of which what is in it keeps no hold
 
     def _buffer(self, graph: Graph, name: str) -> FilterContext:
         return graph.add_buffer(
@@ -118,15 +135,6 @@ def _link(source: FilterContext, through: FilterContext, sink: FilterContext) ->
     source.link_to(through)
     through.link_to(sink)
     through.graph.configure()
-
-
-def _ready(sink: FilterContext) -> Iterator[VideoFrame]:
-    while True:
-        try:
-            frame = cast(VideoFrame, sink.pull())
-        except (av.BlockingIOError, av.EOFError):
-            return
-        yield frame
 
 
 def _picture(frame: npt.NDArray[np.uint8], pts: int) -> VideoFrame:

@@ -273,7 +273,7 @@ def _open(file: BinaryIO, settings: MovingImageSettings) -> Encoder:
         return WebP(file, width, height, settings.alpha, quality, loops, settings.threads)
     assert quality is not None
     if settings.format == "gif":
-        return Gif(file, width, height, int(quality), loops)
+        return Gif(file, width, height, int(quality), loops, settings.threads)
     return Avif(file, quality, settings.threads)
 
 

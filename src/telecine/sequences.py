@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -24,6 +22,7 @@ from PIL import Image
 from .codes import to_codes, to_floats
 from .errors import EncodeError, FrameError, MissingDependencyError, OptionError
 from .folders import PART_SUFFIX, frame_name
+from .parallel import InOrder
 
 Pixels: TypeAlias = npt.NDArray[Any]
 
@@ -131,6 +130,7 @@ def _tiff(pixels: Pixels) -> bytes:
         photometric="rgb",
         extrasamples=["unassalpha"] if pixels.shape[2] == 4 else None,
         compression="zlib",
+        compressionargs={"level": 4},  # a third of the time of zlib's own 6, for 7 to 14 % more bytes
         predictor=pixels.dtype.kind == "u",  # that of floats needs another package
         metadata=None,
         software="telecine",
@@ -187,8 +187,7 @@ class Sequence:
         check_sequence(settings)
         self._folder, self._settings, self._format = folder, settings, SEQUENCES[settings.format]
         self._shape = settings.height, settings.width, 4 if settings.alpha else 3
-        self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="telecine-images")
-        self._waiting: deque[Future[None]] = deque()
+        self._images = InOrder(self._write, settings.threads, "images")
         self._count = 0
 
     def encode(self, frame: Pixels, duration: Fraction | None = None) -> None:
@@ -207,20 +206,18 @@ class Sequence:
         if frame.shape != self._shape:
             raise FrameError(f"a frame is of shape {frame.shape}: {self._shape} was promised")
         path = os.path.join(self._folder, frame_name(self._count, self._format.extension))
-        self._waiting.append(self._pool.submit(self._write, frame.copy(), path))
         self._count += 1
-        while len(self._waiting) > 2 * self._settings.threads:
-            self._waiting.popleft().result()
+        self._images.call(frame.copy(), path)
 
     def finish(self) -> None:
         """Wait until all images are on the disk."""
-        while self._waiting:
-            self._waiting.popleft().result()
+        for _ in self._images.rest():
+            pass
         self.close()
 
     def close(self) -> None:
         """Drop the images that wait, and end the threads."""
-        self._pool.shutdown(cancel_futures=True)
+        self._images.close()
 
     def _write(self, frame: Pixels, path: str) -> None:
         encoded = self._format.encode(self._format.prepare(frame, self._settings))

@@ -8,9 +8,7 @@ The container is that of https://developers.google.com/speed/webp/docs/riff_cont
 from __future__ import annotations
 
 import io
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO
 
 import numpy as np
@@ -18,6 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from .errors import EncodeError
+from .parallel import InOrder
 
 _MOST_BYTES = 2**32 - 2  # the size of a RIFF file has 32 bits
 _HAS_ALPHA, _IS_ANIMATED = 0x10, 0x02  # of VP8X
@@ -42,9 +41,7 @@ class WebP:
         self._options: dict[str, float] = {"quality": _LOSSLESS_EFFORT, "lossless": True, "exact": True}
         if quality is not None:
             self._options = {"quality": quality}
-        self._most_waiting = 2 * threads
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="telecine-webp")
-        self._waiting: deque[tuple[Future[bytes], int]] = deque()
+        self._frames = InOrder(self._frame, threads, "webp")
         self._start = file.tell()
         self._write(b"RIFF" + bytes(4) + b"WEBP")
         self._write(_chunk(b"VP8X", bytes([_IS_ANIMATED | alpha * _HAS_ALPHA, 0, 0, 0]) + self._size))
@@ -52,14 +49,13 @@ class WebP:
 
     def encode(self, frame: npt.NDArray[np.uint8], ticks: int) -> None:
         """Encode the next frame, which is shown for so many milliseconds; waits while too many are in work."""
-        self._waiting.append((self._pool.submit(_still, frame.copy(), self._options), ticks))
-        while len(self._waiting) > self._most_waiting:
-            self._write_first()
+        for encoded in self._frames.call(frame.copy(), ticks):
+            self._write(encoded)
 
     def finish(self, again: Callable[[], Iterable[npt.NDArray[np.uint8]]]) -> None:
         """Write what is in work, and the size in front."""
-        while self._waiting:
-            self._write_first()
+        for encoded in self._frames.rest():
+            self._write(encoded)
         end = self._file.tell()
         self._file.seek(self._start + 4)
         self._file.write((end - self._start - 8).to_bytes(4, "little"))
@@ -68,12 +64,11 @@ class WebP:
 
     def close(self) -> None:
         """Drop what is in work."""
-        self._pool.shutdown(cancel_futures=True)
+        self._frames.close()
 
-    def _write_first(self) -> None:
-        encoded, ticks = self._waiting.popleft()
+    def _frame(self, frame: npt.NDArray[np.uint8], ticks: int) -> bytes:
         header = bytes(6) + self._size + _bytes24(ticks) + bytes([_NO_BLENDING])
-        self._write(_chunk(b"ANMF", header + encoded.result()))
+        return _chunk(b"ANMF", header + _still(frame, self._options))
 
     def _write(self, data: bytes) -> None:
         if self._file.tell() + len(data) - self._start > _MOST_BYTES:
