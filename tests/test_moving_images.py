@@ -34,8 +34,9 @@ from telecine.moving_images import (
     parse_quality,
     rewrite,
 )
+from telecine.publish import Publication
 
-from .helpers import Clip, noise, run_python, waves
+from .helpers import Clip, names_in, noise, run_python, waves
 
 FORMATS = list(MOVING_IMAGES)
 FPS = Fraction(24)
@@ -337,6 +338,19 @@ def test_a_file_that_lacks_a_frame_is_found_out() -> None:
 
 def pool_threads() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("telecine")]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_it_goes_through_a_publication_to_its_path(format: str, tmp_path: Path) -> None:
+    publication = Publication(tmp_path / f"clip.{format}")
+    settings = settings_of(format, 63, 47)
+    file = publication.open_finished()
+    image = MovingImage(publication.journal, file, settings)
+    write_all(image, colors())
+    check_file(file, settings, 5)
+    publication.commit()
+    assert names_in(tmp_path) == [f"clip.{format}"]
+    assert_same_frames(io.BytesIO((tmp_path / f"clip.{format}").read_bytes()), written(format, colors()))
 
 
 # ---- failures ------------------------------------------------------------------------------------------------------
