@@ -1,7 +1,7 @@
 """Animated WebP: stills by Pillow's libwebp in parallel, put in a container as they come.
 
 libwebp's own encoder of animations holds the whole file in memory, and loses the colours under transparent pixels even
-where it is told to be exact; FFmpeg's muxer blends each frame with the one before. On real clips neither is smaller.
+where it is told to be exact; FFmpeg's muxer blends each frame with the one before. On a real clip neither is smaller.
 The container is that of https://developers.google.com/speed/webp/docs/riff_container.
 """
 
