@@ -8,7 +8,8 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import BinaryIO
 
 import av
 from av import VideoFrame
@@ -27,10 +28,12 @@ _LOOK_AGAIN = 0.2  # seconds after which a caller that waits for room sees that 
 class EncodingThread:
     """Encodes planes into a file, in order, until `finish` or `abort`; an error waits for the caller's next call."""
 
-    def __init__(self, publication: Publication, settings: EncoderSettings) -> None:
+    def __init__(
+        self, publication: Publication, settings: EncoderSettings, new_encoder: Callable[[BinaryIO], Encoder]
+    ) -> None:
         self._publication = publication
         self.settings = settings
-        self._new_encoder = functools.partial(Encoder, publication.journal, settings)
+        self._new_encoder = functools.partial(new_encoder, publication.journal)
         self._new_frame = functools.partial(
             VideoFrame, settings.width, settings.height, settings.format.pixel_format.name
         )

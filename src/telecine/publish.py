@@ -64,9 +64,17 @@ class Publication:
     def open_finished(self) -> BinaryIO:
         """Open the hidden file that `commit` publishes. Only the journal's owner does: nobody else has it open."""
         with self._naming_the_path():
+            self._remove_finished()
             self._finished = open_anew(hidden_name(self._target, FINISHED_SUFFIX))
             self._make_private(self._finished.name)
         return self._finished
+
+    def open_unnamed(self) -> BinaryIO:
+        """Open a file in the target's folder that nobody sees, and that goes when it is closed, or its process ends."""
+        from tempfile import TemporaryFile
+
+        with self._naming_the_path():
+            return cast(BinaryIO, TemporaryFile(dir=os.path.dirname(self._target)))
 
     def _make_private(self, hidden: str) -> None:
         """Let nobody read the new frames who could not read the old ones, from the first on."""

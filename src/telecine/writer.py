@@ -5,30 +5,33 @@ write → recognise → planes → [bounded queue] → encoding thread: encode �
 
 from __future__ import annotations
 
+import functools
 import os
 import shlex
 import warnings
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from operator import length_hint
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import av
 from av import VideoFrame
 
 from .color import BT709, RGB, Color, parse_color
 from .convert import BLACK, Conversion, parse_background, parse_value_range
-from .encode import EncoderSettings
+from .encode import Encoder, EncoderSettings
 from .encoding_thread import EncodingThread
-from .errors import EncodeError, FrameError, OptionError, TelecineError, TelecineWarning
+from .errors import EncodeError, FrameError, OptionError, PublishError, TelecineError, TelecineWarning
 from .ffmpeg_log import captured_log, in_words
 from .formats import choose_format
 from .formats import encoder_options as options_of
 from .frames import Frame, Frames, Recognizer, count_frames
+from .hardware import choose_encoder
+from .limits import Passes, parse_max_bytes
 from .probe import VideoInfo, probe
 from .processors import encoder_threads
 from .progress import Progress, check_progress, reporting
@@ -51,9 +54,13 @@ class VideoWriter:
         path: The file to write; missing folders are made. Without one, a new file in the folder for temporary files.
         fps: Frames per second: a number, a Fraction or text such as "24000/1001". 29.97 means 30000/1001.
         codec: "h264", "hevc", "av1", "vp9", "prores" or "ffv1". Without one, h264, and vp9 in WebM.
+        encoder: FFmpeg's name of the encoder, in place of the codec's usual one, such as "h264_nvenc".
         quality: "draft", "balanced", "high", "visually-lossless", or "lossless" for RGB that comes back bit by bit.
         crf: The encoder's constant rate factor, in place of the quality level's: 0 to 51, lower is better.
         bitrate: Bits per second, in place of a crf.
+        max_bytes: The most bytes that the file may have. Where it takes more, its frames are encoded again at close, in
+            as many passes as it takes; quality, crf and bitrate are the most that they get. The copy of the frames that
+            this needs lies beside the journal, compressed without loss.
         preset: The encoder's speed, "ultrafast" to "placebo", in place of the quality level's.
         encoder_options: FFmpeg's options of the encoder, by name. One that it would ignore is an error.
         pixel_format: FFmpeg's name of one that the codec takes, "yuv420p" unless the codec begins with another.
@@ -93,9 +100,11 @@ class VideoWriter:
         *,
         fps: FrameRate = 16,
         codec: str | None = None,
+        encoder: str | None = None,
         quality: str = "high",
         crf: float | None = None,
         bitrate: int | None = None,
+        max_bytes: int | None = None,
         preset: str | None = None,
         encoder_options: Mapping[str, str | int | float] | None = None,
         pixel_format: str | None = None,
@@ -123,9 +132,10 @@ class VideoWriter:
         self._color = parse_color(color)
         self._value_range = parse_value_range(value_range)
         self._background = parse_background(background)
-        chosen = choose_format(path, format, codec, pixel_format, quality, bit_depth, chroma)
+        chosen = choose_format(path, format, choose_encoder(encoder, codec), pixel_format, quality, bit_depth, chroma)
         options = dict(chosen.codec.of_pixel_format.get(chosen.pixel_format.name, {}))
         options |= options_of(chosen.codec, quality, crf, bitrate, preset, encoder_options)
+        limit = parse_max_bytes(max_bytes, chosen, options)
         held, self._repeat = parse_last_frame(hold, repeat)
         self._clock = Clock(parse_fps(fps), held)
         if chosen.pixel_format.rgb:
@@ -135,7 +145,9 @@ class VideoWriter:
         if dither and chosen.pixel_format.depth != 8:
             raise OptionError(f"dither=True is for 8 bit, and {chosen.pixel_format.name} has more: leave it out")
         self._dither = dither
-        self._settings = EncoderSettings(chosen, self._clock.fps, tuple(options.items()), self._color or BT709)
+        self._settings = EncoderSettings(
+            chosen, self._clock.fps, tuple(options.items()), self._color or BT709, *chosen.codec.tried_at
+        )
         self._conversion: Conversion | None = None
         self._padding = (0, 0)
         self._notes: list[str] = []
@@ -146,7 +158,7 @@ class VideoWriter:
         if tried.profile not in chosen.codec.plays_everywhere or not chosen.container.plays_everywhere:
             what = f"{chosen.codec.name} {tried.profile} in {chosen.container.name}"
             self._note(f"{what} does not play everywhere: some browsers and phones refuse it", warn=True)
-        self._job = _Job(Publication(path, overwrite), progress)
+        self._job = _Job(Publication(path, overwrite), progress, limit)
         # A writer that is dropped, or still open when the interpreter ends, keeps what it has, as one that failed.
         self._keep = weakref.finalize(self, self._job.keep)
 
@@ -223,7 +235,7 @@ class VideoWriter:
         try:
             if self._clock.count == 0:
                 raise FrameError("no frames: there is nothing to write")
-            info = self._job.finish(self._clock, [self._clock.repeat() for _ in range(self._repeat)])
+            info = self._job.finish(self._clock, [self._clock.repeat() for _ in range(self._repeat)], self._note)
             if self._clock.starts_at:
                 start = float(self._clock.starts_at)
                 self._note(f"the video begins with its first frame: its timestamps count from {start:g} s")
@@ -280,10 +292,15 @@ class VideoWriter:
 
 
 class _Job:
-    """What a writer has open: the journal, the encoding thread, its share of the processors, the progress bar."""
+    """What a writer has open: the journal, the encoding thread, its share of the processors, the progress bar.
 
-    def __init__(self, publication: Publication, progress: Progress) -> None:
+    `limit` is the most bytes that the file may have.
+    """
+
+    def __init__(self, publication: Publication, progress: Progress, limit: int | None) -> None:
         self._publication = publication
+        self._limit = limit
+        self._passes: Passes | None = None
         self._thread: EncodingThread | None = None
         self._process = os.getpid()
         self._open = ExitStack()
@@ -302,7 +319,11 @@ class _Job:
         settings = replace(
             settings, threads=self._open.enter_context(encoder_threads(settings.width * settings.height))
         )
-        self._thread = EncodingThread(self._publication, settings)
+        first: Callable[[BinaryIO], Encoder] = functools.partial(Encoder, settings=settings)
+        if self._limit is not None:
+            self._passes = self._open.enter_context(Passes(self._limit, settings, self._publication.open_unnamed))
+            first = self._passes.first
+        self._thread = EncodingThread(self._publication, settings, first)
         self._thread.start()
 
     def blank(self) -> VideoFrame:
@@ -318,17 +339,26 @@ class _Job:
     def queued(self) -> int:
         return 0 if self._thread is None else self._thread.queued
 
-    def finish(self, clock: Clock, repeats: Sequence[int]) -> VideoInfo:
+    def finish(self, clock: Clock, repeats: Sequence[int], note: Callable[[str], None]) -> VideoInfo:
         assert self._thread is not None
         self._finished = True
         with self._open:
             self._thread.finish(repeats)
+            info = self._finished_from(self._publication.journal, clock)
+            if self._limit is not None and info.size_bytes > self._limit:
+                info = self._made_smaller(info, clock, note)
+        self._publication.commit()
+        return info
+
+    def _finished_from(self, journal: BinaryIO, clock: Clock) -> VideoInfo:
+        """Make the finished file of a journal, and compare it with what was promised."""
+        assert self._thread is not None
         settings = self._thread.settings
         file = self._publication.open_finished()
         try:
             with captured_log() as lines:
                 end = clock.duration if clock.uneven else None
-                write_finished(self._publication.journal, file, settings.format.container, end)
+                write_finished(journal, file, settings.format.container, end)
         except av.FFmpegError as error:
             raise EncodeError(f"the file can't be finished: {in_words(error, lines)}") from error
         except OSError as error:
@@ -340,8 +370,25 @@ class _Job:
             check_times(
                 read_timestamps(file), [tick * clock.time_base for tick in clock.ticks], settings.format.container.clock
             )
-        self._publication.commit()
         return info
+
+    def _made_smaller(self, first: VideoInfo, clock: Clock, note: Callable[[str], None]) -> VideoInfo:
+        """Encode again, to files that are within the limit."""
+        assert self._passes is not None
+        made = [first]
+
+        def finish(journal: BinaryIO) -> int:
+            made.append(self._finished_from(journal, clock))
+            return made[-1].size_bytes
+
+        try:
+            rate = self._passes.fit(self._publication.journal, first, finish, lambda: self.aborted)
+        except PublishError:
+            raise
+        except OSError as error:
+            raise self._publication.failure(error) from error
+        note(f"at the quality asked for it takes {first.size_bytes} bytes: encoded again at {rate}, for max_bytes")
+        return made[-1]
 
     def abort(self) -> None:
         self.aborted = True
