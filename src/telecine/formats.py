@@ -217,7 +217,8 @@ CODECS = {
         rates=frozenset({"crf", "qp", "b", "bitrate", "lossless"}),
         parameters="x265-params",
         always="log-level=error",
-        statistics="slow-firstpass=1:pass={number}:stats={file}",  # the first pass may be the only one
+        # The first pass may be the only one; and of a bitrate too low x265 prints what its opening fails of.
+        statistics="log-level=none:slow-firstpass=1:pass={number}:stats={file}",
     ),
     "av1": Codec(
         name="av1",

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 # Those of video encoders in libavcodec/options_table.h of FFmpeg 8.1, but for those that are FFmpeg's own business.
 _GENERAL = """
     alpha_mode b b_qfactor b_qoffset bf bidir_refine bt bufsize chroma_sample_location cmp compression_level dark_mask
-    dc dct dia_size err_detect export_side_data field_order flags2 g global_quality i_qfactor i_qoffset idct ildctcmp
+    dc dct dia_size err_detect field_order flags2 g global_quality i_qfactor i_qoffset idct ildctcmp
     keyint_min last_pred level lumi_mask maxrate mbcmp mbd mblmax mblmin me_range minrate mv0_threshold nssew p_mask
     pre_dia_size precmp profile qblur qcomp qdiff qmax qmin rc_init_occupancy rc_max_vbv_use rc_min_vbv_use refs
     scplx_mask slices strict subcmp subq tcplx_mask thread_type threads trellis

@@ -8,12 +8,13 @@ next.
 
 from __future__ import annotations
 
+import errno
 import math
 import numbers
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from types import TracebackType
@@ -24,9 +25,9 @@ from av import VideoFrame
 
 from .boxes import whole_fragments
 from .encode import Encoder, EncoderSettings
-from .errors import EncodeError, OptionError, TelecineError
+from .errors import EncodeError, OptionError, PublishError, TelecineError
 from .ffmpeg_log import captured_log, in_words
-from .formats import CODECS, Format
+from .formats import CODECS, Codec, Format
 from .probe import VideoInfo
 
 _LEAST = 1000  # an MP4's index alone takes about as many
@@ -36,6 +37,9 @@ _MOST_PASSES = 6  # after the first
 _HALVINGS = 8  # of the bytes, from the best crf to the worst on any encoder's scale, roughly
 _NO_SMALLER = 0.99
 _LOWEST_RATE = math.log2(1000)  # encoders count in kilobits
+# Without loss; x264 takes half of FFV1's time, and FFV1 any pixel format.
+_X264_EXACTLY: tuple[Codec, Mapping[str, str]] = CODECS["h264"], {"preset": "ultrafast", "qp": "0"}
+_FFV1_EXACTLY: tuple[Codec, Mapping[str, str]] = CODECS["ffv1"], CODECS["ffv1"].qualities["lossless"]
 _UNITS = {"": 1, "b": 1} | {
     f"{letter}{kind}": base**power
     for power, letter in enumerate("kmgt", 1)
@@ -71,16 +75,12 @@ def parse_max_bytes(max_bytes: int | None, format: Format, options: Mapping[str,
         raise OptionError(f"{given} is no limit in bytes: use an int from {_LEAST}, such as 10_000_000")
     if codec.crf_range is None:
         raise OptionError(f"{given} does not go with {codec.encoder} here, which has no rate to lower: leave it out")
-    if not _has_bitrate(options) and codec.crf_options[0] not in options:
-        raise OptionError(f"{given} chooses the rate: leave the quantiser out of encoder_options")
+    if codec.crf_options[0] not in options:
+        raise OptionError(f"{given} sets the bitrate itself, below what a crf takes: leave bitrates and quantisers out")
     # In 8 bit, x264's crf 0 is lossless, and of another profile than all that is smaller.
     if codec.encoder == "libx264" and format.pixel_format.depth == 8 and options.get("crf") == "0":
         raise OptionError(f"{given} and crf=0, which is lossless, contradict: give one")
     return int(max_bytes)
-
-
-def _has_bitrate(options: Mapping[str, str]) -> bool:
-    return options.get("b", "0") != "0"  # which stands beside a crf
 
 
 class Passes:
@@ -89,14 +89,12 @@ class Passes:
     def __init__(self, limit: int, settings: EncoderSettings, new_file: Callable[[], BinaryIO]) -> None:
         """Open the copy. `new_file` opens a file that goes when it is closed, where the export has its room."""
         self._limit, self._settings, self._new_file = limit, settings, new_file
-        self._open = ExitStack()
-        self._copy = self._open.enter_context(new_file())
         self._statistics = ""
-        if settings.format.codec.statistics:
-            from tempfile import TemporaryDirectory
-
-            folder = self._open.enter_context(TemporaryDirectory(prefix="telecine-", ignore_cleanup_errors=True))
-            self._statistics = os.path.join(folder, "statistics")
+        with ExitStack() as opened:
+            self._copy = opened.enter_context(new_file())
+            if settings.format.codec.statistics:
+                self._statistics = os.path.join(opened.enter_context(_temporary_folder()), "statistics")
+            self._open = opened.pop_all()
 
     def __enter__(self) -> Passes:
         return self
@@ -131,36 +129,41 @@ class Passes:
         encoded = _encoded_bytes(journal)
         dial = _Dial.of(self._settings, 8 * encoded / made.duration)
         tries = [_Try(dial.first, encoded, made.size_bytes, journal)]
-        with ExitStack() as journals:
+        refused, why = -math.inf, ""  # the highest turn that the encoder did not take
+        with ExitStack() as journals, captured_log() as lines:
             while len(tries) <= _MOST_PASSES and not _settled(tries, self._limit):
-                turn = dial.rounded(_next_turn(tries, self._limit, dial.lowest))
-                if turn in (each.turn for each in tries):
+                turn = dial.rounded(_next_turn(tries, self._limit, dial.lowest, refused))
+                if turn <= refused or turn in (each.turn for each in tries):
                     break
                 journal = journals.enter_context(self._new_file())
-                self._encode(journal, dial.options(turn), stopped)
+                try:
+                    self._encode(journal, dial.options(turn), stopped)
+                except av.FFmpegError as error:  # x264 and x265 take no bitrate that is less than their headers
+                    refused, why = turn, in_words(error, lines)
+                    continue
                 tries.append(_Try(turn, _encoded_bytes(journal), finish(journal), journal))
             best = max((each for each in tries if each.size <= self._limit), key=lambda each: each.size, default=None)
             if best is None:
-                least = min(each.size for each in tries)
-                raise self._unmet(f"the least that these frames take is {least} bytes")
+                raise self._unmet(tries, why)
             if best is not tries[-1]:
                 finish(best.journal)
             return dial.in_words(best.turn)
 
+    def _unmet(self, tries: Sequence[_Try], refusal: str) -> EncodeError:
+        smallest = f"the smallest file made of these frames has {min(each.size for each in tries)} bytes"
+        if refusal and len(tries) == 1:
+            smallest += f", and the encoder takes no other rate: {refusal}"
+        return EncodeError(f"max_bytes={self._limit} can't be met: {smallest}: allow more, or write fewer frames")
+
     def _encode(self, journal: BinaryIO, options: dict[str, str], stopped: Callable[[], bool]) -> None:
-        with captured_log() as lines:
-            try:
-                encoder = Encoder(journal, self._with(options, 2))
-                with closing(encoder):
-                    for frame in self._frames():
-                        encoder.encode(frame)
-                        if stopped():
-                            break
-                    encoder.finish(stopped)
-            except av.FFmpegError as error:
-                raise self._unmet(in_words(error, lines)) from error
+        with closing(Encoder(journal, self._with(options, 2))) as encoder:
+            for frame in self._frames():
+                encoder.encode(frame)
+                if stopped():
+                    break
+            encoder.finish(stopped)
         if stopped():
-            raise TelecineError("the writer was aborted")
+            raise TelecineError("the passes were stopped")
 
     def _frames(self) -> Iterator[VideoFrame]:
         """Give the frames of the copy, for the encoder to choose their types."""
@@ -173,7 +176,7 @@ class Passes:
                 assert frame.pts is not None
                 assert frame.time_base is not None
                 frame.pts = round(frame.pts * frame.time_base / self._settings.time_base)
-                frame.pict_type = 0  # AV_PICTURE_TYPE_NONE: all of the copy's are key frames
+                frame.pict_type = 0  # AV_PICTURE_TYPE_NONE, in place of what it is in the copy
                 yield frame
 
     def _with(self, options: dict[str, str], number: int) -> EncoderSettings:
@@ -185,8 +188,15 @@ class Passes:
             options[codec.parameters] = ":".join(filter(None, told))
         return replace(self._settings, options=tuple(options.items()))
 
-    def _unmet(self, why: str) -> EncodeError:
-        return EncodeError(f"max_bytes={self._limit} can't be met: {why}; allow more, or write fewer or smaller frames")
+
+def _temporary_folder() -> AbstractContextManager[str]:
+    from tempfile import TemporaryDirectory
+
+    try:
+        return TemporaryDirectory(prefix="telecine-", ignore_cleanup_errors=True)
+    except OSError as error:
+        said = f"max_bytes= needs a folder for temporary files: {error.strerror}"
+        raise PublishError.of(error.errno or errno.EIO, said, error.filename or "") from error
 
 
 class _CopyingEncoder(Encoder):
@@ -194,9 +204,10 @@ class _CopyingEncoder(Encoder):
 
     def __init__(self, journal: BinaryIO, settings: EncoderSettings, copy: BinaryIO) -> None:
         super().__init__(journal, settings)
-        exact = CODECS["ffv1"]
+        by_x264 = settings.format.pixel_format.name in CODECS["h264"].pixel_formats
+        exact, options = _X264_EXACTLY if by_x264 else _FFV1_EXACTLY
         format = replace(settings.format, codec=exact)
-        self._copy = Encoder(copy, replace(settings, format=format, options=tuple(exact.qualities["high"].items())))
+        self._copy = Encoder(copy, replace(settings, format=format, options=tuple(options.items())))
 
     def encode(self, frame: VideoFrame) -> None:
         super().encode(frame)
@@ -236,7 +247,7 @@ class _Dial:
     def of(cls, settings: EncoderSettings, rate: float | Fraction) -> _Dial:
         """Give the dial, set as the first pass was, which took `rate` bits a second."""
         options, codec = dict(settings.options), settings.format.codec
-        if codec.statistics or _has_bitrate(options):
+        if codec.statistics:
             return cls(settings, True, math.log2(rate))
         assert codec.crf_range is not None
         best, worst = codec.crf_range
@@ -287,10 +298,10 @@ class _Dial:
         return *codec.crf_range, codec.crf_step
 
 
-def _next_turn(tries: Sequence[_Try], limit: int, lowest: float) -> float:
+def _next_turn(tries: Sequence[_Try], limit: int, lowest: float, refused: float) -> float:
     """Where the file would be just below the limit, by a line through the two tries that were nearest.
 
-    It lies between the tries that were within the limit and those that were not.
+    It lies between what was within the limit, or was refused, and what was not.
     """
     wanted = max(1.0, _AIM * limit - (tries[-1].size - tries[-1].encoded))
     near = sorted(tries, key=lambda each: abs(math.log2(each.encoded / wanted)))[:2]
@@ -298,11 +309,11 @@ def _next_turn(tries: Sequence[_Try], limit: int, lowest: float) -> float:
     if len(near) == 2:
         slope = math.log2(near[1].encoded / near[0].encoded) / (near[1].turn - near[0].turn)
     turn = near[0].turn + math.log2(wanted / near[0].encoded) / min(max(slope, 0.25), 4.0)
-    low = max((each.turn for each in tries if each.size <= limit), default=lowest)
+    low = max((each.turn for each in tries if each.size <= limit), default=max(lowest, refused))
     high = min(each.turn for each in tries if each.size > limit)
     if low < turn < high:
         return turn
-    return lowest if turn <= low == lowest else (low + high) / 2
+    return lowest if turn <= low == lowest > refused else (low + high) / 2
 
 
 def _settled(tries: Sequence[_Try], limit: int) -> bool:

@@ -64,7 +64,7 @@ class Publication:
     def open_finished(self) -> BinaryIO:
         """Open the hidden file that `commit` publishes. Only the journal's owner does: nobody else has it open."""
         with self._naming_the_path():
-            self._remove_finished()
+            self.drop_finished()
             self._finished = open_anew(hidden_name(self._target, FINISHED_SUFFIX))
             self._make_private(self._finished.name)
         return self._finished
@@ -116,20 +116,21 @@ class Publication:
         """Let go of the journal, synced, for `telecine.recover` to find."""
         with contextlib.suppress(OSError):
             self.journal.sync()
-        self._remove_finished()
+        self.drop_finished()
         with contextlib.suppress(OSError):
             self.journal.close()
 
     def discard(self) -> None:
         """Remove the journal, and the folders that were made for it."""
-        self._remove_finished()
+        self.drop_finished()
         with contextlib.suppress(OSError):  # removed before it is unlocked: nobody takes it for an orphan
             os.unlink(self.journal.path)
         with contextlib.suppress(OSError):
             self.journal.close()
         self._remove_made_folders()
 
-    def _remove_finished(self) -> None:
+    def drop_finished(self) -> None:
+        """Remove the file that is not to be published."""
         if self._finished is not None:
             with contextlib.suppress(OSError):
                 self._finished.close()

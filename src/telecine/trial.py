@@ -35,6 +35,9 @@ def try_encoder(settings: EncoderSettings) -> VideoInfo:
     """
     codec = settings.format.codec
     asked = f"{codec.encoder} with {_shown(settings.options)}"
+    ignored = [f"{name!r} is not read" for name in ignored_options(codec.encoder, dict(settings.options))]
+    if ignored:
+        raise OptionError(f"{asked} ignores a part: {'; '.join(ignored)}")
     journal, file = io.BytesIO(), io.BytesIO()
     with captured_log() as lines:
         try:
@@ -50,7 +53,6 @@ def try_encoder(settings: EncoderSettings) -> VideoInfo:
     if encoder.context.time_base != settings.time_base:
         raise OptionError(f"{asked} counts in {encoder.context.time_base} s, not in frames of {settings.time_base} s")
     ignored = [f"no option {name!r}" for name in encoder.context.options]
-    ignored += [f"{name!r} is not read" for name in ignored_options(codec.encoder, dict(settings.options))]
     if ignored or refused:
         raise OptionError(f"{asked} ignores a part: {'; '.join(ignored + refused)}")
     try:

@@ -25,7 +25,7 @@ from .color import BT709, RGB, Color, parse_color
 from .convert import BLACK, Conversion, parse_background, parse_value_range
 from .encode import Encoder, EncoderSettings
 from .encoding_thread import EncodingThread
-from .errors import EncodeError, FrameError, OptionError, PublishError, TelecineError, TelecineWarning
+from .errors import EncodeError, FrameError, OptionError, TelecineError, TelecineWarning
 from .ffmpeg_log import captured_log, in_words
 from .formats import choose_format
 from .formats import encoder_options as options_of
@@ -370,6 +370,8 @@ class _Job:
             check_times(
                 read_timestamps(file), [tick * clock.time_base for tick in clock.ticks], settings.format.container.clock
             )
+        if self._limit is not None and info.size_bytes > self._limit:
+            self._publication.drop_finished()
         return info
 
     def _made_smaller(self, first: VideoInfo, clock: Clock, note: Callable[[str], None]) -> VideoInfo:
@@ -383,10 +385,12 @@ class _Job:
 
         try:
             rate = self._passes.fit(self._publication.journal, first, finish, lambda: self.aborted)
-        except PublishError:
+        except Exception as error:
+            if self.aborted:
+                raise TelecineError(f"the writer of {self._publication.path!r} was aborted") from error
+            if isinstance(error, OSError) and not isinstance(error, TelecineError):
+                raise self._publication.failure(error) from error
             raise
-        except OSError as error:
-            raise self._publication.failure(error) from error
         note(f"at the quality asked for it takes {first.size_bytes} bytes: encoded again at {rate}, for max_bytes")
         return made[-1]
 
