@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,9 +19,14 @@ aten = torch.ops.aten
 
 
 class OnDevice(torch.Tensor):
-    """A tensor that says that it is on the accelerator; only `Accelerator` can do anything with it."""
+    """A tensor that says that it is on the accelerator; only `Accelerator` can do anything with it.
+
+    To torch itself it is one without values: for a device that torch does not know it has no guard.
+    """
 
     held: torch.Tensor
+    device = DEVICE
+    is_meta = False
 
     @staticmethod
     def __new__(cls, held: torch.Tensor) -> OnDevice:
@@ -31,7 +36,7 @@ class OnDevice(torch.Tensor):
             strides=held.stride(),
             storage_offset=held.storage_offset(),
             dtype=held.dtype,
-            device=DEVICE,
+            device=torch.device("meta"),
             requires_grad=held.requires_grad,
         )
         tensor.held = held.detach()
@@ -63,14 +68,12 @@ class Stream:
         assert other is self.accelerator.stream
         self.seen = self.accelerator.work
 
-    def record_event(self) -> Event:
-        return Event(self, self.accelerator.launched)
 
-
-@dataclass(frozen=True)
 class Event:
-    stream: Stream
-    copies: int
+    """A place in a stream's work."""
+
+    def record(self, stream: Stream) -> None:
+        self.stream, self.copies = stream, stream.accelerator.launched
 
     def synchronize(self) -> None:
         accelerator = self.stream.accelerator
@@ -91,7 +94,7 @@ class Accelerator(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.stream = Stream(self)  # where everything but copies runs, at once
         self._current = self.stream
         functions = {"Stream": self._new_stream, "current_stream": self._stream_of, "stream": self._selected}
-        self.module: Any = SimpleNamespace(**functions) if streams else ModuleType("torch.privateuseone")
+        self.module: Any = SimpleNamespace(Event=Event, **functions) if streams else SimpleNamespace()
 
     def _new_stream(self, device: torch.device) -> Stream:
         assert device == DEVICE

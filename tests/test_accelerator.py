@@ -109,8 +109,8 @@ def cases(draw: st.DrawFn) -> tuple[torch.Tensor, str, str, dict[str, Any]]:
     """A frame of any dtype, size, order of axes and values, its layout, and a conversion that takes it."""
     dtype = draw(st.sampled_from([*DTYPES, "bool"]))
     name = draw(st.sampled_from(FORMATS))
-    sides = st.integers(1, 12) | st.sampled_from([63, 64, 65, 511, 512, 513, 1030])
-    sizes = {"H": draw(sides), "W": draw(sides), "C": draw(st.sampled_from([1, 3, 4]))}
+    height, width = st.integers(1, 12) | st.just(67), st.integers(1, 12) | st.sampled_from([64, 65, 513])
+    sizes = {"H": draw(height), "W": draw(width), "C": draw(st.sampled_from([1, 3, 4]))}
     layout = "".join(draw(st.permutations("HWC")))
     how: dict[str, Any] = {
         "color": draw(st.sampled_from([BT601, BT709, BT2020, FULL_RANGE])),
@@ -130,7 +130,7 @@ def cases(draw: st.DrawFn) -> tuple[torch.Tensor, str, str, dict[str, Any]]:
     return frame, layout, name, how
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(cases())
 def test_any_frame_gives_the_bytes_that_it_gives_on_the_host(
     case: tuple[torch.Tensor, str, str, dict[str, Any]],
@@ -385,7 +385,7 @@ def test_frames_there_are_verified_and_laid_out_in_a_grid(tmp_path: Path) -> Non
 @pytest.mark.usefixtures("device")
 @pytest.mark.parametrize(
     ("shape", "layout"),
-    [((4, 48, 64, 2), "auto"), ((3, 4, 48), "auto"), ((4, 48, 64), "THWC"), ((2, 3, 3, 48, 64), "auto")],
+    [((5, 48, 64, 2), "auto"), ((3, 4, 48), "auto"), ((4, 48, 64), "THWC"), ((2, 3, 3, 48, 64), "auto")],
 )
 def test_a_shape_is_refused_in_the_same_words(shape: tuple[int, ...], layout: str) -> None:
     words = []
