@@ -297,13 +297,13 @@ def test_a_disk_that_is_full_in_the_second_pass_leaves_every_frame_of_the_first(
     path: Path, whole: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = list[BinaryIO]()
-    open_unnamed = Publication.open_unnamed
+    scratch_file = Publication.scratch_file
 
     def full(self: Publication) -> BinaryIO:
-        opened.append(open_unnamed(self))
+        opened.append(scratch_file(self))
         return open("/dev/full", "r+b", buffering=0) if len(opened) > 1 else opened[0]  # the first is the copy's
 
-    monkeypatch.setattr(Publication, "open_unnamed", full)
+    monkeypatch.setattr(Publication, "scratch_file", full)
     with pytest.raises(PublishError, match="can't be written: No space left on device") as failed:
         limited(path.parent, "mp4", "h264", whole // 2)
     assert failed.value.errno == errno.ENOSPC
@@ -312,10 +312,16 @@ def test_a_disk_that_is_full_in_the_second_pass_leaves_every_frame_of_the_first(
 
 def test_without_a_folder_for_temporary_files_it_is_an_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(path.parent / "missing"))
-    with pytest.raises(PublishError, match="max_bytes= needs a folder for temporary files: No such file") as failed:
+    with pytest.raises(PublishError, match="no folder for temporary files can be made: No such file") as failed:
         limited(path.parent, "mp4", "h264", 5000)
     assert failed.value.errno == errno.ENOENT
     assert_untouched(path)
+
+
+@pytest.mark.parametrize("option", [{"max_bytes": 5000}, {"encoder": "libx264"}], ids=str)
+def test_images_have_neither_a_limit_nor_an_encoder(option: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=f"{next(iter(option))}=.* does not go with gif: leave it out"):
+        export_video(greys(), tmp_path / "clip.gif", **option)
 
 
 @pytest.mark.parametrize("name", ["two words", "a:b", "it's", "x=1", "back\\slash"])

@@ -8,16 +8,14 @@ next.
 
 from __future__ import annotations
 
-import errno
 import math
 import numbers
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from types import TracebackType
 from typing import BinaryIO
 
 import av
@@ -25,10 +23,11 @@ from av import VideoFrame
 
 from .boxes import whole_fragments
 from .encode import Encoder, EncoderSettings
-from .errors import EncodeError, OptionError, PublishError, TelecineError
+from .errors import EncodeError, OptionError, TelecineError
 from .ffmpeg_log import captured_log, in_words
 from .formats import CODECS, Codec, Format
 from .probe import VideoInfo
+from .publish import Publication
 
 _LEAST = 1000  # an MP4's index alone takes about as many
 _AIM = 0.97  # of the limit: what a pass makes is a few percent off
@@ -84,70 +83,58 @@ def parse_max_bytes(max_bytes: int | None, format: Format, options: Mapping[str,
 
 
 class Passes:
-    """The passes over one export's frames. Leaving the `with` removes what they need."""
+    """The passes over one export's frames."""
 
-    def __init__(self, limit: int, settings: EncoderSettings, new_file: Callable[[], BinaryIO]) -> None:
-        """Open the copy. `new_file` opens a file that goes when it is closed, where the export has its room."""
-        self._limit, self._settings, self._new_file = limit, settings, new_file
-        self._statistics = ""
-        with ExitStack() as opened:
-            self._copy = opened.enter_context(new_file())
-            if settings.format.codec.statistics:
-                self._statistics = os.path.join(opened.enter_context(_temporary_folder()), "statistics")
-            self._open = opened.pop_all()
+    def __init__(self, limit: int, settings: EncoderSettings, publication: Publication) -> None:
+        """Open what they need, which goes with the publication."""
+        self._limit, self._settings, self._publication = limit, settings, publication
+        self._copy = publication.scratch_file()
+        has_statistics = bool(settings.format.codec.statistics)
+        self._statistics = os.path.join(publication.scratch_folder(), "statistics") if has_statistics else ""
 
-    def __enter__(self) -> Passes:
-        return self
+    def first(self) -> Encoder:
+        """Open the encoder of the first pass, which writes to the publication's journal."""
+        settings = self._with(dict(self._settings.options), 1)
+        return _CopyingEncoder(self._publication.journal, settings, self._copy)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._open.close()
-
-    def first(self, journal: BinaryIO) -> Encoder:
-        """Open the encoder of the first pass."""
-        return _CopyingEncoder(journal, self._with(dict(self._settings.options), 1), self._copy)
-
-    def fit(
-        self,
-        journal: BinaryIO,
-        made: VideoInfo,
-        finish: Callable[[BinaryIO], int],
-        stopped: Callable[[], bool],
-    ) -> str:
-        """Encode again until the finished file is within the limit; gives the rate that did it, in words.
+    def fit(self, made: VideoInfo, finish: Callable[[BinaryIO], VideoInfo]) -> tuple[VideoInfo, str]:
+        """Encode again until the finished file is within the limit.
 
         Args:
-            journal: The first pass's.
-            made: The file that was made of it, which has too many bytes.
-            finish: Makes the file of a pass's journal, in place of the one before, and gives its bytes.
-            stopped: Asked between frames whether to stop.
+            made: The first pass's file, which has too many bytes.
+            finish: Makes the finished file of a pass's journal, in place of the one before.
+
+        Returns:
+            What the file is, and at what it was encoded, in words.
 
         Raises:
             EncodeError: no pass came within the limit.
+            TelecineError: the publication was dropped meanwhile.
         """
+        journal: BinaryIO = self._publication.journal
         encoded = _encoded_bytes(journal)
         dial = _Dial.of(self._settings, 8 * encoded / made.duration)
-        tries = [_Try(dial.first, encoded, made.size_bytes, journal)]
+        tries = [_Try(dial.first, encoded, made, journal)]
         refused, why = -math.inf, ""  # the highest turn that the encoder did not take
-        with ExitStack() as journals, captured_log() as lines:
+        with captured_log() as lines:
             while len(tries) <= _MOST_PASSES and not _settled(tries, self._limit):
                 turn = dial.rounded(_next_turn(tries, self._limit, dial.lowest, refused))
                 if turn <= refused or turn in (each.turn for each in tries):
                     break
-                journal = journals.enter_context(self._new_file())
+                journal = self._publication.scratch_file()
                 try:
-                    self._encode(journal, dial.options(turn), stopped)
-                except av.FFmpegError as error:  # x264 and x265 take no bitrate that is less than their headers
-                    refused, why = turn, in_words(error, lines)
+                    self._encode(journal, dial.options(turn))
+                except (av.FFmpegError, OSError, ValueError) as error:
+                    self._check_open()  # should the files have been closed by another thread
+                    if not isinstance(error, av.FFmpegError):
+                        raise
+                    refused, why = turn, in_words(error, lines)  # x264 and x265 take no rate below their headers'
                     continue
                 tries.append(_Try(turn, _encoded_bytes(journal), finish(journal), journal))
             best = max((each for each in tries if each.size <= self._limit), key=lambda each: each.size, default=None)
             if best is None:
                 raise self._unmet(tries, why)
-            if best is not tries[-1]:
-                finish(best.journal)
-            return dial.in_words(best.turn)
+            return best.made if best is tries[-1] else finish(best.journal), dial.in_words(best.turn)
 
     def _unmet(self, tries: Sequence[_Try], refusal: str) -> EncodeError:
         smallest = f"the smallest file made of these frames has {min(each.size for each in tries)} bytes"
@@ -155,15 +142,17 @@ class Passes:
             smallest += f", and the encoder takes no other rate: {refusal}"
         return EncodeError(f"max_bytes={self._limit} can't be met: {smallest}: allow more, or write fewer frames")
 
-    def _encode(self, journal: BinaryIO, options: dict[str, str], stopped: Callable[[], bool]) -> None:
+    def _encode(self, journal: BinaryIO, options: dict[str, str]) -> None:
         with closing(Encoder(journal, self._with(options, 2))) as encoder:
             for frame in self._frames():
                 encoder.encode(frame)
-                if stopped():
-                    break
-            encoder.finish(stopped)
-        if stopped():
-            raise TelecineError("the passes were stopped")
+                self._check_open()
+            encoder.finish(lambda: self._publication.dropped)
+        self._check_open()
+
+    def _check_open(self) -> None:
+        if self._publication.dropped:
+            raise TelecineError(f"the writer of {self._publication.path!r} was aborted")
 
     def _frames(self) -> Iterator[VideoFrame]:
         """Give the frames of the copy, for the encoder to choose their types."""
@@ -187,16 +176,6 @@ class Passes:
             told = options.get(codec.parameters), codec.statistics.format(file=file, number=number)
             options[codec.parameters] = ":".join(filter(None, told))
         return replace(self._settings, options=tuple(options.items()))
-
-
-def _temporary_folder() -> AbstractContextManager[str]:
-    from tempfile import TemporaryDirectory
-
-    try:
-        return TemporaryDirectory(prefix="telecine-", ignore_cleanup_errors=True)
-    except OSError as error:
-        said = f"max_bytes= needs a folder for temporary files: {error.strerror}"
-        raise PublishError.of(error.errno or errno.EIO, said, error.filename or "") from error
 
 
 class _CopyingEncoder(Encoder):
@@ -227,12 +206,16 @@ class _CopyingEncoder(Encoder):
 
 @dataclass(frozen=True)
 class _Try:
-    """What came of a pass: the bytes of its packets, and those of the file."""
+    """What came of a pass: the bytes of its packets, and the file."""
 
     turn: float
     encoded: int
-    size: int
+    made: VideoInfo
     journal: BinaryIO
+
+    @property
+    def size(self) -> int:
+        return self.made.size_bytes
 
 
 @dataclass(frozen=True)
