@@ -28,6 +28,7 @@ from . import _convert, dither
 from .color import Color
 from .errors import FrameError, OptionError
 from .frames import SAMPLES, Frame
+from .light import Light
 from .pixel_formats import PIXEL_FORMATS, PixelFormat
 
 ValueRange: TypeAlias = 'Literal["auto"] | tuple[float, float]'
@@ -88,6 +89,7 @@ class Conversion:
     value_range: ValueRange = "auto"
     background: Background = BLACK
     dither: bool = False  # of 8-bit codes, by blue noise that stands still: else they are rounded
+    light: Light | None = None  # what values are where the color is PQ or HLG: else they are encoded for the display
 
     def to_planes(self, frame: Frame, planes: VideoFrame) -> bool:
         """Convert a frame into the memory of a frame of any format in `PIXEL_FORMATS`.
@@ -105,9 +107,13 @@ class Conversion:
         low, high = self.stored_range(frame)
         pixel_format = _pixel_format(planes.format.name, self.dither)
         memory = planes.planes
+        pixels, sample, composited = frame.pixels, SAMPLES["uint8" if frame.dtype == "bool" else frame.dtype], False
+        if self.light is not None:
+            pixels, composited = self.light.encode(frame, low, high, self.background)
+            low, high, sample = 0.0, 1.0, SAMPLES["float32"]
         deviation, alpha = _convert.to_planes(
-            frame.pixels,
-            SAMPLES["uint8" if frame.dtype == "bool" else frame.dtype],
+            pixels,
+            sample,
             _matrix(self.color, pixel_format, low, high, self.background, self.dither),
             _memory_format(pixel_format),
             memory,
@@ -117,7 +123,7 @@ class Conversion:
         tolerated = (high - low) / 2 + TOLERANCE if self.value_range == "auto" else math.inf
         if not (deviation <= tolerated and math.isfinite(deviation)):
             raise FrameError(_out_of_range(frame, self.value_range))
-        return alpha < 1
+        return composited or alpha < 1
 
     def stored_range(self, frame: Frame) -> tuple[float, float]:
         """Give the stored values that mean 0 and 1.

@@ -62,6 +62,7 @@ class Codec:
     always: str = ""  # what it is told there
     at_constant_rate: str = ""  # and if frames are evenly timed
     environment: Mapping[str, str] = field(default_factory=dict)  # what it asks there how much to print
+    hdr: bool = False  # whether PQ and HLG are usual in it, in 10 bit and more
 
 
 _MP4 = MappingProxyType({"movflags": "+faststart"})
@@ -192,6 +193,7 @@ CODECS = {
         tag="hvc1",  # which QuickTime and Safari ask for: parameter sets in the index (ISO/IEC 14496-15 8.4.1.1)
         parameters="x265-params",
         always="log-level=error",
+        hdr=True,
     ),
     "av1": Codec(
         name="av1",
@@ -209,6 +211,7 @@ CODECS = {
         ),
         parameters="svtav1-params",
         environment=MappingProxyType({"SVT_LOG": "1"}),  # errors alone (SVT-AV1 Docs/CommonQuestions.md)
+        hdr=True,
     ),
     "vp9": Codec(
         name="vp9",
@@ -269,10 +272,12 @@ def choose_format(
     quality: str = "high",
     bit_depth: int | None = None,
     chroma: str | None = None,
+    hdr: bool = False,
 ) -> Format:
     """Choose the container by `format` or else by the path's extension, and the codec and pixel format that fit it.
 
     The pixel format is the codec's first that has the bit depth and the chroma that are asked for.
+    HDR is in 10 bit or more, of the first codec that is used for it.
 
     >>> choose_format("clip.mp4").codec.encoder, choose_format("clip.mov", codec="prores").pixel_format.name
     ('libx264', 'yuv422p10le')
@@ -281,22 +286,27 @@ def choose_format(
         OptionError: one is unknown, or they don't go together.
     """
     container = container_of(path) if format is None else _choice("format", format, CONTAINERS)
-    chosen = CODECS[container.codecs[0]] if codec is None else _choice("codec", codec, CODECS)
+    usual = next((name for name in container.codecs if hdr and CODECS[name].hdr), container.codecs[0])
+    chosen = CODECS[usual] if codec is None else _choice("codec", codec, CODECS)
     if chosen.name not in container.codecs:
         raise OptionError(f"codec={codec!r} does not go into {container.name}: use {_either(container.codecs)}")
+    if hdr and not chosen.hdr:
+        used = [name for name, each in CODECS.items() if each.hdr]
+        raise OptionError(f"{chosen.name} is not used for PQ and HLG: use codec={_either(used)}")
     if quality == "lossless" and quality not in chosen.qualities:
         if chosen.lossless is None:
             lossless = [name for name, each in CODECS.items() if each.lossless or quality in each.qualities]
             raise OptionError(f"quality='lossless' is not what {chosen.name} does: use codec={_either(lossless)}")
         chosen = chosen.lossless
     asked = {"pixel_format": pixel_format, "bit_depth": bit_depth, "chroma": chroma}
-    rows = [PIXEL_FORMATS[name] for name in chosen.pixel_formats]
+    rows = [PIXEL_FORMATS[name] for name in chosen.pixel_formats if not hdr or PIXEL_FORMATS[name].depth >= 10]
     for row in rows:
         its_own = {"pixel_format": row.name, "bit_depth": row.depth, "chroma": row.chroma}
         if all(value is None or value == its_own[name] for name, value in asked.items()):
             return Format(container, chosen, row)
     given = ", ".join(f"{name}={value!r}" for name, value in asked.items() if value is not None)
-    raise OptionError(f"{given} does not go with {chosen.name}: use {_either(chosen.pixel_formats)}")
+    what = f"HDR in {chosen.name}" if hdr else chosen.name
+    raise OptionError(f"{given} does not go with {what}: use {_either(row.name for row in rows)}")
 
 
 def _choice(argument: str, given: str, table: Mapping[str, Row]) -> Row:

@@ -29,6 +29,8 @@ from .ffmpeg_log import captured_log, in_words
 from .formats import choose_format
 from .formats import encoder_options as options_of
 from .frames import Frame, Frames, Recognizer, count_frames
+from .hdr_metadata import ContentLight, MasteringDisplay, parse_mastering_display
+from .light import parse_light
 from .probe import VideoInfo, probe
 from .processors import encoder_threads
 from .progress import Progress, check_progress, reporting
@@ -60,11 +62,18 @@ class VideoWriter:
         bit_depth: 8, 10 or 12, in place of a pixel format.
         chroma: "4:2:0", "4:2:2" or "4:4:4", in place of a pixel format.
         dither: Whether 8-bit codes are dithered, so that slow gradients have no bands.
-        color: "auto" (BT.601 up to 576 lines and 1024 columns, BT.709 above), "bt601" or "bt709".
+        color: "auto" (BT.601 up to 576 lines and 1024 columns, BT.709 above), "bt601", "bt709", or for HDR "pq" or
+            "hlg" of BT.2100, in HEVC or AV1 of 10 bit or more.
+        light: What the values of HDR frames are: "scene-linear" or "display-linear" light in floats, where 1.0 is
+            reference white, 203 cd/m2, and brighter is more; or "encoded", PQ or HLG already.
+        primaries: Those of linear light: "bt709" unless it is "p3-d65" or "bt2020".
+        mastering_display: The display that HDR frames were judged on, which the file tells: P3-D65 of 1000 cd/m2 if not
+            given. How bright the frames are is measured.
         layout: "auto" or the letters of an array's axes: T time, H height, W width, C channels, B batch.
         value_range: "auto" (integers: full scale, floats: [0, 1]) or (low, high), such as (-1, 1) for floats.
-        background: What transparent pixels are composited on: a colour's name, "#rrggbb" or (r, g, b) in [0, 1].
-            Without one, black, with a warning.
+        background: What transparent pixels are composited on: a colour's name, "#rrggbb" or (r, g, b) in [0, 1], in
+            sRGB. Without one, black, with a warning. Encoded values are mixed as they are, as browsers and editors do;
+            linear light is mixed as light.
         overwrite: Whether a file at the path may be replaced.
         hold: How many seconds the last frame is shown, in place of as long as the one before it.
         repeat: How many more times the last frame is written.
@@ -103,6 +112,9 @@ class VideoWriter:
         chroma: str | None = None,
         dither: bool = False,
         color: str = "auto",
+        light: str | None = None,
+        primaries: str | None = None,
+        mastering_display: MasteringDisplay | None = None,
         layout: str = "auto",
         value_range: tuple[float, float] | Literal["auto"] = "auto",
         background: str | tuple[float, float, float] | None = None,
@@ -123,7 +135,9 @@ class VideoWriter:
         self._color = parse_color(color)
         self._value_range = parse_value_range(value_range)
         self._background = parse_background(background)
-        chosen = choose_format(path, format, codec, pixel_format, quality, bit_depth, chroma)
+        hdr = self._color.hdr if self._color else None
+        self._light = parse_light(hdr, light, primaries)
+        chosen = choose_format(path, format, codec, pixel_format, quality, bit_depth, chroma, bool(hdr))
         options = dict(chosen.codec.of_pixel_format.get(chosen.pixel_format.name, {}))
         options |= options_of(chosen.codec, quality, crf, bitrate, preset, encoder_options)
         held, self._repeat = parse_last_frame(hold, repeat)
@@ -135,7 +149,10 @@ class VideoWriter:
         if dither and chosen.pixel_format.depth != 8:
             raise OptionError(f"dither=True is for 8 bit, and {chosen.pixel_format.name} has more: leave it out")
         self._dither = dither
-        self._settings = EncoderSettings(chosen, self._clock.fps, tuple(options.items()), self._color or BT709)
+        display = parse_mastering_display(mastering_display, hdr)
+        self._settings = EncoderSettings(
+            chosen, self._clock.fps, tuple(options.items()), self._color or BT709, mastering_display=display
+        )
         self._conversion: Conversion | None = None
         self._padding = (0, 0)
         self._notes: list[str] = []
@@ -197,7 +214,7 @@ class VideoWriter:
                 f"frames are {width}x{height}: too small for {codec.name}, which takes {least}x{least} and up"
             )
         color = self._color or Color.of_size(width, height)
-        conversion = Conversion(color, self._value_range, self._background or BLACK, self._dither)
+        conversion = Conversion(color, self._value_range, self._background or BLACK, self._dither, self._light)
         self._job.start(
             replace(self._settings, color=color, width=width, height=height, variable=bool(self._clock.variable))
         )
@@ -223,7 +240,12 @@ class VideoWriter:
         try:
             if self._clock.count == 0:
                 raise FrameError("no frames: there is nothing to write")
-            info = self._job.finish(self._clock, [self._clock.repeat() for _ in range(self._repeat)])
+            light = self._light.content_light if self._light else None
+            info = self._job.finish(self._clock, [self._clock.repeat() for _ in range(self._repeat)], light)
+            display = self._settings.mastering_display
+            if light and display and light.max_cll > display.max_luminance:
+                beyond = f"{light.max_cll} cd/m2, beyond the mastering display's {display.max_luminance:g}"
+                self._note(f"the brightest pixel is of {beyond}: pass mastering_display= if it showed that", warn=True)
             if self._clock.starts_at:
                 start = float(self._clock.starts_at)
                 self._note(f"the video begins with its first frame: its timestamps count from {start:g} s")
@@ -318,24 +340,25 @@ class _Job:
     def queued(self) -> int:
         return 0 if self._thread is None else self._thread.queued
 
-    def finish(self, clock: Clock, repeats: Sequence[int]) -> VideoInfo:
+    def finish(self, clock: Clock, repeats: Sequence[int], light: ContentLight | None) -> VideoInfo:
         assert self._thread is not None
         self._finished = True
         with self._open:
             self._thread.finish(repeats)
         settings = self._thread.settings
+        hdr = settings.hdr_metadata(light)
         file = self._publication.open_finished()
         try:
             with captured_log() as lines:
                 end = clock.duration if clock.uneven else None
-                write_finished(self._publication.journal, file, settings.format.container, end)
+                write_finished(self._publication.journal, file, settings.format.container, end, hdr=hdr)
         except av.FFmpegError as error:
             raise EncodeError(f"the file can't be finished: {in_words(error, lines)}") from error
         except OSError as error:
             raise self._publication.failure(error) from error
         self._publication.start_sync()
         info = probe(file)
-        check_promises(info, settings, clock.count, clock.duration)
+        check_promises(info, settings, clock.count, clock.duration, hdr)
         if clock.variable:
             check_times(
                 read_timestamps(file), [tick * clock.time_base for tick in clock.ticks], settings.format.container.clock
