@@ -6,7 +6,6 @@ import io
 import json
 import re
 import struct
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,8 @@ from av.bitstream import BitStreamFilterContext
 import telecine
 from telecine import Color, ContentLight, FrameError, MasteringDisplay, OptionError, TelecineWarning
 from telecine.cli import run
-from telecine.light import HLG, PQ
 
+from .bt2100 import SIGNALS, TO_BT2020, WHITE, hlg, pq
 from .helpers import Asked, assert_kept, failing_at
 from .mp4 import box
 from .pixels import components_in
@@ -31,64 +30,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::telecine.errors.TelecineWarning
 LOSSLESS = {"x265-params": "lossless=1"}
 STEP = 1 / 876  # of the signal in 10 bit of limited range
 LIMITED = 1  # FFmpeg's AVCOL_RANGE_MPEG
-
-
-# ---- the oracle: BT.2100-2 tables 4 and 5, from the text ------------------------------------------------------------
-
-WEIGHTS = np.array([0.2627, 0.6780, 0.0593])
-# To BT.2020 from each, to nine digits and to five: of BT.709, BT.2087 has the first four.
-TO_BT2020 = {
-    "bt709": np.array(
-        [
-            [0.627403896, 0.329283038, 0.043313066],
-            [0.069097289, 0.919540395, 0.011362316],
-            [0.016391439, 0.088013308, 0.895595253],
-        ]
-    ),
-    "p3-d65": np.array([[0.75383, 0.19860, 0.04757], [0.04574, 0.94178, 0.01248], [-0.00121, 0.01760, 0.98361]]),
-    "bt2020": np.eye(3),
-}
-
-
-def pq(light: Real) -> Real:
-    """Of cd/m2 on the display."""
-    power = (np.minimum(light, 10000) / 10000) ** 0.1593017578125
-    signal: Real = ((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375
-    return signal
-
-
-def pq_ootf(scene: Real) -> Real:
-    e = np.asarray(scene)
-    nonlinear = np.where(e > 0.0003024, 1.099 * (59.5208 * e) ** 0.45 - 0.099, 267.84 * e)
-    light: Real = 100 * nonlinear**2.4
-    return light
-
-
-def hlg(scene: Real) -> Real:
-    e = np.minimum(scene, 1)
-    with np.errstate(invalid="ignore"):
-        signal: Real = np.where(e > 1 / 12, 0.17883277 * np.log(12 * e - 0.28466892) + 0.55991073, np.sqrt(3 * e))
-    return signal
-
-
-def hlg_ootf(scene: Real) -> Real:
-    light: Real = 1000 * (scene @ WEIGHTS)[..., None] ** 0.2 * scene
-    return light
-
-
-def hlg_inverse_ootf(light: Real) -> Real:
-    scene: Real = (light / 1000) * ((light @ WEIGHTS)[..., None] / 1000) ** (-0.2 / 1.2)
-    return scene
-
-
-# What 1.0 is where light is that of the scene: what the OOTF shows as 203 cd/m2.
-WHITE = {"pq": 0.03073119, "hlg": 0.26479719}
-SIGNALS: dict[tuple[str, str], Callable[[Real], Real]] = {
-    ("pq", "display-linear"): lambda rgb: pq(203 * rgb),
-    ("pq", "scene-linear"): lambda rgb: pq(pq_ootf(WHITE["pq"] * rgb)),
-    ("hlg", "display-linear"): lambda rgb: hlg(hlg_inverse_ootf(203 * rgb)),
-    ("hlg", "scene-linear"): lambda rgb: hlg(WHITE["hlg"] * rgb),
-}
 
 
 def lights(count: int = 2, height: int = 48, width: int = 64, stops: float = 8) -> Any:
@@ -108,46 +49,7 @@ def codes_in(path: Path) -> list[list[Real]]:
         return [[plane.astype(np.float64) for plane in components_in(frame)] for frame in container.decode(video=0)]
 
 
-# ---- the formulas, at the points that the recommendations give -----------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("light", "signal"),
-    [
-        (0, 0.0000),
-        (0.1, 0.0623),
-        (1, 0.1499),
-        (100, 0.5081),
-        (203, 0.5807),
-        (400, 0.6526),
-        (1000, 0.7518),
-        (2000, 0.8274),
-        (4000, 0.9026),
-        (10000, 1.0000),
-    ],
-)
-def test_pq_at_known_light(light: float, signal: float) -> None:
-    """SMPTE ST 2084's curve, as BT.2408 and Report BT.2390 print points of it."""
-    point = np.full((1, 3), float(light))
-    assert PQ.inverse_eotf(point) == pytest.approx(signal, abs=6e-5)
-    assert PQ.eotf(PQ.inverse_eotf(point)) == pytest.approx(light, rel=1e-9, abs=1e-9)
-
-
-@pytest.mark.parametrize(("scene", "signal"), [(0, 0), (1 / 48, 0.25), (1 / 12, 0.5), (0.26496, 0.75), (1, 1)])
-def test_hlg_at_known_light(scene: float, signal: float) -> None:
-    """BT.2100 table 5; 75 % is the reference white of BT.2408 table 1, 203 cd/m2 on a display of 1000."""
-    point = np.full((1, 3), float(scene))
-    assert HLG.inverse_eotf(HLG.ootf(point)) == pytest.approx(signal, abs=1e-5)
-    assert HLG.ootf(point) == pytest.approx(1000 * scene**1.2, rel=1e-9)
-    assert HLG.eotf(np.full((1, 3), 0.75)) == pytest.approx(203, abs=0.3)
-
-
-def test_the_ootf_of_pq_at_known_light() -> None:
-    """BT.2100 table 4: E = 1 is 10000 cd/m2 on the display; the BT.709 curve is straight up to 0.0003024."""
-    for scene, light in ((1, 10000), (0.0003024, 100 * 0.081**2.4), (1 / 59.5208, 100)):
-        point = np.full((1, 3), scene)
-        assert PQ.ootf(point) == pytest.approx(light, rel=1e-3)
-        assert PQ.inverse_ootf(PQ.ootf(point)) == pytest.approx(scene, rel=1e-3)
+# ---- the codes -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -173,9 +75,6 @@ def test_grey_of_known_light_has_the_code_of_the_recommendation(
     for y, cb, cr in codes_in(path):
         assert set(y.ravel()) == {code}
         assert set(cb.ravel()) == set(cr.ravel()) == {512}
-
-
-# ---- every pixel ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("primaries", ["bt709", "p3-d65", "bt2020"])

@@ -105,11 +105,12 @@ class Conversion:
             OptionError: the format is not in the table, or has more than 8 bit and is to be dithered.
         """
         low, high = self.stored_range(frame)
+        tolerated = (high - low) / 2 + TOLERANCE if self.value_range == "auto" else math.inf
         pixel_format = _pixel_format(planes.format.name, self.dither)
         memory = planes.planes
         pixels, sample, composited = frame.pixels, SAMPLES["uint8" if frame.dtype == "bool" else frame.dtype], False
         if self.light is not None:
-            pixels, composited = self.light.encode(frame, low, high, self.background)
+            pixels, composited = self.light.encode(frame, low, high, self.background, tolerated)
             low, high, sample = 0.0, 1.0, SAMPLES["float32"]
         deviation, alpha = _convert.to_planes(
             pixels,
@@ -120,7 +121,6 @@ class Conversion:
             [plane.line_size for plane in memory],
             dither.thresholds() if self.dither else None,
         )
-        tolerated = (high - low) / 2 + TOLERANCE if self.value_range == "auto" else math.inf
         if not (deviation <= tolerated and math.isfinite(deviation)):
             raise FrameError(_out_of_range(frame, self.value_range))
         return composited or alpha < 1
