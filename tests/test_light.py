@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from telecine.accelerator import DeviceChunk
 from telecine.bt2100 import SYSTEMS
-from telecine.frames import Recognizer
+from telecine.frames import Frame, Recognizer
 from telecine.light import Light, parse_light
 
 from .bt2100 import SIGNALS, TO_BT2020, WHITE, hlg_ootf, pq, pq_ootf
@@ -87,8 +89,6 @@ def light_of(color: str, light: str, primaries: str | None = None) -> Light:
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (7, 511), (3, 1025)])
 @pytest.mark.parametrize(("color", "light"), SIGNALS)
 def test_the_signal_is_that_of_the_formulas(color: str, light: str, height: int, width: int, dtype: str) -> None:
-    import torch
-
     frame = torch.tensor(levels(height, width)).to(getattr(torch, dtype))
     signal, composited = encoded(frame, light_of(color, light, "bt2020"))
     expected = SIGNALS[color, light](np.maximum(frame.double().numpy(), 1e-15))
@@ -154,6 +154,15 @@ def test_levels_are_of_the_light_on_the_display(color: str, light: str) -> None:
     found = metered.content_light
     assert found.max_cll == pytest.approx(min(peak, max(each.max() for each in shown)), abs=0.51)
     assert found.max_fall == pytest.approx(max(np.minimum(each, peak).mean() for each in shown), abs=0.51)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_light_of_a_tensor_on_an_accelerator_is_encoded_on_the_host(dtype: str) -> None:
+    chunk = torch.tensor(levels(20, 30, stops=8))[None].to(getattr(torch, dtype))
+    (pixels,) = DeviceChunk(chunk)
+    light = light_of("hlg", "scene-linear")
+    there, _ = light.encode(Frame(pixels, dtype, "array", 0), 0, 1, (0, 0, 0))
+    assert np.array_equal(there, encoded(chunk[0], light)[0])
 
 
 def test_a_value_that_is_not_finite_is_never_lost() -> None:

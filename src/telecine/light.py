@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _convert
+from .accelerator import DevicePixels
 from .bt2100 import (
     HLG_GAMMA,
     HLG_PEAK,
@@ -143,9 +144,13 @@ class Light:
         ground = _linear_bt2020(background) * (REFERENCE_WHITE if encoded else white)
         height, width, _ = frame.pixels.shape
         planes = np.empty((3, height, width), np.float32)
+        pixels, dtype = frame.pixels, frame.dtype
+        if isinstance(pixels, DevicePixels):
+            pixels = frame.values
+            dtype = pixels.dtype.name
         largest, total, alpha, deviation = _convert.to_signal(
-            frame.pixels,
-            SAMPLES["uint8" if frame.dtype == "bool" else frame.dtype],
+            pixels,
+            SAMPLES["uint8" if dtype == "bool" else dtype],
             (self._to_bt2020 * white / (high - low)).tolist(),
             low,
             high,

@@ -1,0 +1,99 @@
+"""Pixels of any dtype to integer codes of 8 or 16 bit, exactly rounded, or to floats in [0, 1]."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from .convert import TOLERANCE, Background, Conversion, _out_of_range
+from .errors import FrameError
+from .frames import Frame
+
+Pixels: TypeAlias = npt.NDArray[Any]
+
+
+def to_codes(pixels: Pixels, bits: int, low: float = 0.0, high: float = 1.0) -> Pixels:
+    """Give the codes of pixels: 0 to 255 or 65535, rounded to the nearest, halves up. It is always a copy.
+
+    Args:
+        pixels: Integers of full scale, bools, or finite floats of which `low` and `high` mean 0 and 1; what
+            overshoots them is clamped.
+        bits: 8 or 16.
+        low: The float that means 0.
+        high: The float that means 1.
+
+    >>> to_codes(np.array([0, 0.5, 1.0, 1.2], np.float32), 8).tolist()
+    [0, 128, 255, 255]
+    >>> to_codes(np.array([7, 255], np.uint8), 16).tolist()
+    [1799, 65535]
+    """
+    white, dtype = 2**bits - 1, np.dtype(f"uint{bits}")
+    codes: Pixels
+    if pixels.dtype == dtype:
+        codes = pixels.copy()
+    elif pixels.dtype.kind == "f":
+        real, scale = pixels.astype(np.float64), white / (high - low)
+        black = low * scale
+        codes = np.floor(real * scale - black + 0.5)
+        if black or pixels.dtype == np.float64:  # else the arithmetic is exact
+            codes += _missed(real, scale, black, codes)
+        codes = np.clip(codes, 0, white).astype(dtype)
+    else:
+        full = _full_scale(pixels)
+        # 32 bits suffice: 65535 * 65535 + 32767 is below 2**32.
+        codes = ((pixels.astype(np.uint32) * np.uint32(white) + np.uint32(full // 2)) // np.uint32(full)).astype(dtype)
+    return codes
+
+
+def _full_scale(pixels: Pixels) -> int:
+    return 1 if pixels.dtype == np.bool_ else int(np.iinfo(pixels.dtype).max)
+
+
+def _missed(real: Pixels, scale: float, black: float, codes: Pixels) -> Pixels:
+    """Give -1, 0 or 1: what rounding in `real * scale - black` made wrong.
+
+    The product of each half of a float64 is exact, and so is its difference to a tie that is near.
+    """
+    upper = real.astype(np.float32).astype(np.float64)
+    lower = (real - upper) * scale
+    upper *= scale
+    too_high = (upper - (codes - 0.5 + black)) + lower < 0
+    too_low = (upper - (codes + 0.5 + black)) + lower >= 0
+    return too_low.astype(np.int8) - too_high
+
+
+def to_floats(pixels: Pixels, low: float = 0.0, high: float = 1.0) -> npt.NDArray[np.float32]:
+    """Give pixels as float32 of which 0 and 1 are black and white. What overshoots stays. It is always a copy.
+
+    >>> to_floats(np.array([0, 51, 255], np.uint8)).tolist() == [0, np.float32(0.2), 1]
+    True
+    """
+    if pixels.dtype.kind != "f":
+        low, high = 0, _full_scale(pixels)
+    return ((pixels.astype(np.float64) - low) / (high - low)).astype(np.float32)
+
+
+def pixels_of(frame: Frame, conversion: Conversion, bits: int, background: Background | None = None) -> Pixels:
+    """Give a recognised frame as (height, width, 3 or 4) codes of 8 or 16 bits, or with 32 as floats. It is a copy.
+
+    With a background, alpha is composited on it, in the encoded values as `Conversion` does.
+
+    Raises:
+        FrameError: a value is NaN, infinite or out of the range.
+    """
+    low, high = conversion.stored_range(frame)
+    values = frame.values
+    if frame.full_scale is None:
+        deviation = float(np.abs(values.astype(np.float64) - (low + high) / 2).max())
+        tolerated = (high - low) / 2 + TOLERANCE if conversion.value_range == "auto" else math.inf
+        if not (deviation <= tolerated and math.isfinite(deviation)):
+            raise FrameError(_out_of_range(frame, conversion.value_range))
+    if background is not None and values.shape[2] == 4:
+        real = (values.astype(np.float64) - low) / (high - low)
+        alpha = np.clip(real[:, :, 3:], 0, 1)
+        values, low, high = real[:, :, :3] * alpha + np.array(background) * (1 - alpha), 0, 1
+    pixels = to_floats(values, low, high) if bits == 32 else to_codes(values, bits, low, high)
+    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels

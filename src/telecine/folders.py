@@ -1,0 +1,389 @@
+"""A folder of files on its way to its path: hidden beside the target while it is written, there in one rename.
+
+Until `commit` the path holds what it held; after it, the whole new folder, synced. `discard` leaves no trace, `keep`
+leaves the hidden folder, `.clip.telecine-frames`, for `recover_folder`. It is locked while its writer lives; one that
+a dead writer left is set aside, as `.clip.telecine-frames-1f6a09e2`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+import re
+import secrets
+import stat
+import sys
+from collections.abc import Callable, Iterator
+
+from .errors import OptionError, PublishError
+from .journal import hidden_name, sync_folder
+
+try:
+    import fcntl
+except ImportError:  # Windows: writers to one path are not told of each other
+    fcntl = None  # type: ignore[assignment]
+
+SUFFIX = ".telecine-frames"
+OLD_SUFFIX = ".telecine-old"  # what is replaced, until it is removed
+PART_SUFFIX = ".part"  # of a file that is being written
+_ASIDE = re.compile(r"-[0-9a-f]{8}")
+_KIND = re.compile(re.escape(SUFFIX) + r"(-[0-9a-f]{8})?$")
+_FRAME = re.compile(r"\d{6,}\.(png|tif|jpg|exr)")
+_TRIES = 20
+_NO_LOCKS = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL}
+_TAKEN = {errno.EEXIST, errno.ENOTEMPTY}
+
+
+def frame_name(index: int, extension: str) -> str:
+    """Name a frame's file: "000042.png"."""
+    return f"{index:06d}{extension}"
+
+
+class FolderPublication:
+    """One folder on its way to its path. Opening one proves that the folder around it can be written."""
+
+    def __init__(self, path: str | os.PathLike[str], overwrite: bool = True) -> None:
+        """Make missing folders and the hidden one.
+
+        Raises:
+            OptionError: the path has a character that no name can have.
+            PublishError: it is a file, or a folder with anything but numbered images in it; it exists and `overwrite`
+                is false; it can't be written, or is being written by another writer.
+        """
+        self.path = os.fsdecode(path)
+        if "\0" in self.path:
+            raise OptionError(f"path={self.path!r} has a character that no file name can have")
+        self.overwrite = overwrite
+        # Absolute, should the working directory change; through a link, should the path be one.
+        self._target = os.path.realpath(self.path)
+        self.folder = hidden_name(self._target, SUFFIX)
+        self._made_folders: list[str] = []
+        with self._naming_the_path():
+            _restore(self._target)
+            mode = self._check_target()
+            try:
+                self._lock = self._make_hidden()
+                if mode is not None:  # let nobody see the new frames who could not see the old ones
+                    with contextlib.suppress(OSError):  # a filesystem without permissions
+                        os.chmod(self.folder, mode | stat.S_IRWXU)
+            except BaseException:
+                self._remove_made_folders()
+                raise
+
+    def sync_due_in(self) -> float | None:
+        """None: each file is synced before it has its name."""
+
+    def sync(self) -> None:
+        """Do nothing."""
+
+    def whole_frames(self) -> int:
+        """Count the frames before the first gap: others were written at the same time as the missing one."""
+        numbers = {int(name.split(".")[0]) for name in os.listdir(self.folder) if _FRAME.fullmatch(name)}
+        return next(number for number in range(len(numbers) + 1) if number not in numbers)
+
+    def commit(self) -> None:
+        """Put the folder, whose files are synced, at its path in one step, sync it, and remove what it replaced.
+
+        Raises:
+            PublishError: the disk failed, or the path can't be replaced by now. Nothing has changed then.
+        """
+        with self._naming_the_path():
+            mode = self._check_target()
+            if mode is not None:
+                with contextlib.suppress(OSError):  # a filesystem without permissions
+                    os.chmod(self.folder, mode)
+            sync_folder(self.folder)
+            replaced = _move(self.folder, self._target)
+        sync_folder(os.path.dirname(self._target))
+        self._made_folders.clear()
+        self._unlock()
+        if replaced is not None:
+            _remove_frames(replaced)
+        for each in left_in(self._target):
+            # Not one of the name that writers take: another may have taken it by now.
+            if each != self.folder:
+                with contextlib.suppress(OSError, PublishError), locked(each, self.path):
+                    _remove_frames(each)
+
+    def keep(self) -> None:
+        """Let go of the hidden folder for `recover_folder` to find."""
+        self._unlock()
+
+    def discard(self) -> None:
+        """Remove the hidden folder, and the folders that were made for it."""
+        _remove_frames(self.folder)  # before it is unlocked: nobody takes it for a dead writer's
+        self._unlock()
+        self._remove_made_folders()
+
+    def failure(self, error: OSError) -> PublishError:
+        """Say of an error of the filesystem which path it cost."""
+        said = f"{self.path!r} can't be written: {error.strerror or error}"
+        return PublishError.of(error.errno or errno.EIO, said, self.path)
+
+    def _check_target(self) -> int | None:
+        """Refuse what can't be replaced; give the permissions of what will be."""
+        try:
+            mode = os.stat(self._target).st_mode
+        except FileNotFoundError:
+            return None
+        if not stat.S_ISDIR(mode):
+            raise PublishError.of(errno.ENOTDIR, f"{self.path!r} is a file: name a folder for the images", self.path)
+        if not self.overwrite:
+            raise PublishError.of(errno.EEXIST, f"{self.path!r} exists and overwrite is False", self.path)
+        with os.scandir(self._target) as entries:
+            other = next((each.name for each in entries if not _is_frame(each)), None)
+        if other is not None:
+            said = f"{self.path!r} holds {other!r}, which is no numbered image: name another folder, it would be lost"
+            raise PublishError.of(errno.ENOTEMPTY, said, self.path)
+        return stat.S_IMODE(mode)
+
+    def _make_hidden(self) -> int | None:
+        for _ in range(_TRIES):  # another writer that fails, or sets aside, removes what was there
+            with contextlib.suppress(FileNotFoundError):
+                self._make_folders(os.path.dirname(self._target))
+                try:
+                    os.mkdir(self.folder)
+                    return lock_folder(self.folder, self.path)
+                except FileExistsError:
+                    self._set_aside()
+        self._make_folders(os.path.dirname(self._target))
+        os.mkdir(self.folder)
+        return lock_folder(self.folder, self.path)
+
+    def _set_aside(self) -> None:
+        """Move away what a dead writer left, if it left a frame."""
+        aside = f"{self.folder}-{secrets.token_hex(4)}"
+        with locked(self.folder, self.path):
+            os.rename(self.folder, aside)
+            _remove_parts(aside)
+            with contextlib.suppress(OSError):  # it holds frames
+                os.rmdir(aside)
+
+    def _make_folders(self, folder: str) -> None:
+        missing = []
+        while not os.path.lexists(folder):
+            missing.append(folder)
+            folder = os.path.dirname(folder)
+        for each in reversed(missing):
+            with contextlib.suppress(FileExistsError):  # another writer was faster
+                os.mkdir(each)
+                self._made_folders.append(each)
+
+    def _remove_made_folders(self) -> None:
+        for folder in reversed(self._made_folders):
+            with contextlib.suppress(OSError):  # somebody else uses it by now
+                os.rmdir(folder)
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    @contextlib.contextmanager
+    def _naming_the_path(self) -> Iterator[None]:
+        try:
+            yield
+        except PublishError:
+            raise
+        except OSError as error:
+            raise self.failure(error) from error
+
+
+def size_of_frames(folder: str) -> tuple[int, int]:
+    """Count the numbered images in a folder, and their bytes."""
+    with os.scandir(folder) as entries:
+        sizes = [each.stat().st_size for each in entries if _is_frame(each)]
+    return len(sizes), sum(sizes)
+
+
+def recover_folder(path: str | os.PathLike[str], output: str | os.PathLike[str] | None = None) -> tuple[str, int]:
+    """Put the frames that a killed writer left in one step at `output`, which may be an empty folder.
+
+    Without one it is the path, or where that exists `clip.recovered`.
+
+    Of the frames, those before the first gap are kept: others were written at the same time as the missing one.
+
+    Returns:
+        Where they are, and how many.
+
+    Raises:
+        PublishError: there are none, or their writer lives.
+    """
+    target = os.path.realpath(os.fsdecode(path))
+    try:
+        _restore(target)
+        for hidden in reversed(left_in(target)):
+            with locked(hidden, target):
+                count = _keep_whole(hidden)
+                if count:
+                    sync_folder(hidden)
+                    free = _free_path(target) if output is None else os.path.realpath(os.fsdecode(output))
+                    os.rename(hidden, free)
+                    sync_folder(os.path.dirname(free))
+                    return free, count
+    except PublishError:
+        raise
+    except OSError as error:
+        said = f"{target!r} can't be recovered: {error.strerror or error}"
+        raise PublishError.of(error.errno or errno.EIO, said, target) from error
+    raise PublishError.of(errno.ENOENT, f"{target!r} has no frames of a killed writer: nothing to recover", target)
+
+
+def folders_in(folder: str | os.PathLike[str]) -> list[str]:
+    """Give the hidden folders in a folder, whoever's they are, newest last."""
+    with os.scandir(folder) as entries:
+        found = [each for each in entries if target_of_folder(each.path) and each.is_dir(follow_symlinks=False)]
+    return [each.path for each in sorted(found, key=lambda each: each.stat().st_mtime_ns)]
+
+
+def target_of_folder(hidden: str) -> str | None:
+    """Give the path that a hidden folder's name stands for, of a long one what is left of it; None if it is none."""
+    folder, name = os.path.split(hidden)
+    kind = _KIND.search(name)
+    return os.path.join(folder, name[1 : kind.start()]) if kind and kind.start() > 1 and name[0] == "." else None
+
+
+def left_in(target: str) -> list[str]:
+    """Give the hidden folders beside a target, newest last, be their writers dead or not."""
+    hidden = hidden_name(target, SUFFIX)
+    folder, name = os.path.split(hidden)
+    if not os.path.isdir(folder):
+        return []
+    with os.scandir(folder) as entries:
+        found = [each for each in entries if each.name.startswith(name) and each.is_dir(follow_symlinks=False)]
+    own = [each for each in found if each.name == name or _ASIDE.fullmatch(each.name[len(name) :])]
+    return [each.path for each in sorted(own, key=lambda each: each.stat().st_mtime_ns)]
+
+
+def lock_folder(folder: str, path: str) -> int | None:
+    """Take the lock of a hidden folder's writer, and give what holds it; None where there are no locks.
+
+    Raises:
+        PublishError: its writer lives.
+    """
+    if fcntl is None:
+        return None
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        if isinstance(error, BlockingIOError):
+            raise PublishError.of(errno.EBUSY, f"{path!r} is being written by another writer", path) from error
+        if error.errno not in _NO_LOCKS:  # a network share without locks
+            raise
+        return None
+    return descriptor
+
+
+@contextlib.contextmanager
+def locked(folder: str, path: str) -> Iterator[None]:
+    """Hold the lock of a dead writer's folder. Raises as `lock_folder`."""
+    lock = lock_folder(folder, path)
+    try:
+        yield
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+# ---- moving and removing -------------------------------------------------------------------------------------------
+
+
+def _move(hidden: str, target: str) -> str | None:
+    """Rename a folder to the target in one step, and give the path of what was there, if it wasn't empty."""
+    try:
+        if os.name == "nt" and os.path.isdir(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
+        os.rename(hidden, target)  # onto nothing, or an empty folder
+        return None
+    except OSError as error:
+        if error.errno not in _TAKEN:
+            raise
+    old = hidden_name(target, OLD_SUFFIX)
+    _remove_frames(old)
+    if _exchange(hidden, target):
+        with contextlib.suppress(OSError):  # there may be a file of somebody else's in the way
+            os.rename(hidden, old)  # which tells it from frames that a killed writer left
+            return old
+        return hidden
+    # A kill between these two leaves the old folder whole, under its hidden name: `_restore` puts it back.
+    os.rename(target, old)
+    try:
+        os.rename(hidden, target)
+    except BaseException:
+        os.rename(old, target)
+        raise
+    return old
+
+
+def _restore(target: str) -> None:
+    """Put back what a writer had moved away when it was killed before it put the new folder in its place."""
+    old = hidden_name(target, OLD_SUFFIX)
+    if os.path.isdir(old) and not os.path.lexists(target):
+        os.rename(old, target)
+
+
+def _exchange(one: str, other: str) -> bool:
+    """Exchange two folders in one step; False where the system or the filesystem can't."""
+    rename = _exchanger()
+    if rename is None:
+        return False
+    if rename(os.fsencode(one), os.fsencode(other)) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP):
+        return False
+    raise OSError(number, os.strerror(number), one, None, other)
+
+
+def _exchanger() -> Callable[[bytes, bytes], int] | None:
+    """Find renameat2 of Linux or renamex_np of macOS, which Python does not wrap."""
+    if os.name == "nt":
+        return None
+    library = ctypes.CDLL(None, use_errno=True)
+    if sys.platform == "darwin" and hasattr(library, "renamex_np"):
+        return lambda one, other: int(library.renamex_np(one, other, 2))  # RENAME_SWAP, <sys/stdio.h>
+    if hasattr(library, "renameat2"):
+        here = -100  # AT_FDCWD, <fcntl.h>; RENAME_EXCHANGE, <linux/fs.h>
+        return lambda one, other: int(library.renameat2(here, one, here, other, 2))
+    return None
+
+
+def _is_frame(entry: os.DirEntry[str]) -> bool:
+    return _FRAME.fullmatch(entry.name) is not None and entry.is_file(follow_symlinks=False)
+
+
+def _keep_whole(folder: str) -> int:
+    """Remove what is no whole frame and what follows a gap; give how many are left."""
+    _remove_parts(folder)
+    by_number = {int(name.split(".")[0]): name for name in os.listdir(folder) if _FRAME.fullmatch(name)}
+    count = next(number for number in range(len(by_number) + 1) if number not in by_number)
+    for number, name in by_number.items():
+        if number >= count:
+            os.unlink(os.path.join(folder, name))
+    return count
+
+
+def _remove_parts(folder: str) -> None:
+    for name in os.listdir(folder):
+        if name.endswith(PART_SUFFIX):
+            os.unlink(os.path.join(folder, name))
+
+
+def _remove_frames(folder: str) -> None:
+    """Remove a hidden folder and the frames in it, and nothing else, as far as that can be done."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            if _FRAME.fullmatch(name.removesuffix(PART_SUFFIX)):
+                os.unlink(os.path.join(folder, name))
+        os.rmdir(folder)
+
+
+def _free_path(target: str) -> str:
+    candidates = [target, f"{target}.recovered"]
+    while os.path.lexists(candidates[-1]):
+        candidates.append(f"{target}.recovered-{len(candidates)}")
+    return next(each for each in candidates if not os.path.lexists(each))

@@ -1,0 +1,117 @@
+"""Frames kept exactly, one by one, in a fragmented MP4 of FFV1: the journal of what isn't a video, read back twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+from typing import BinaryIO, cast
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av import VideoFrame
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from .boxes import whole_fragments
+from .errors import OptionError
+from .rate import ticks_a_second
+
+# What the frames are given in, and what FFV1 keeps them in: the same bytes in another order.
+_PIXEL_FORMATS = {3: ("rgb24", "bgr0"), 4: ("rgba", "bgra")}
+_CHANNELS: dict[str | None, int] = {kept: channels for channels, (_, kept) in _PIXEL_FORMATS.items()}
+
+
+class LosslessJournal:
+    """Writes (height, width, 3 or 4) uint8 frames to a file, each whole in it when the next one is encoded.
+
+    `time_base` is the unit of durations, in seconds.
+    """
+
+    def __init__(
+        self, file: BinaryIO, width: int, height: int, channels: int, time_base: Fraction, threads: int = 1
+    ) -> None:
+        self._given, kept = _PIXEL_FORMATS[channels]
+        self._time_base, self._at = time_base, 0
+        ticks = str(ticks_a_second(1 / time_base))
+        self._container = av.open(
+            file,
+            "w",
+            format="mp4",
+            container_options={
+                # The index first, then each frame in a fragment of its own, handed over at once.
+                "movflags": "+empty_moov+default_base_moof+frag_every_frame",
+                "fflags": "+flush_packets",
+                "video_track_timescale": ticks,
+                "movie_timescale": ticks,
+            },
+            buffer_size=1 << 18,
+        )
+        stream = self._container.add_stream("ffv1", rate=1 / time_base)
+        assert isinstance(stream, VideoStream)
+        self._stream = stream
+        context = stream.codec_context
+        context.width, context.height, context.pix_fmt = width, height, kept
+        context.time_base = stream.time_base = time_base
+        context.thread_count = threads
+        # Every frame decodes alone and has checksums.
+        context.options = {"g": "1", "level": "3", "slicecrc": "1"}
+
+    def encode(self, frame: npt.NDArray[np.uint8], duration: Fraction) -> None:
+        """Keep the next frame, which is shown for so many seconds, a multiple of the time base."""
+        picture = VideoFrame.from_ndarray(frame, format=self._given).reformat(format=self._stream.codec_context.pix_fmt)
+        picture.pts, picture.time_base = self._at, self._time_base
+        picture.duration = max(1, round(duration / self._time_base))
+        self._at += picture.duration
+        for packet in self._stream.encode(picture):
+            packet.duration = picture.duration
+            self._container.mux(packet)
+
+    def close(self) -> None:
+        """Complete the file."""
+        self._container.close()
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a journal says of its frames: their size, 3 or 4 channels, and the unit of their durations in seconds."""
+
+    width: int
+    height: int
+    channels: int
+    time_base: Fraction
+
+
+def probe_lossless(journal: BinaryIO) -> Kept:
+    """Say what frames are in a journal.
+
+    Raises:
+        av.FFmpegError: it can't be read: it has no index, or no fragment.
+        OptionError: it is a video's, which keeps no such frames.
+    """
+    journal.seek(0)
+    with cast(InputContainer, av.open(journal, format="mp4")) as container:
+        stream = container.streams.video[0]
+        if stream.codec_context.pix_fmt not in _CHANNELS:
+            raise OptionError("the journal is a video's, not a moving image's: name an output such as 'clip.mp4'")
+        assert stream.time_base is not None
+        return Kept(stream.width, stream.height, _CHANNELS[stream.codec_context.pix_fmt], stream.time_base)
+
+
+def read_lossless(journal: BinaryIO) -> Iterator[tuple[npt.NDArray[np.uint8], Fraction]]:
+    """Give the frames in a journal's whole fragments, and for how many seconds each is shown.
+
+    Raises:
+        av.FFmpegError: it can't be read: it has no index, or no fragment.
+    """
+    count = sum(1 for _ in whole_fragments(journal))
+    journal.seek(0)
+    with cast(InputContainer, av.open(journal, format="mp4")) as container:
+        stream = container.streams.video[0]
+        stream.codec_context.options = {"err_detect": "explode"}
+        for frame in islice(container.decode(stream), count):
+            assert frame.time_base is not None
+            given, _ = _PIXEL_FORMATS[_CHANNELS[frame.format.name]]
+            yield frame.to_ndarray(format=given).astype(np.uint8, copy=False), frame.duration * frame.time_base
