@@ -59,7 +59,7 @@ class VideoWriter:
         pixel_format: FFmpeg's name of one that the codec takes, "yuv420p" unless the codec begins with another.
         bit_depth: 8, 10 or 12, in place of a pixel format.
         chroma: "4:2:0", "4:2:2" or "4:4:4", in place of a pixel format.
-        dither: Whether 8-bit codes are dithered, so that slow gradients have no bands.
+        dither: Whether 8-bit codes are dithered, so that slow gradients have no bands; h264 keeps it from "high" on.
         color: "auto" (BT.601 up to 576 lines and 1024 columns, BT.709 above), "bt601" or "bt709".
         layout: "auto" or the letters of an array's axes: T time, H height, W width, C channels, B batch.
         value_range: "auto" (integers: full scale, floats: [0, 1]) or (low, high), such as (-1, 1) for floats.
@@ -125,7 +125,7 @@ class VideoWriter:
         self._background = parse_background(background)
         chosen = choose_format(path, format, codec, pixel_format, quality, bit_depth, chroma)
         options = dict(chosen.codec.of_pixel_format.get(chosen.pixel_format.name, {}))
-        options |= options_of(chosen.codec, quality, crf, bitrate, preset, encoder_options)
+        options |= options_of(chosen.codec, quality, crf, bitrate, preset, encoder_options, dither)
         held, self._repeat = parse_last_frame(hold, repeat)
         self._clock = Clock(parse_fps(fps), held)
         if chosen.pixel_format.rgb:
@@ -146,6 +146,9 @@ class VideoWriter:
         if tried.profile not in chosen.codec.plays_everywhere or not chosen.container.plays_everywhere:
             what = f"{chosen.codec.name} {tried.profile} in {chosen.container.name}"
             self._note(f"{what} does not play everywhere: some browsers and phones refuse it", warn=True)
+        if dither and quality not in chosen.codec.dithered:
+            what = f"{chosen.codec.name} at quality={quality!r}"
+            self._note(f"{what} takes most of the dither for noise: use h264 at 'high', or bit_depth=10", warn=True)
         self._job = _Job(Publication(path, overwrite), progress)
         # A writer that is dropped, or still open when the interpreter ends, keeps what it has, as one that failed.
         self._keep = weakref.finalize(self, self._job.keep)
