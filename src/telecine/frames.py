@@ -189,8 +189,6 @@ def _as_array(given: object) -> tuple[npt.NDArray[Any], str] | None:
         return array.view(np.uint16), name
     if name == "bool":
         return array.view(np.uint8), name
-    if not array.dtype.isnative and name in SAMPLES:
-        array = array.astype(array.dtype.newbyteorder("="))
     return array, name
 
 
@@ -285,6 +283,8 @@ class Recognizer:
             layout = self._settled.get(array.ndim) or find_layout(array.shape)
             self._settled[array.ndim] = layout
         for pixels in _chunk(array, layout, where):
+            if not pixels.dtype.isnative:  # a copy, so of one frame at a time
+                pixels = pixels.astype(pixels.dtype.newbyteorder("="))
             yield from self._next(pixels, dtype, "array")
 
     def _next(self, pixels: npt.NDArray[Any], dtype: str, kind: str) -> Iterator[Frame]:
