@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Error, Page, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 # No sandbox: a container's root can't have one. No GPU, so that it converts colours the same way everywhere. The others
@@ -27,9 +27,9 @@ _ARGUMENTS = [
     "--disable-sync",
 ]
 
-# The file comes in through a file input: the page has it as its own, so a canvas that it is drawn on can be read, and
-# no server is needed. What is waited for fails on the video's error, and in the end: a hung test would say nothing.
-_PAGE = """
+# A file comes in through a file input: the page has it as its own, so a canvas that it is drawn on can be read, and no
+# server is needed. What is waited for fails on the video's error, and in the end: a hung test would say nothing.
+PAGE = """
 <input type="file"><video muted></video>
 <script>
 const video = document.querySelector("video");
@@ -53,9 +53,8 @@ function nextFrame(start) {
 
 let shown = null;  // the position asked for last, and the time of the frame that is up since
 
-async function load() {
-    const file = URL.createObjectURL(document.querySelector("input").files[0]);
-    shown = {at: 0, time: await nextFrame(() => { video.src = file; })};
+async function load(url) {
+    shown = {at: 0, time: await nextFrame(() => { video.src = url; })};
     return [video.videoWidth, video.videoHeight, video.duration];
 }
 
@@ -103,6 +102,10 @@ class Shown:
     rgb: npt.NDArray[np.uint8]
 
 
+class CanNotPlayError(Exception):
+    """The browser refuses the file: it has no demuxer or decoder for it."""
+
+
 def find_chromium() -> str | None:
     """Find the executable of a Chromium or Chrome."""
     return next(filter(None, map(shutil.which, _NAMES)), None)
@@ -116,12 +119,27 @@ class Browser:
         self._size = (0, 0)
 
     def load(self, path: str | os.PathLike[str]) -> Loaded:
-        """Open a video file; fails where the browser can't play it."""
-        self._page.set_content(_PAGE)
+        """Open a video file; raises CanNotPlayError where the browser can't play it."""
+        self._page.set_content(PAGE)
         self._page.set_input_files("input", os.fspath(path))
-        width, height, duration = self._page.evaluate("load()")
+        return self._load("URL.createObjectURL(document.querySelector('input').files[0])")
+
+    def load_from(self, server: str, name: str) -> Loaded:
+        """Open a video of a server that has `PAGE` at its root."""
+        self._page.goto(server)
+        return self._load(repr(name))
+
+    def _load(self, url: str) -> Loaded:
+        try:
+            width, height, duration = self._page.evaluate(f"load({url})")
+        except Error as error:
+            raise (CanNotPlayError(error.message) if "_ERROR_" in error.message else error) from error
         self._size = width, height
         return Loaded(width, height, duration)
+
+    def says_it_plays(self, kind: str) -> bool:
+        """Whether the browser says that it plays a MIME type with codecs (RFC 6381)."""
+        return bool(self._page.evaluate("kind => document.createElement('video').canPlayType(kind)", kind))
 
     def show(self, seconds: float) -> Shown:
         """Seek, and give the frame that is shown then."""
