@@ -27,9 +27,9 @@ _ARGUMENTS = [
     "--disable-sync",
 ]
 
-# A file comes in through a file input: the page has it as its own, so a canvas that it is drawn on can be read, and no
-# server is needed. What is waited for fails on the video's error, and in the end: a hung test would say nothing.
-PAGE = """
+# The file comes in through a file input: the page has it as its own, so a canvas that it is drawn on can be read, and
+# no server is needed. What is waited for fails on the video's error, and in the end: a hung test would say nothing.
+_PAGE = """
 <input type="file"><video muted></video>
 <script>
 const video = document.querySelector("video");
@@ -120,14 +120,16 @@ class Browser:
 
     def load(self, path: str | os.PathLike[str]) -> Loaded:
         """Open a video file; raises CanNotPlayError where the browser can't play it."""
-        self._page.set_content(PAGE)
+        self._page.set_content(_PAGE)
         self._page.set_input_files("input", os.fspath(path))
         return self._load("URL.createObjectURL(document.querySelector('input').files[0])")
 
-    def load_from(self, server: str, name: str) -> Loaded:
-        """Open a video of a server that has `PAGE` at its root."""
-        self._page.goto(server)
-        return self._load(repr(name))
+    def load_from(self, url: str) -> Loaded:
+        """Open a video of a web server, in a page of the same origin."""
+        page = url.rpartition("/")[0] + "/page"
+        self._page.route(page, lambda route: route.fulfill(content_type="text/html", body=_PAGE))
+        self._page.goto(page)
+        return self._load(repr(url))
 
     def _load(self, url: str) -> Loaded:
         try:

@@ -12,18 +12,18 @@ from pathlib import Path
 
 
 class StallingServer(ThreadingHTTPServer):
-    """Has a page at its root, and below it any name stands for the file. `sent` is how far the file was sent."""
+    """Has one file. `sent` is how far that was sent."""
 
-    def __init__(self, page: str, file: Path, stop: int) -> None:
+    def __init__(self, file: Path, stop: int) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.page, self.data, self.stop = page.encode(), file.read_bytes(), stop
+        self.name, self.data, self.stop = file.name, file.read_bytes(), stop
         self.sent = 0
         self.let_go = threading.Event()
 
     @property
     def url(self) -> str:
-        """Where the page is."""
-        return f"http://127.0.0.1:{self.server_port}/"
+        """Where the file is."""
+        return f"http://127.0.0.1:{self.server_port}/{self.name}"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -31,38 +31,31 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         server = self.server
-        if self.path == "/":
-            self._head(HTTPStatus.OK, {"Content-Type": "text/html", "Content-Length": len(server.page)})
-            self.wfile.write(server.page)
+        if self.path != f"/{server.name}":  # the browser asks for an icon
+            self.send_error(HTTPStatus.NOT_FOUND)
             return
         size = len(server.data)
         found = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers["Range"] or "bytes=0-")
         assert found is not None
         start, last = int(found[1]), int(found[2] or size - 1)
-        self._head(
-            HTTPStatus.PARTIAL_CONTENT,
-            {"Content-Range": f"bytes {start}-{last}/{size}", "Content-Length": last + 1 - start},
-        )
+        self.send_response(HTTPStatus.PARTIAL_CONTENT)
+        self.send_header("Content-Range", f"bytes {start}-{last}/{size}")
+        self.send_header("Content-Length", str(last + 1 - start))
+        self.end_headers()
         reach = min(last + 1, server.stop)
         self.wfile.write(server.data[start:reach])
         server.sent = max(server.sent, reach)
         if last + 1 > server.stop:
             server.let_go.wait()
 
-    def _head(self, status: HTTPStatus, headers: dict[str, str | int]) -> None:
-        self.send_response(status)
-        for name, value in {"Accept-Ranges": "bytes", "Connection": "close", **headers}.items():
-            self.send_header(name, str(value))
-        self.end_headers()
-
     def log_message(self, *_: object) -> None:
         pass
 
 
 @contextmanager
-def stalling_server(page: str, file: Path, stop: int) -> Iterator[StallingServer]:
+def stalling_server(file: Path, stop: int) -> Iterator[StallingServer]:
     """Serve a file as long as the `with`, and none of it from byte `stop` on."""
-    server = StallingServer(page, file, stop)
+    server = StallingServer(file, stop)
     thread = threading.Thread(target=server.serve_forever, name="stalling-server")
     thread.start()
     try:

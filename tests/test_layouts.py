@@ -223,6 +223,7 @@ def test_each_way_that_an_error_names_is_accepted_when_it_is_asked_for(
     values = laid_back(array, layout)
     assert len(found) == axes["T"]
     for frame, expected in zip(found, values, strict=True):
+        assert isinstance(frame.pixels, np.ndarray)
         assert np.array_equal(frame.pixels, expected)
         assert np.shares_memory(frame.pixels, array)
 

@@ -14,7 +14,6 @@ import telecine
 from telecine.formats import CODECS, CONTAINERS, PLAYS
 from telecine.pixel_formats import PIXEL_FORMATS
 
-from .browser import PAGE as BROWSER_PAGE
 from .browser import Browser
 from .chart import Pixels, chart, colors_off
 from .plays import (
@@ -127,8 +126,8 @@ def test_chromium_shows_the_first_frame_before_the_whole_file_is_sent(
     path = exported(tmp_path, file, frames)
     stop = end_of_packets(path, looked_at)
     assert stop < path.stat().st_size / 2
-    with stalling_server(BROWSER_PAGE, path, stop) as server:
-        loaded = browser.load_from(server.url, path.name)
+    with stalling_server(path, stop) as server:
+        loaded = browser.load_from(server.url)
         first = browser.show(0)
         assert server.sent == stop
     assert (loaded.width, loaded.height) == (WIDTH, HEIGHT)
