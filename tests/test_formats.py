@@ -250,20 +250,27 @@ def test_odd_sides_are_padded_as_the_chroma_needs(tmp_path: Path) -> None:
 
 
 ONE_OR_TWO = """
-import sys, warnings, av, numpy, telecine
-warnings.simplefilter("ignore")
-telecine.export_video(numpy.zeros((int(sys.argv[3]), 48, 64, 3), numpy.uint8), sys.argv[1], codec=sys.argv[2])
-with av.open(sys.argv[1]) as container:
-    print(*(packet.pts == packet.dts for packet in container.demux(video=0) if packet.size))
+import io, sys, av
+from av import VideoFrame
+from fractions import Fraction
+from telecine.encode import Encoder, EncoderSettings
+from telecine.formats import choose_format
+journal = io.BytesIO()
+encoder = Encoder(journal, EncoderSettings(choose_format("clip.mp4", codec=sys.argv[1]), Fraction(16)))
+for pts in range(int(sys.argv[2])):
+    frame = VideoFrame(128, 96, "yuv420p")
+    frame.pts = pts
+    encoder.encode(frame)
+encoder.finish(lambda: False)
+with av.open(journal) as container:
+    print(*(packet.dts == packet.pts for packet in container.demux(video=0) if packet.size))
 """
 
 
 @pytest.mark.parametrize("count", [1, 2])
-@pytest.mark.parametrize("codec", ["h264", "hevc"])
-def test_one_frame_or_two_are_decoded_when_they_are_shown(
-    codec: str, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_one_frame_or_two_of_hevc_are_decoded_when_they_are_shown(
+    count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """x265 gives them a decoding time out of memory that it never wrote: the allocator fills that here."""
-    for byte in ("77", "165"):
-        monkeypatch.setenv("MALLOC_PERTURB_", byte)
-        assert run_python(ONE_OR_TWO, tmp_path, tmp_path / "clip.mp4", codec, count).split() == ["True"] * count
+    monkeypatch.setenv("MALLOC_PERTURB_", "165")
+    assert run_python(ONE_OR_TWO, tmp_path, "hevc", count).split() == ["True"] * count

@@ -51,8 +51,8 @@ class EncoderSettings:
         return HdrMetadata(self.mastering_display, content_light)
 
 
-# So few frames are encoded as they are shown. x265 takes how far others are reordered from the third on, and gives fewer
-# a decoding time out of memory that it never wrote (x265 4.1, Encoder::encode, m_bframeDelayTime).
+# So few frames are encoded as they are shown. How far others are reordered x265 sees at the third, and fewer get a
+# decoding time out of memory that it never wrote (x265 4.1, Encoder::encode, m_bframeDelayTime).
 _NEVER_REORDERED = 2
 
 
