@@ -461,6 +461,8 @@ def test_hdr_alone_chooses_codec_and_depth(
         (HOW | {"mastering_display": 1000}, "use telecine.MasteringDisplay(max_luminance=1000)"),
         (HOW | {"mastering_display": MasteringDisplay(max_luminance=0)}, "max_luminance is 5 to 10000"),
         (HOW | {"mastering_display": MasteringDisplay(red=(0.8, 0.3))}, "a colour out of range: x is 0.0001 to 0.74"),
+        (HOW | {"format": "gif"}, "color='pq' does not go with gif: leave it out"),
+        ({"format": "exr", "light": "scene-linear"}, "light='scene-linear' does not go with exr: leave it out"),
         (HOW | {"color": "hlg", "mastering_display": OWN_DISPLAY}, "max_luminance=4000 does not go with color='hlg'"),
     ],
 )
@@ -531,3 +533,15 @@ def test_the_command_line_exports_verifies_and_probes_hdr(tmp_path: Path, capsys
     shown = capsys.readouterr().out
     assert "MaxCLL 600, MaxFALL 159 cd/m2" in shown
     assert "0.0001 to 1000 cd/m2" in shown
+
+
+def test_every_line_of_python_on_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "hdr.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 3
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"telecine": telecine, "frames": lights(stops=2) / 3}
+    for block in blocks:
+        exec(compile(block, "hdr.md", "exec"), names)
+    assert names["frame"].dtype == np.float32
+    assert telecine.probe("clip.mp4").mastering_display == MasteringDisplay(max_luminance=4000, min_luminance=0.005)
