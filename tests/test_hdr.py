@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
@@ -356,6 +357,15 @@ def test_light_is_measured_as_it_is_shown(tmp_path: Path) -> None:
     found = telecine.probe(telecine.export_video(red, tmp_path / "b.mp4", **how)).content_light
     assert found is not None
     assert found.max_cll == round(0.6274 * 600)  # BT.709's red is less of BT.2020's
+
+
+def test_a_frame_that_was_refused_is_not_measured(tmp_path: Path) -> None:
+    with telecine.VideoWriter(tmp_path / "clip.mp4", color="pq", light="encoded") as writer:
+        for level in (0.25, 1.5, 0.25):
+            with contextlib.suppress(FrameError):
+                writer.write(np.full((48, 64, 3), level, np.float32))
+    info = telecine.probe(writer.video)
+    assert (info.frame_count, info.content_light) == (2, ContentLight(5, 5))  # 5.15 cd/m2
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv"])
