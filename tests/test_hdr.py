@@ -19,6 +19,7 @@ import telecine
 from telecine import Color, ContentLight, FrameError, MasteringDisplay, OptionError, TelecineWarning
 from telecine.cli import run
 
+from .browser import Browser
 from .bt2100 import SIGNALS, TO_BT2020, WHITE, hlg, pq
 from .helpers import Asked, assert_kept, failing_at
 from .mp4 import box
@@ -391,6 +392,20 @@ def test_what_a_failed_export_leaves_is_recovered_with_its_colour(tmp_path: Path
         telecine.export_video(failing_at(30, frames, KeyError("the model")), path, color="pq", light="encoded")
     recovered = assert_kept(path, failed.value, held=None)
     assert telecine.probe(recovered).color == Color(matrix=9, primaries=9, transfer=16)
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.webm"])
+@pytest.mark.parametrize("color", ["pq", "hlg"])
+def test_chromium_shows_reference_white_as_white(browser: Browser, color: str, name: str, tmp_path: Path) -> None:
+    """On an SDR screen it takes 203 cd/m2 for white, and what is darker for as much of it."""
+    levels = [0.05, 0.1, 0.25, 0.5, 1]
+    frames = np.stack([np.full((96, 128, 3), level, np.float32) for level in levels])
+    options: Any = {"codec": "av1", "light": "display-linear", "encoder_options": {"g": 2}}
+    browser.load(telecine.export_video(frames, tmp_path / name, fps=4, color=color, **options))
+    for index, level in enumerate(levels):
+        shown = browser.show((index + 0.5) / 4).rgb
+        srgb = 255 * (1.055 * level ** (1 / 2.4) - 0.055)  # IEC 61966-2-1
+        assert np.abs(shown - srgb).max() <= 6
 
 
 # ---- alpha ---------------------------------------------------------------------------------------------------------
