@@ -48,6 +48,15 @@ def test_every_frame_is_there_in_order_and_tagged(tmp_path: Path, container: str
     assert list(tmp_path.iterdir()) == [video.path]
 
 
+@pytest.mark.parametrize("fps", ["24000/1001", 16, 24, "30000/1001", 30, 48, 60, 240])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_few_frames_whose_rate_a_coarse_clock_rounds_are_written(tmp_path: Path, count: int, fps: Any) -> None:
+    for container in ("mkv", "webm"):
+        video = export_video(FRAMES[:count], tmp_path / f"clip.{container}", fps=fps, preset="ultrafast")
+        assert video.frame_count == count
+        assert abs(video.duration - count / Fraction(fps)) <= 2 * MILLISECOND
+
+
 @pytest.mark.parametrize("fps", [16, Fraction(24000, 1001)], ids=str)
 @pytest.mark.parametrize(("container", "codec"), PAIRS)
 def test_frames_are_evenly_timed(tmp_path: Path, container: str, codec: str, fps: Fraction) -> None:

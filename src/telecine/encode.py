@@ -19,6 +19,10 @@ from .formats import Format
 from .hdr_metadata import ContentLight, HdrMetadata, MasteringDisplay
 from .rate import VARIABLE_TIME_BASE, ticks_a_second
 
+# How many frames are decoded in the order that they are shown in. Of so few x265 subtracts from the times of decoding a
+# delay that it has not set, whatever is in its memory (x265 source/encoder/encoder.cpp, m_bframeDelayTime).
+_NEVER_REORDERED = 2
+
 
 @dataclass(frozen=True)
 class EncoderSettings:
@@ -88,6 +92,7 @@ class Encoder:
         # prores_ks writes the frame's tags, the others the context's.
         frame.colorspace, frame.color_range = self.context.colorspace, self.context.color_range
         frame.color_primaries, frame.color_trc = self.context.color_primaries, self.context.color_trc
+        self._count += 1
         for packet in self._stream.encode(frame):
             self._container.mux(packet)
 
