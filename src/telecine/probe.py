@@ -115,7 +115,10 @@ def _rate(stream: VideoStream, times: list[int | None], duration: Fraction) -> t
     if not constant and duration:
         return len(times) / duration, False
     if len(gaps) == 1 and stream.time_base and 0 < len(times) * max(gaps) * stream.time_base <= duration:
-        return 1 / (max(gaps) * stream.time_base), True  # FFmpeg's average counts how long the last frame is held
+        gap = max(gaps) * stream.time_base
+        if "matroska" in stream.container.format.name and average and abs(1 / average - gap) < stream.time_base:
+            return average, True  # it is said beside the times, which are rounded
+        return 1 / gap, True  # FFmpeg's average counts how long the last frame is held
     return average, constant
 
 
