@@ -17,6 +17,7 @@ from av.container import InputContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
+from . import alpha
 from .boxes import index_in_front
 from .color import Color
 from .elements import cues_in_front, doc_type
@@ -42,6 +43,7 @@ class AudioInfo:
 class VideoInfo:
     """What `probe` finds. Seconds and rates are exact fractions.
 
+    `pixel_format` is FFmpeg's name, and "yuva420p" also where each frame of a WebM has its alpha beside it.
     `fps` is an average where `constant_rate` is false: frames do not follow each other at one distance.
     `index_in_front` tells whether an MP4's `moov` comes before its `mdat`, or Matroska's `Cues` before its clusters;
     it is None where the file has neither.
@@ -87,7 +89,7 @@ def probe(path: VideoSource) -> VideoInfo:
             container=_container_name(container, file),
             codec=context.codec.canonical_name,
             profile=context.profile,
-            pixel_format=context.pix_fmt or "unknown",
+            pixel_format=alpha.PIXEL_FORMAT if _is_all_beside(container, stream) else context.pix_fmt or "unknown",
             width=context.width,
             height=context.height,
             fps=fps,
@@ -105,6 +107,14 @@ def probe(path: VideoSource) -> VideoInfo:
 def frame_times(container: InputContainer, stream: VideoStream) -> list[int | None]:
     """Read when each frame of a stream is shown, in its ticks and in the order of the file, without decoding any."""
     return [packet.pts for packet in container.demux(stream) if packet.size and not packet.is_discard]
+
+
+def _is_all_beside(container: InputContainer, stream: VideoStream) -> bool:
+    """Tell whether the alpha that a track says it has beside its pictures is there, for each of them."""
+    if not alpha.is_beside(stream):
+        return False
+    container.seek(0)
+    return all(packet.has_sidedata(alpha.BESIDE) for packet in container.demux(stream) if packet.size)
 
 
 def _rate(stream: VideoStream, times: list[int | None], duration: Fraction) -> tuple[Fraction, bool]:

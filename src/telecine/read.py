@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from av import VideoFrame
 
+from . import alpha as alphas
 from .color import Color
-from .convert import CENTER_SITED, LEFT_SITED, to_rgb
+from .convert import CENTER_SITED, LEFT_SITED, to_rgb, to_rgba
 from .errors import FrameError
 from .probe import VideoSource, color_of, frame_times, open_video
 
@@ -21,8 +22,11 @@ _CENTER_SITED_CODECS = {"mjpeg", "mpeg1video"}
 _UNSPECIFIED_MATRICES = {0, 2, 3}  # H.273 table 4: identity, unspecified, reserved
 
 
-def read_frames(path: str | os.PathLike[str]) -> Iterator[npt.NDArray[np.uint8]]:
+def read_frames(path: str | os.PathLike[str], *, alpha: bool = False) -> Iterator[npt.NDArray[np.uint8]]:
     """Read a video's frames one by one, each (height, width, 3) uint8 RGB of its own memory.
+
+    With `alpha` they are (height, width, 4) RGBA: straight alpha, 0 transparent to 255 opaque, which all is where the
+    video has none. Without, alpha is left out: what colours transparent pixels have is seen.
 
     The matrix and range are those of the file's tags; where it has no matrix, BT.601 up to 576 lines and 1024 columns
     and BT.709 above, as players assume. Chroma is interpolated linearly between its samples.
@@ -35,7 +39,8 @@ def read_frames(path: str | os.PathLike[str]) -> Iterator[npt.NDArray[np.uint8]]
     Raises:
         FrameError: it is no video that FFmpeg reads.
     """
-    return (to_rgb(frame, color, location) for frame, color, location in decoded_frames(path))
+    convert = to_rgba if alpha else to_rgb
+    return (convert(frame, color, location) for frame, color, location in decoded_frames(path, alpha))
 
 
 def read_timestamps(path: VideoSource) -> list[Fraction]:
@@ -58,8 +63,13 @@ def read_timestamps(path: VideoSource) -> list[Fraction]:
         return [(time - first) * stream.time_base for time in sorted(times)]
 
 
-def decoded_frames(path: str | os.PathLike[str]) -> Iterator[tuple[VideoFrame, Color, tuple[float, float]]]:
-    """Decode a video's frames, each with the colour and the chroma location to read it by."""
+def decoded_frames(
+    path: str | os.PathLike[str], alpha: bool = False
+) -> Iterator[tuple[VideoFrame, Color, tuple[float, float]]]:
+    """Decode a video's frames, each with the colour and the chroma location to read it by.
+
+    With `alpha` also what is beside the pictures, which takes a slower decoder.
+    """
     with open_video(path) as (container, stream):
         # Not frames in threads: when a caller drops the iterator, closing waits for one that waits for the GIL to log.
         stream.thread_type = "SLICE"
@@ -67,8 +77,9 @@ def decoded_frames(path: str | os.PathLike[str]) -> Iterator[tuple[VideoFrame, C
         if color.matrix in _UNSPECIFIED_MATRICES:
             color = replace(color, matrix=Color.of_size(stream.width, stream.height).matrix)
         location = CENTER_SITED if stream.codec_context.name in _CENTER_SITED_CODECS else LEFT_SITED
+        beside = alpha and alphas.is_beside(stream)
         try:
-            for frame in container.decode(stream):
+            for frame in alphas.decoded(container, stream) if beside else container.decode(stream):
                 yield frame, color, location
         finally:
             # A decoder that is freed while its threads log, of a damaged file, waits for them with the GIL that they

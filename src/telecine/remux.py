@@ -13,17 +13,15 @@ from collections.abc import Iterator
 from fractions import Fraction
 from itertools import chain, pairwise
 from types import SimpleNamespace
-from typing import Any, BinaryIO, TypeAlias, cast
+from typing import Any, BinaryIO, cast
 
 import av
-from av import Packet
 from av.container import InputContainer, OutputContainer
-from av.video.stream import VideoStream
 
+from . import alpha
+from .alpha import VideoPacket
 from .boxes import end_of_fragments
 from .formats import Container
-
-VideoPacket: TypeAlias = "Packet[VideoStream]"
 
 _AVIO_FLAG_READ = 1
 _MOST_TICKS = 2**62  # far beyond any video, and two of them still fit FFmpeg's 64 bits
@@ -68,7 +66,11 @@ def write_finished(
                 copied.codec_context.codec_tag = stream.codec_context.codec_tag
             if duration is None and stream.average_rate:  # evenly timed: Matroska says how long each frame is shown
                 copied.codec_context.framerate = stream.average_rate
-            packets = _from_zero(_whole(source.demux(stream), torn))
+            packets = _whole(source.demux(stream), torn)
+            if stream.metadata.items() >= alpha.SAYS_JOINED.items():
+                copied.codec_context.pix_fmt = alpha.PIXEL_FORMAT
+                packets = alpha.parted(packets)
+            packets = _from_zero(packets)
             for packet in packets if duration is None else _ending_at(int(duration * ticks), packets):
                 packet.stream = copied
                 target.mux(packet)

@@ -26,7 +26,7 @@ from .encode import EncoderSettings
 from .encoding_thread import EncodingThread
 from .errors import EncodeError, FrameError, OptionError, TelecineError, TelecineWarning
 from .ffmpeg_log import captured_log, in_words
-from .formats import choose_format
+from .formats import choose_format, keeping_alpha
 from .formats import encoder_options as options_of
 from .frames import Frame, Frames, Recognizer, count_frames
 from .probe import VideoInfo, probe
@@ -63,8 +63,9 @@ class VideoWriter:
         color: "auto" (BT.601 up to 576 lines and 1024 columns, BT.709 above), "bt601" or "bt709".
         layout: "auto" or the letters of an array's axes: T time, H height, W width, C channels, B batch.
         value_range: "auto" (integers: full scale, floats: [0, 1]) or (low, high), such as (-1, 1) for floats.
-        background: What transparent pixels are composited on: a colour's name, "#rrggbb" or (r, g, b) in [0, 1].
-            Without one, black, with a warning.
+        background: What transparent pixels are composited on where the pixel format has no alpha: a colour's name,
+            "#rrggbb" or (r, g, b) in [0, 1]. Without one, black, with a warning. Alpha is straight, and mixes the
+            encoded values, as in a browser, not linear light: half of white on black is 128 of 255.
         overwrite: Whether a file at the path may be replaced.
         hold: How many seconds the last frame is shown, in place of as long as the one before it.
         repeat: How many more times the last frame is written.
@@ -132,6 +133,11 @@ class VideoWriter:
             if self._color is not None:
                 raise OptionError(f"color={color!r} is a matrix, and {chosen.pixel_format.name} has none: leave it out")
             self._color = RGB
+        if self._background is not None and chosen.pixel_format.alpha:
+            keeps = f"{chosen.pixel_format.name}, which has alpha"
+            raise OptionError(
+                f"background={background!r} does not go with {keeps}: leave it out or take another format"
+            )
         if dither and chosen.pixel_format.depth != 8:
             raise OptionError(f"dither=True is for 8 bit, and {chosen.pixel_format.name} has more: leave it out")
         self._dither = dither
@@ -174,7 +180,11 @@ class VideoWriter:
             planes = self._job.blank()
             if conversion.to_planes(frame, planes) and self._background is None:
                 self._background = BLACK
-                self._note("transparent pixels are shown on black: pass background= to choose another", warn=True)
+                kept = keeping_alpha(self._settings.format)
+                self._note(
+                    f"transparent pixels are shown on black: pass background= to choose another; {kept} keeps them",
+                    warn=True,
+                )
             planes.pts = time
             self._job.put(planes)
             self._clock.advance(time)
