@@ -14,6 +14,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image, ImageSequence
 
 import telecine
 from telecine import EncodeError, OptionError, TelecineWarning, VideoWriter, alpha, export_video, read_frames
@@ -21,6 +22,7 @@ from telecine import EncodeError, OptionError, TelecineWarning, VideoWriter, alp
 from .browser import Browser, chromium, find_chromium
 from .helpers import names_in, waves
 from .journals import leave_journal, whole_pairs
+from .reference import over
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -102,6 +104,18 @@ def test_alpha_is_beside_each_picture_and_said_to_be(tmp_path: Path, container: 
     info = telecine.probe(video)
     assert (info.container, info.codec, info.pixel_format) == (container, "vp9", "yuva420p")
     assert (info.frame_count, info.index_in_front, str(info.color.matrix_name)) == (COUNT, True, "smpte170m")
+
+
+@pytest.mark.parametrize("name", ["clip.webp", "clip.apng", "clip"])
+def test_alpha_is_exact_in_images(tmp_path: Path, name: str) -> None:
+    given = clip(5)
+    folder: dict[str, Any] = {"format": "png"} if name == "clip" else {}
+    video = export_video(given, tmp_path / name, **folder)
+    files = sorted(video.path.iterdir()) if folder else [video.path]
+    found = np.array(
+        [np.asarray(each.convert("RGBA")) for file in files for each in ImageSequence.Iterator(Image.open(file))]
+    )
+    assert np.array_equal(found[..., 3], given[..., 3])
 
 
 def test_frames_keep_their_times_beside_their_alpha(tmp_path: Path) -> None:
@@ -339,11 +353,25 @@ def test_the_warning_of_compositing_names_what_keeps_alpha(
     assert (found_in(video)[..., 3] == 255).all()
 
 
-@pytest.mark.parametrize("name", KEEPING)
-def test_a_background_where_alpha_is_kept_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(OptionError, match=r"^background='white' does not go with \w+, which has alpha: "):
-        exported(tmp_path, name, background="white")
-    assert names_in(tmp_path) == []
+@pytest.mark.parametrize("value_range", ["auto", (0, 1), (-1, 1)], ids=str)
+@pytest.mark.parametrize("name", ["webm", "prores", "ffv1"])
+def test_a_background_is_what_alpha_is_on_where_it_could_be_kept_too(
+    tmp_path: Path, name: str, value_range: Any
+) -> None:
+    given: Any = clip()
+    if value_range != "auto":
+        low, high = value_range
+        given = np.float32(low + (high - low) * (given / 255))
+    background = (0.2, 0.6, 1.0)
+    video = exported(tmp_path, name, given, background=background, value_range=value_range)
+    found = found_in(video)
+    assert (found[..., 3] == 255).all()
+    expected = np.array([255 * over(frame / 255, background) for frame in clip()])
+    assert np.abs(found[..., :3] - expected).mean() <= max(0.3, KEEPING[name][3])
+    options: dict[str, Any] = {"value_range": value_range}
+    assert telecine.verify(video, given, background=background, **options).problems == ()
+    assert not telecine.verify(video, given, background="red", **options).ok
+    assert not telecine.verify(video, given, **options).ok
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mov"])

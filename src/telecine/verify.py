@@ -16,6 +16,7 @@ import numpy.typing as npt
 from av import VideoFrame
 
 from . import alpha
+from .codes import composited
 from .color import Color
 from .convert import BLACK, Conversion, parse_background, parse_value_range, to_rgba
 from .frames import Frame, Frames, Recognizer
@@ -85,7 +86,7 @@ def verify(
         frames: What `export_video` takes, and was given.
         layout: As for `export_video`.
         value_range: As for `export_video`.
-        background: As for `export_video`; a file that keeps alpha has no use for it.
+        background: As for `export_video`.
 
     Raises:
         FrameError: the file is no video that can be read, or the frames are none.
@@ -100,7 +101,8 @@ def verify(
     >>> verify(video, frames[::-1]).problems[0].startswith("PSNR")
     True
     """
-    conversion = Conversion(Color(), parse_value_range(value_range), parse_background(background) or BLACK)
+    ground = parse_background(background)
+    conversion = Conversion(Color(), parse_value_range(value_range), ground or BLACK)
     expected = Recognizer(layout).frames(opened(frames))
     differences: list[_Difference] = []
     decoded_count = expected_count = 0
@@ -116,6 +118,8 @@ def verify(
             problems.append(f"the file is {picture.width}x{picture.height}, the frames {frame.size[0]}x{frame.size[1]}")
             continue
         by_its_color = replace(conversion, color=replace(color, full_range=False))
+        if ground is not None and alpha.in_format(picture.format):
+            frame, by_its_color = composited(frame, by_its_color)
         differences.append(_difference(picture, color, location, frame, by_its_color))
     if decoded_count != expected_count:
         problems.insert(0, f"the file has {decoded_count} frames, {expected_count} were given")
