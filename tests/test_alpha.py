@@ -249,6 +249,16 @@ def test_of_a_cut_journal_comes_every_whole_frame_with_its_alpha(tmp_path: Path)
     assert count == 0
 
 
+def test_alpha_is_not_recovered_into_what_can_not_hold_it(tmp_path: Path) -> None:
+    journal = leave_journal(tmp_path / "clip", clip(6), **AT_ONCE, format="webm")
+    for output in (tmp_path / "clip.mp4", None):  # without an extension it would be an MP4
+        with pytest.raises(OptionError, match=r"^the frames have alpha, which mp4 can't hold beside VP9: use .webm or"):
+            telecine.recover(tmp_path / "clip", output)
+        assert names_in(tmp_path) == [journal.name]
+    assert telecine.recover(tmp_path / "clip", tmp_path / "clip.mkv").frame_count == 6
+    assert np.array_equal(found_in(tmp_path / "clip.mkv")[..., 3], clip(6)[..., 3])
+
+
 @pytest.mark.parametrize("zeroed", [1, 2, 4, 100, 700])
 def test_a_frame_whose_end_never_reached_the_disk_is_left_out(tmp_path: Path, zeroed: int) -> None:
     path = tmp_path / "clip.webm"

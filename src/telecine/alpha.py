@@ -58,6 +58,11 @@ def decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFra
         yield from decoder.decode(packet)
 
 
+def is_joined(stream: VideoStream) -> bool:
+    """Tell whether a journal's track says that its samples are joined."""
+    return stream.metadata.items() >= SAYS_JOINED.items()
+
+
 def joined(packet: VideoPacket) -> VideoPacket:
     """Give a packet with what is beside it behind it, for a journal; one with nothing beside it as it is."""
     if not packet.has_sidedata(BESIDE):

@@ -21,6 +21,7 @@ from av.container import InputContainer, OutputContainer
 from . import alpha
 from .alpha import VideoPacket
 from .boxes import end_of_fragments
+from .errors import OptionError
 from .formats import Container
 
 _AVIO_FLAG_READ = 1
@@ -38,6 +39,7 @@ def write_finished(
 
     Raises:
         av.FFmpegError: the journal can't be read: it has no index, or no fragment.
+        OptionError: the container has no place for the journal's alpha.
     """
     count = 0
     part = _Part(journal, end_of_fragments(journal))
@@ -46,6 +48,9 @@ def write_finished(
     source = cast(InputContainer, av.open(part, format="mp4", stream_options=skipping, buffer_size=1 << 18))
     with source:
         (stream,) = source.streams.video
+        joined = alpha.is_joined(stream)
+        if joined and container.muxer not in ("webm", "matroska"):
+            raise OptionError(f"the frames have alpha, which {container.name} can't hold beside VP9: use .webm or .mkv")
         ticks = stream.time_base.denominator if stream.time_base else 1
         options = dict(container.options)
         if container.clock is None:
@@ -67,7 +72,7 @@ def write_finished(
             if duration is None and stream.average_rate:  # evenly timed: Matroska says how long each frame is shown
                 copied.codec_context.framerate = stream.average_rate
             packets = _whole(source.demux(stream), torn)
-            if stream.metadata.items() >= alpha.SAYS_JOINED.items():
+            if joined:
                 copied.codec_context.pix_fmt = alpha.PIXEL_FORMAT
                 packets = alpha.parted(packets)
             packets = _from_zero(packets)
