@@ -349,3 +349,33 @@ def test_the_command_writes_moving_images_and_folders(tmp_path: Path) -> None:
         assert (image.n_frames, image.info["loop"]) == (5, 1)
     assert run(["export", str(tmp_path / "frames.npy"), "-o", str(tmp_path / "folder"), "--format", "png"]) == 0
     assert np.array_equal(images_in(tmp_path / "folder"), soft())
+
+
+# ---- reading back --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("format", "error"), [("gif", 14), ("webp", 3), ("apng", 0), ("avif", 2.5)])
+def test_what_is_written_is_probed_read_and_verified(format: str, error: float, tmp_path: Path) -> None:
+    path = export_video(soft(), tmp_path / f"clip.{format}", timestamps=[0, 0.1, 0.2, 0.5, 0.6]).path
+    info = telecine.probe(path)
+    assert (info.codec, info.width, info.height, info.frame_count) == (format, 63, 47, 5)
+    assert (info.duration, info.constant_rate) == (Fraction(7, 10), False)
+    found = np.array(list(telecine.read_frames(path)))
+    assert np.sqrt(np.square(found.astype(float) - soft()).mean((1, 2, 3))).max() <= error
+    assert telecine.read_timestamps(path) == [0, Fraction(1, 10), Fraction(1, 5), Fraction(1, 2), Fraction(3, 5)]
+    report = telecine.verify(path, soft())
+    assert (report.frame_count, report.ok or format == "gif") == (5, True), report.problems
+
+
+@pytest.mark.parametrize("format", ["webp", "apng"])
+def test_a_moving_image_is_taken_for_a_video(format: str, tmp_path: Path) -> None:
+    path = export_video(soft(), tmp_path / f"clip.{format}", fps=20, quality="lossless").path
+    again = export_video(path, tmp_path / "again.apng", fps=20)
+    assert np.array_equal(by_pillow(again)[0], soft())
+
+
+def test_a_damaged_animation_is_said_to_be(tmp_path: Path) -> None:
+    path = export_video(soft(), tmp_path / "clip.webp").path
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(FrameError, match="can't be read"):
+        telecine.probe(path)

@@ -10,6 +10,7 @@ The last byte is 0 then: nothing takes it for the marker at the end of a VP9 sup
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias, cast
 
@@ -32,15 +33,13 @@ _BESIDE_TYPE = 15  # AV_PKT_DATA_MATROSKA_BLOCKADDITIONAL
 _LENGTH_BYTES, _ID_BYTES = 4, 8  # the side data begins with a BlockAddID
 
 
-def in_format(pixel_format: VideoFormat) -> bool:
+@functools.cache
+def in_format(name: str) -> bool:
     """Tell whether a pixel format has alpha, be it in its palette."""
+    if name == "unknown":
+        return False
+    pixel_format = VideoFormat(name)
     return pixel_format.has_palette or any(component.is_alpha for component in pixel_format.components)
-
-
-def in_stream(stream: VideoStream) -> bool:
-    """Tell whether a track has alpha, in its pictures or beside them."""
-    pixel_format = stream.codec_context.format
-    return is_beside(stream) or (pixel_format is not None and in_format(pixel_format))
 
 
 def is_beside(stream: VideoStream) -> bool:

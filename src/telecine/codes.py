@@ -106,5 +106,7 @@ def composited(frame: Frame, conversion: Conversion) -> tuple[Frame, Conversion]
     Raises:
         FrameError: a value is NaN, infinite or out of the range.
     """
+    if frame.pixels.shape[2] != 4:
+        return frame, conversion
     pixels = np.clip(pixels_of(frame, conversion, 32, conversion.background), 0, 1)
     return replace(frame, pixels=pixels, dtype="float32"), replace(conversion, value_range="auto")

@@ -245,17 +245,6 @@ def rewrite(journal: BinaryIO, file: BinaryIO, format: str, quality: float | Non
     return count
 
 
-def facts_of(path: str) -> tuple[int, int, int, Fraction]:
-    """Read a moving image's width, height, number of frames, and seconds in all, by Pillow."""
-    with Image.open(path) as image:
-        count, milliseconds = getattr(image, "n_frames", 1), 0.0
-        for index in range(count):
-            image.seek(index)
-            image.load()  # for WebP and AVIF only then say how long
-            milliseconds += image.info.get("duration", 0)
-        return image.width, image.height, count, Fraction(milliseconds / 1000).limit_denominator(120_000)
-
-
 def check_file(file: BinaryIO, settings: MovingImageSettings, frame_count: int) -> None:
     """Read a written file back, by Pillow, and compare it with what was promised, unless Pillow takes it for a bomb.
 

@@ -102,25 +102,13 @@ def _recovered(name: str, output: str | None) -> Video:
                 continue  # of a writer that was killed before its first frame: an older one may hold some
             destination = _free_path(target) if output is None else os.path.realpath(output)
             _write(journal, destination, row)
-            video = _video(destination, row)
+            info = probe(destination)
             os.unlink(journal.path)
             if journal.path == hidden_name(target, SUFFIX):  # of a writer that was killed in its last step
                 with contextlib.suppress(OSError):
                     os.unlink(hidden_name(target, FINISHED_SUFFIX))
-            return video
+            return Video.of(info.path, info, notes=(f"{info.frame_count} frames were recovered",))
     raise AssertionError("the oldest journal is tried")
-
-
-def _video(path: str, row: Container | MovingImageFormat) -> Video:
-    if isinstance(row, Container):
-        info = probe(path)
-        return Video.of(info.path, info, notes=(f"{info.frame_count} frames were recovered",))
-    from .moving_images import facts_of
-
-    width, height, count, duration = facts_of(path)
-    notes = (f"{count} frames were recovered",)
-    size = os.path.getsize(path)
-    return Video(Path(path), width, height, count / duration, count, duration, row.name, size, notes=notes)
 
 
 def _row_of(path: str, strict: bool = False) -> Container | MovingImageFormat:

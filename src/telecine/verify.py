@@ -118,7 +118,7 @@ def verify(
             problems.append(f"the file is {picture.width}x{picture.height}, the frames {frame.size[0]}x{frame.size[1]}")
             continue
         by_its_color = replace(conversion, color=replace(color, full_range=False))
-        if ground is not None and alpha.in_format(picture.format):
+        if ground is not None and alpha.in_format(picture.format.name):
             frame, by_its_color = composited(frame, by_its_color)
         differences.append(_difference(picture, color, location, frame, by_its_color))
     if decoded_count != expected_count:
@@ -147,10 +147,15 @@ def _report(
 def _difference(
     decoded: VideoFrame, color: Color, location: tuple[float, float], frame: Frame, conversion: Conversion
 ) -> _Difference:
-    name = "yuva420p" if alpha.in_format(decoded.format) else "yuv420p"
+    name = "yuva420p" if alpha.in_format(decoded.format.name) else "yuv420p"
     reference = VideoFrame(decoded.width + decoded.width % 2, decoded.height + decoded.height % 2, name)
     conversion.to_planes(frame, reference)
-    picture = decoded.reformat(reference.width, reference.height, name, dst_color_range="MPEG")
+    if decoded.format.is_rgb:  # FFmpeg would scale an odd size, and choose a matrix
+        picture = VideoFrame(reference.width, reference.height, name)
+        shown_pixels = Frame(to_rgba(decoded, color, location), "uint8", "array", frame.index)
+        replace(conversion, value_range="auto").to_planes(shown_pixels, picture)
+    else:
+        picture = decoded.reformat(reference.width, reference.height, name, dst_color_range="MPEG")
     figures = _measured(picture, reference)
     width, height = frame.size
     shown = _cell_means(to_rgba(decoded, color, location)[:height, :width])
