@@ -27,7 +27,7 @@ from .reference import over
 Pixels = npt.NDArray[np.uint8]
 
 WEBM: dict[str, Any] = {"pixel_format": "yuva420p"}
-LOSSLESS: dict[str, Any] = {**WEBM, "crf": 0, "encoder_options": {"lossless": 1}}  # but for what 4:2:0 costs
+LOSSLESS: dict[str, Any] = {**WEBM, "encoder_options": {"lossless": 1}}  # but for what 4:2:0 costs
 AT_ONCE: dict[str, Any] = {**LOSSLESS, "encoder_options": {"lossless": 1, "lag-in-frames": 0}}
 # The container, what keeps alpha in it, how far alpha and a frame's mean colour may be off, of 255.
 KEEPING = {
@@ -159,6 +159,12 @@ def test_without_alpha_frames_are_three_channels_of_straight_colour(tmp_path: Pa
     assert next(read_frames(exported(tmp_path, "webm"))).shape == (HEIGHT, WIDTH, 3)
 
 
+def test_alpha_beside_linear_light_is_refused(tmp_path: Path) -> None:
+    video = exported(tmp_path, "ffv1", clip(2))
+    with pytest.raises(OptionError, match=r"^alpha=True does not go with light='encoded', .*: leave one out$"):
+        read_frames(video, alpha=True, light="encoded")  # type: ignore[call-overload]
+
+
 def test_a_video_without_alpha_is_read_as_opaque(tmp_path: Path) -> None:
     video = export_video(clip()[..., :3], tmp_path / "clip.mp4")
     found = found_in(video)
@@ -278,7 +284,7 @@ def test_the_frames_of_a_killed_writer_are_recovered_with_their_alpha(tmp_path: 
 import numpy, telecine, warnings
 warnings.simplefilter("ignore")
 options = {"lossless": 1, "lag-in-frames": 0}
-writer = telecine.VideoWriter("clip.webm", pixel_format="yuva420p", crf=0, encoder_options=options)
+writer = telecine.VideoWriter("clip.webm", pixel_format="yuva420p", encoder_options=options)
 for frame in numpy.load("frames.npy"):
     writer.write(frame)
     while writer.queued:

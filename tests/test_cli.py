@@ -260,6 +260,8 @@ def test_probe_prints_json(capsys: pytest.CaptureFixture[str], video: telecine.V
         "path": "video.mp4",
         "container": "mp4",
         "codec": "h264",
+        "mastering_display": None,
+        "content_light": None,
         "profile": "High",
         "pixel_format": "yuv420p",
         "width": 64,

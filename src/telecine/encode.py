@@ -6,16 +6,18 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import av
 from av import VideoFrame
+from av.codec.hwaccel import HWAccel
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from . import alpha
 from .color import BT709, Color
 from .formats import Format
+from .hdr_metadata import ContentLight, HdrMetadata, MasteringDisplay
 from .rate import VARIABLE_TIME_BASE, ticks_a_second
 
 
@@ -24,6 +26,7 @@ class EncoderSettings:
     """All that an encoder is opened with. Size, colour, threads and timing are those of a trial, until frames come.
 
     `profile` is what it must give. Frames come at the rate `fps`, or, where that is `variable`, at any times.
+    Of PQ and HLG, `mastering_display` is what the finished file says.
     """
 
     format: Format
@@ -35,11 +38,18 @@ class EncoderSettings:
     threads: int = 1
     profile: str | None = None
     variable: bool = False
+    mastering_display: MasteringDisplay | None = None
 
     @property
     def time_base(self) -> Fraction:
         """The unit of frames' times, in seconds."""
         return VARIABLE_TIME_BASE if self.variable else 1 / self.fps
+
+    def hdr_metadata(self, content_light: ContentLight | None) -> HdrMetadata | None:
+        """What the finished file says of frames that are so bright; None unless it is PQ or HLG."""
+        if self.mastering_display is None or content_light is None:
+            return None
+        return HdrMetadata(self.mastering_display, content_light)
 
 
 class Encoder:
@@ -58,7 +68,8 @@ class Encoder:
             container_options=_muxer_options(settings.time_base),
             buffer_size=1 << 18,
         )
-        stream = self._container.add_stream(codec.encoder, rate=settings.fps)
+        device: dict[str, Any] = {"hwaccel": HWAccel(codec.device)} if codec.device else {}
+        stream = self._container.add_stream(codec.encoder, rate=settings.fps, **device)
         assert isinstance(stream, VideoStream)
         self._stream = stream
         self.context = stream.codec_context
@@ -105,7 +116,8 @@ def _muxer_options(time_base: Fraction) -> dict[str, str]:
 
 def _configure(context: VideoCodecContext, settings: EncoderSettings) -> None:
     context.width, context.height = settings.width, settings.height
-    context.pix_fmt = settings.format.pixel_format.name
+    pixel_format = settings.format.pixel_format.name
+    context.pix_fmt = settings.format.codec.takes.get(pixel_format, pixel_format)  # PyAV lays the codes out anew
     context.framerate = settings.fps
     context.time_base = settings.time_base
     context.colorspace = settings.color.matrix
@@ -115,7 +127,12 @@ def _configure(context: VideoCodecContext, settings: EncoderSettings) -> None:
     context.thread_count = settings.threads
     options, codec = dict(settings.options), settings.format.codec
     # In front of what the caller says there, which is believed.
-    told = codec.always, "" if settings.variable else codec.at_constant_rate, options.get(codec.parameters, "")
+    told = (
+        codec.always,
+        "" if settings.variable else codec.at_constant_rate,
+        codec.between_crfs.format(crf=options["crf"]) if "." in options.get("crf", "") else "",
+        options.get(codec.parameters, ""),
+    )
     if any(told):
         options[codec.parameters] = ":".join(filter(None, told))
     context.options = options

@@ -20,6 +20,7 @@ from .codes import composited
 from .color import Color
 from .convert import BLACK, Conversion, parse_background, parse_value_range, to_rgba
 from .frames import Frame, Frames, Recognizer
+from .light import parse_light
 from .read import decoded_frames
 from .sources import opened
 
@@ -78,6 +79,8 @@ def verify(
     layout: str = "auto",
     value_range: tuple[float, float] | Literal["auto"] = "auto",
     background: str | tuple[float, float, float] | None = None,
+    light: str | None = None,
+    primaries: str | None = None,
 ) -> VerifyReport:
     """Compare a video file with the frames it was made of, one by one.
 
@@ -87,6 +90,8 @@ def verify(
         layout: As for `export_video`.
         value_range: As for `export_video`.
         background: As for `export_video`.
+        light: As for `export_video`, of a PQ or HLG file.
+        primaries: As for `export_video`.
 
     Raises:
         FrameError: the file is no video that can be read, or the frames are none.
@@ -117,7 +122,9 @@ def verify(
         if (picture.width, picture.height) not in (frame.size, padded):
             problems.append(f"the file is {picture.width}x{picture.height}, the frames {frame.size[0]}x{frame.size[1]}")
             continue
-        by_its_color = replace(conversion, color=replace(color, full_range=False))
+        by_its_color = replace(
+            conversion, color=replace(color, full_range=False), light=parse_light(color.hdr, light, primaries)
+        )
         if ground is not None and alpha.in_format(picture.format.name):
             frame, by_its_color = composited(frame, by_its_color)
         differences.append(_difference(picture, color, location, frame, by_its_color))

@@ -22,6 +22,7 @@ from .encoding_thread import EncodingThread
 from .errors import FrameError, OptionError, TelecineError
 from .formats import Container, MovingImageFormat, SequenceFormat, output_of
 from .frames import Frames, Recognizer, count_frames
+from .hdr_metadata import MasteringDisplay
 from .notes import Notes
 from .outputs import Output, Publishing
 from .processors import encoder_threads
@@ -39,21 +40,32 @@ class VideoWriter:
         path: The file to write; missing folders are made. Without one, a new file in the folder for temporary files.
         fps: Frames per second: a number, a Fraction or text such as "24000/1001". 29.97 means 30000/1001.
         codec: "h264", "hevc", "av1", "vp9", "prores" or "ffv1". Without one, h264, and vp9 in WebM.
+        encoder: FFmpeg's name of the encoder, in place of the codec's usual one, such as "h264_nvenc".
         quality: "draft", "balanced", "high", "visually-lossless", or "lossless" for RGB that comes back bit by bit.
         crf: The encoder's constant rate factor, in place of the quality level's: 0 to 51, lower is better.
         bitrate: Bits per second, in place of a crf.
+        max_bytes: The most bytes that the file may have. Where it takes more, its frames are encoded again at close, in
+            two passes or more; the quality or the crf is the most that they get. The copy of the frames that this needs
+            lies unseen beside the journal, compressed without loss.
         preset: The encoder's speed, "ultrafast" to "placebo", in place of the quality level's.
         encoder_options: FFmpeg's options of the encoder, by name. One that it would ignore is an error.
         pixel_format: FFmpeg's name of one that the codec takes, "yuv420p" unless the codec begins with another.
         bit_depth: 8, 10 or 12, in place of a pixel format.
         chroma: "4:2:0", "4:2:2" or "4:4:4", in place of a pixel format.
         dither: Whether 8-bit codes are dithered, so that slow gradients have no bands.
-        color: "auto" (BT.601 up to 576 lines and 1024 columns, BT.709 above), "bt601" or "bt709".
+        color: "auto" (BT.601 up to 576 lines and 1024 columns, BT.709 above), "bt601", "bt709", or for HDR "pq" or
+            "hlg" of BT.2100, in HEVC or AV1 of 10 bit or more.
+        light: What the values of HDR frames are: "scene-linear" or "display-linear" light in floats, where 1.0 is
+            reference white, 203 cd/m2, and brighter is more; or "encoded", PQ or HLG already.
+        primaries: Those of linear light: "bt709" unless it is "p3-d65" or "bt2020".
+        mastering_display: The display that HDR frames were judged on, which the file tells: P3-D65 of 1000 cd/m2 if not
+            given. How bright the frames are is measured.
         layout: "auto" or the letters of an array's axes: T time, H height, W width, C channels, B batch.
         value_range: "auto" (integers: full scale, floats: [0, 1]) or (low, high), such as (-1, 1) for floats.
-        background: What transparent pixels are composited on: a colour's name, "#rrggbb" or (r, g, b) in [0, 1].
-            Without one, formats with alpha keep it, and others get black, with a warning. What is mixed is the encoded
-            values, as in a browser, not linear light: half transparent white on black is 128 of 255.
+        background: What transparent pixels are composited on: a colour's name, "#rrggbb" or (r, g, b) in [0, 1], all
+            sRGB. Without one, formats with alpha keep it, and others get black, with a warning. Encoded values are
+            mixed as they are, as browsers do: half transparent white on black is 128 of 255. Linear light is mixed as
+            light.
         overwrite: Whether a file at the path may be replaced.
         hold: How many seconds the last frame is shown, in place of as long as the one before it.
         repeat: How many more times the last frame is written.
@@ -84,9 +96,11 @@ class VideoWriter:
         *,
         fps: FrameRate = 16,
         codec: str | None = None,
+        encoder: str | None = None,
         quality: str = "high",
         crf: float | None = None,
         bitrate: int | None = None,
+        max_bytes: int | None = None,
         preset: str | None = None,
         encoder_options: Mapping[str, str | int | float] | None = None,
         pixel_format: str | None = None,
@@ -94,6 +108,9 @@ class VideoWriter:
         chroma: str | None = None,
         dither: bool = False,
         color: str = "auto",
+        light: str | None = None,
+        primaries: str | None = None,
+        mastering_display: MasteringDisplay | None = None,
         layout: str = "auto",
         value_range: tuple[float, float] | Literal["auto"] = "auto",
         background: str | tuple[float, float, float] | None = None,
@@ -116,7 +133,20 @@ class VideoWriter:
         self._video: Video | None = None
         check_progress(progress)
         of_video = VideoOptions(
-            codec, crf, bitrate, preset, encoder_options, pixel_format, chroma, dither=dither, color=color
+            codec=codec,
+            encoder=encoder,
+            crf=crf,
+            bitrate=bitrate,
+            max_bytes=max_bytes,
+            preset=preset,
+            encoder_options=encoder_options,
+            pixel_format=pixel_format,
+            chroma=chroma,
+            dither=dither,
+            color=color,
+            light=light,
+            primaries=primaries,
+            mastering_display=mastering_display,
         )
         of_pixels = parse_value_range(value_range), parse_background(background), self._notes
         self._output = _output(row, of_video, quality, bit_depth, loops, self._clock, *of_pixels)
@@ -259,7 +289,7 @@ class _Job:
         self._finished = True
         with self._open:
             self._thread.finish(repeats)
-        video = self._output.finish()
+            video = self._output.finish()
         self._publication.commit()
         return video
 
