@@ -52,11 +52,12 @@ class VideoWriter:
         pixel_format: FFmpeg's name of one that the codec takes, "yuv420p" unless the codec begins with another.
         bit_depth: 8, 10 or 12, in place of a pixel format.
         chroma: "4:2:0", "4:2:2" or "4:4:4", in place of a pixel format.
-        dither: Whether 8-bit codes are dithered, so that slow gradients have no bands.
+        dither: Whether 8-bit codes are dithered, so that slow gradients have no bands; h264 keeps it from "high" on.
         color: "auto" (BT.601 up to 576 lines and 1024 columns, BT.709 above), "bt601", "bt709", or for HDR "pq" or
             "hlg" of BT.2100, in HEVC or AV1 of 10 bit or more.
         light: What the values of HDR frames are: "scene-linear" or "display-linear" light in floats, where 1.0 is
-            reference white, 203 cd/m2, and brighter is more; or "encoded", PQ or HLG already.
+            reference white, 203 cd/m2, and brighter is more; or "encoded", PQ or HLG already. For OpenEXR
+            "scene-linear", in place of sRGB.
         primaries: Those of linear light: "bt709" unless it is "p3-d65" or "bt2020".
         mastering_display: The display that HDR frames were judged on, which the file tells: P3-D65 of 1000 cd/m2 if not
             given. How bright the frames are is measured.
@@ -352,11 +353,12 @@ def _output(
         raise OptionError(f"loops={loops!r} does not go with {row.name}: leave it out")
     if isinstance(row, Container):
         return VideoOutput(row.name, of_video, quality, bit_depth, clock, value_range, background, notes)
-    of_video.refuse(row.name)
+    linear = row.name == "exr" and of_video.light == "scene-linear"
+    (replace(of_video, light=None) if linear else of_video).refuse(row.name)
     from .image_outputs import MovingImageOutput, SequenceOutput
 
     if isinstance(row, SequenceFormat):
-        return SequenceOutput(row, quality, bit_depth, clock, value_range, background, notes)
+        return SequenceOutput(row, quality, bit_depth, linear, clock, value_range, background, notes)
     if bit_depth not in (None, 8):
         raise OptionError(f"bit_depth={bit_depth!r} does not go with {row.name}, which has 8: leave it out")
     return MovingImageOutput(row, quality, loops or 0, clock, value_range, background, notes)
