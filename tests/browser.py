@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 from playwright.sync_api import Error, Page, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -150,6 +152,13 @@ class Browser:
         rgba = np.frombuffer(base64.b64decode(pixels), np.uint8).reshape(height, width, 4)
         assert (rgba[:, :, 3] == 255).all(), "the canvas was drawn on before the video had a picture"
         return Shown(time, rgba[:, :, :3])
+
+    def show_on_page(self, seconds: float, color: str) -> npt.NDArray[np.uint8]:
+        """Seek, and give what is on the screen then, (height, width, 3) uint8 RGB, on a page of a colour."""
+        self._page.evaluate("seconds => show(seconds)", seconds)
+        self._page.add_style_tag(content=f"body {{ background: {color}; }}")
+        png = self._page.locator("video").screenshot()
+        return np.array(Image.open(io.BytesIO(png)).convert("RGB"))
 
     def play(self) -> tuple[float, float]:
         """Play from the start to the end, fast, and give the time range that was played. Load again before `show`."""

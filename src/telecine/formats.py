@@ -349,7 +349,7 @@ CODECS = {
     "vp9": Codec(
         name="vp9",
         encoder="libvpx-vp9",
-        pixel_formats=_planar(8),
+        pixel_formats=(*_planar(8), "yuva420p"),
         lossless=_lossless(
             "vp9", "libvpx-vp9", ("gbrp",), {"lossless": "1", "deadline": "good", "cpu-used": "4", "row-mt": "1"}
         ),
@@ -511,6 +511,18 @@ def choose_format(
     given = ", ".join(f"{name}={value!r}" for name, value in asked.items() if value is not None)
     what = f"HDR in {chosen.called}" if hdr else chosen.called
     raise OptionError(f"{given} does not go with {what}: use {_either(row.name for row in rows)}")
+
+
+def keeping_alpha(format: Format) -> str:
+    """Say which arguments keep alpha: of the codec where it can, else of others.
+
+    >>> keeping_alpha(choose_format("clip.webm"))
+    "pixel_format='yuva420p'"
+    """
+    own = next((name for name in format.codec.pixel_formats if PIXEL_FORMATS[name].alpha), None)
+    if own is not None:
+        return f"pixel_format={own!r}"
+    return "a WebM with pixel_format='yuva420p' or a MOV with codec='prores', pixel_format='yuva444p10le'"
 
 
 def _choice(argument: str, given: str, table: Mapping[str, Row]) -> Row:

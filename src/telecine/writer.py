@@ -64,8 +64,9 @@ class VideoWriter:
         layout: "auto" or the letters of an array's axes: T time, H height, W width, C channels, B batch.
         value_range: "auto" (integers: full scale, floats: [0, 1]) or (low, high), such as (-1, 1) for floats.
         background: What transparent pixels are composited on: a colour's name, "#rrggbb" or (r, g, b) in [0, 1], all
-            sRGB. Without one, black, with a warning. Encoded values are mixed as they are, as browsers and editors
-            do by default; linear light is mixed as light.
+            sRGB. Without one, formats with alpha keep it, and others get black, with a warning. Encoded values are
+            mixed as they are, as browsers do: half transparent white on black is 128 of 255. Linear light is mixed as
+            light.
         overwrite: Whether a file at the path may be replaced.
         hold: How many seconds the last frame is shown, in place of as long as the one before it.
         repeat: How many more times the last frame is written.
