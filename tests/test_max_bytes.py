@@ -127,6 +127,19 @@ def test_frames_keep_their_times(tmp_path: Path, codec: str) -> None:
     assert (repeated.frame_count, repeated.size_bytes <= 30_000) == (53, True)
 
 
+@pytest.mark.parametrize("codec", ["hevc", "av1"])
+def test_hdr_is_told_of_the_same_light_in_a_smaller_file(tmp_path: Path, codec: str) -> None:
+    light: dict[str, Any] = {"color": "pq", "light": "display-linear", "codec": codec, "preset": "veryfast"}
+    frames, path = np.float32(CLIP) / 255 * 3, tmp_path / "clip.mp4"
+    whole = telecine.probe(export_video(frames, path, **light))
+    limit = whole.size_bytes // 2
+    fitted = telecine.probe(export_video(frames, path, max_bytes=limit, **light))
+    assert fitted.size_bytes <= limit
+    assert fitted.color == whole.color
+    assert fitted.pixel_format == whole.pixel_format == "yuv420p10le"
+    assert fitted.content_light == whole.content_light is not None
+
+
 @pytest.mark.parametrize("asked", [{"crf": 27}, {"quality": "draft"}], ids=str)
 @pytest.mark.parametrize(("container", "codec"), [("mp4", "h264"), ("mp4", "av1"), ("webm", "vp9")])
 def test_what_is_asked_for_is_the_most_that_is_spent(
@@ -254,7 +267,8 @@ telecine.export_video(numpy.load("../clip.npy"), "clip.mp4", max_bytes=int(sys.a
 def test_a_kill_in_the_second_pass_leaves_every_frame_of_the_first(path: Path, whole: int, index: int) -> None:
     np.save(path.parent.parent / "clip.npy", CLIP)
     command = [sys.executable, "-c", KILLED, str(index), str(whole // 2)]
-    done = subprocess.run(command, cwd=path.parent, capture_output=True, text=True, timeout=120, check=False)
+    environment = {**os.environ, "TMPDIR": str(path.parent.parent)}  # where it leaves x264's statistics
+    done = subprocess.run(command, cwd=path.parent, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == -signal.SIGKILL, done.stderr
     kept = telecine.probe(assert_kept(path))
     assert kept.frame_count == 48
