@@ -12,7 +12,7 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
@@ -26,7 +26,7 @@ from . import __version__
 from .color import Color
 from .errors import FrameError, OptionError, TelecineError, TelecineWarning
 from .export import export_video
-from .formats import CODECS, CONTAINERS, PLAYS, Codec
+from .formats import CODECS, CONTAINERS, MOVING_IMAGES, PLAYS, SEQUENCES, Codec
 from .frames import Frames
 from .limits import parse_bytes
 from .pixel_formats import PIXEL_FORMATS
@@ -367,37 +367,51 @@ Rows = list[tuple[str, ...]]
 
 
 def rows_of_places() -> Rows:
-    """Where each codec plays in each container: see `formats.Plays`."""
-    return [
-        (" ".join(container.extensions), codec, *dataclasses.astuple(PLAYS[container.name, codec]))
-        for container in CONTAINERS.values()
-        for codec in container.codecs
-    ]
+    """Where each output plays: see `formats.Plays`."""
+    named = {row.name: f"folder of {row.extension}" for row in SEQUENCES.values()}
+    named |= {row.name: " ".join(row.extensions) for row in CONTAINERS.values()}
+    named |= {row.name: " ".join(row.extensions) for row in MOVING_IMAGES.values()}
+    return [(named[name], codec, *dataclasses.astuple(plays)) for (name, codec), plays in PLAYS.items()]
 
 
 def rows_of_pixel_formats() -> Rows:
-    """The pixel formats of each codec, by depth."""
-    return [
+    """The pixel formats of each codec, by depth, and the depths of images."""
+    of_codecs = [
         (label, str(depth), " ".join(names))
         for label, codec in _labelled_codecs()
         for depth, names in groupby(codec.pixel_formats, lambda name: PIXEL_FORMATS[name].depth)
     ]
+    of_images = [(row.name, "8", f"RGB, alpha {row.alpha}") for row in MOVING_IMAGES.values()]
+    of_folders = [
+        (row.name, str(bits), "RGB, alpha kept" if row.alpha else "RGB")
+        for row in SEQUENCES.values()
+        for bits in row.bits
+    ]
+    return [*of_codecs, *of_images, *of_folders]
 
 
 def rows_of_qualities() -> Rows:
-    """What each quality level of each codec tells its encoder."""
-    return [
+    """What each quality level tells the encoder of each codec or image."""
+    of_codecs = [
         (codec.name, quality, " ".join(f"{name}={value}" for name, value in options.items()))
         for _, codec in _labelled_codecs()
         for quality, options in codec.qualities.items()
     ]
+    levels: dict[str, Mapping[str, float | None]] = {row.name: row.qualities for row in MOVING_IMAGES.values()}
+    levels |= {row.name: row.qualities for row in SEQUENCES.values()}
+    of_images = [
+        (name, quality, "lossless" if value is None else f"{value} colours" if name == "gif" else f"quality {value}")
+        for name, qualities in levels.items()
+        for quality, value in qualities.items()
+    ]
+    return [*of_codecs, *of_images]
 
 
 def _labelled_codecs() -> Iterator[tuple[str, Codec]]:
     for codec in CODECS.values():
-        yield codec.name, codec
+        yield codec.called, codec
         if codec.lossless:
-            yield f"{codec.name} lossless", codec.lossless
+            yield f"{codec.called} lossless", codec.lossless
 
 
 def _rate(fps: Fraction) -> str:
