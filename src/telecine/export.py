@@ -13,6 +13,7 @@ from .errors import TelecineWarning
 from .frames import Frames, check_layout, count_frames, only_video
 from .probe import probe
 from .progress import Progress, check_progress, reporting
+from .provenance import Provenance
 from .rate import FrameRate, parse_fps
 from .sources import is_video, opened
 from .timing import Seconds
@@ -44,6 +45,7 @@ def export_video(
     timestamps: Iterable[Seconds] | None = None,
     hold: Seconds | None = None,
     repeat: int = 0,
+    provenance: Provenance | None = None,
     overwrite: bool = True,
     progress: Progress = False,
     format: str | None = None,
@@ -66,6 +68,7 @@ def export_video(
         FrameError: the frames.
         OptionError: an argument.
         EncodeError: the encoder.
+        ProvenanceError: the signature.
         PublishError: the destination.
 
     >>> import numpy as np, tempfile, os
@@ -98,6 +101,7 @@ def export_video(
             background=background,
             hold=hold,
             repeat=repeat,
+            provenance=provenance,
             overwrite=overwrite,
             progress=report,
             format=format,

@@ -33,6 +33,7 @@ from .probe import VideoInfo, probe
 from .processors import encoder_threads
 from .progress import Progress, check_progress, reporting
 from .promises import check_promises, check_times
+from .provenance import Provenance, Seal, seal_of
 from .publish import Publication
 from .rate import FrameRate, parse_fps
 from .read import read_timestamps
@@ -68,6 +69,7 @@ class VideoWriter:
         overwrite: Whether a file at the path may be replaced.
         hold: How many seconds the last frame is shown, in place of as long as the one before it.
         repeat: How many more times the last frame is written.
+        provenance: What a signed C2PA manifest says of where the file comes from; what signs it is tried at once.
         progress: True for a bar on the terminal, or a function of (frames done, frames in all or None).
         format: "mp4", "mov", "webm" or "mkv", in place of the path's extension.
 
@@ -108,6 +110,7 @@ class VideoWriter:
         background: str | tuple[float, float, float] | None = None,
         hold: Seconds | None = None,
         repeat: int = 0,
+        provenance: Provenance | None = None,
         overwrite: bool = True,
         progress: Progress = False,
         format: str | None = None,
@@ -141,12 +144,13 @@ class VideoWriter:
         self._notes: list[str] = []
         self._video: Video | None = None
         check_progress(progress)
+        seal = None if provenance is None else seal_of(provenance, chosen.container.name)
         tried = try_encoder(self._settings)
         self._settings = replace(self._settings, profile=tried.profile)
         if tried.profile not in chosen.codec.plays_everywhere or not chosen.container.plays_everywhere:
             what = f"{chosen.codec.name} {tried.profile} in {chosen.container.name}"
             self._note(f"{what} does not play everywhere: some browsers and phones refuse it", warn=True)
-        self._job = _Job(Publication(path, overwrite), progress)
+        self._job = _Job(Publication(path, overwrite), progress, seal)
         # A writer that is dropped, or still open when the interpreter ends, keeps what it has, as one that failed.
         self._keep = weakref.finalize(self, self._job.keep)
 
@@ -215,6 +219,7 @@ class VideoWriter:
         Raises:
             FrameError: no frame was written.
             EncodeError: the encoder failed, or the file does not hold what was promised.
+            ProvenanceError: the file can't be signed.
             PublishError: the disk failed, or the path exists by now and `overwrite` is false.
         """
         if self._video is not None:
@@ -282,8 +287,9 @@ class VideoWriter:
 class _Job:
     """What a writer has open: the journal, the encoding thread, its share of the processors, the progress bar."""
 
-    def __init__(self, publication: Publication, progress: Progress) -> None:
+    def __init__(self, publication: Publication, progress: Progress, seal: Seal | None) -> None:
         self._publication = publication
+        self._seal = seal
         self._thread: EncodingThread | None = None
         self._process = os.getpid()
         self._open = ExitStack()
@@ -329,6 +335,8 @@ class _Job:
             with captured_log() as lines:
                 end = clock.duration if clock.uneven else None
                 write_finished(self._publication.journal, file, settings.format.container, end)
+            if self._seal is not None:
+                self._seal.sign(file, os.path.basename(self._publication.path), os.path.dirname(file.name))
         except av.FFmpegError as error:
             raise EncodeError(f"the file can't be finished: {in_words(error, lines)}") from error
         except OSError as error:
