@@ -22,6 +22,7 @@ from .certificates import Credentials, Pem, Signer, load_credentials
 from .errors import OptionError, ProvenanceError
 from .guard import append_checksum, digest_of_unhashed
 from .manifests import MEDIA_TYPES, PROMPT_TYPE, UNHASHED_LABEL, library, read_manifest, settings
+from .publish import Publication
 
 _BOXED = {"video/mp4", "video/quicktime", "image/avif"}
 _IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
@@ -123,6 +124,22 @@ def seal_of(provenance: Provenance, container: str) -> Seal:
     except ProvenanceError as error:
         raise OptionError(f"provenance can't sign: {error}") from error.__cause__
     return Seal(provenance, credentials, MEDIA_TYPES[f".{container}"])
+
+
+def sign_finished(seal: Seal | None, publication: Publication) -> None:
+    """Sign the finished file of a publication, if there is what signs it.
+
+    Raises:
+        ProvenanceError: it can't be signed.
+        PublishError: the disk failed.
+    """
+    if seal is None:
+        return
+    file = publication.finished
+    try:
+        seal.sign(file, os.path.basename(publication.path), os.path.dirname(file.name))
+    except OSError as error:
+        raise publication.failure(error) from error
 
 
 @dataclass(frozen=True)
