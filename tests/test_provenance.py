@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import json
 import logging
@@ -28,7 +27,7 @@ from PIL import Image
 import telecine
 from telecine import MissingDependencyError, OptionError, Provenance, ProvenanceError, PublishError, VideoWriter
 from telecine.cli import run
-from telecine.moving_images import MOVING_IMAGES, MovingImage, MovingImageSettings
+from telecine.formats import MOVING_IMAGES
 from telecine.provenance import seal_of
 
 from .certificates import DAY, TODAY, Identity, identity
@@ -233,28 +232,32 @@ def test_a_signed_video_plays_in_opencv(clip: Path) -> None:
 
 @pytest.mark.parametrize("format", MOVING_IMAGES)
 def test_a_signed_moving_image_is_the_unsigned_one_with_a_manifest(format: str, me: Identity, tmp_path: Path) -> None:
-    path = tmp_path / f"clip.{format}"
-    settings = MovingImageSettings(format, 64, 48, False, Fraction(1, 10), quality=None if format == "apng" else 90)
-    with path.open("w+b") as file:
-        image = MovingImage(io.BytesIO(), file, settings)
-        for frame in noise():
-            image.encode(frame, Fraction(1, 10))
-        image.finish()
-        file.seek(0)
-        before = file.read()
-        seal_of(by(me, prompt="a panda"), format).sign(file, path.name)
-    report = telecine.read_provenance(path, me.anchors)
-    assert (report.state, report.prompt) == ("valid", "a panda")
-    with Image.open(path) as signed, Image.open(io.BytesIO(before)) as unsigned:
+    plain, path = tmp_path / "plain", tmp_path / f"clip.{format}"
+    telecine.export_video(noise(), plain, fps=10, format=format)
+    video = telecine.export_video(noise(), path, fps=10, provenance=by(me, prompt="a panda"))
+    assert video.size_bytes == path.stat().st_size
+    report = telecine.read_provenance(video, me.anchors)
+    assert (report.state, report.prompt, report.title) == ("valid", "a panda", path.name)
+    with Image.open(path) as signed, Image.open(plain) as unsigned:
         assert signed.n_frames == unsigned.n_frames == 5
         for index in range(5):
             signed.seek(index)
             unsigned.seek(index)
+            assert signed.info.get("duration") == unsigned.info.get("duration")
             assert signed.convert("RGBA").tobytes() == unsigned.convert("RGBA").tobytes()
-    data = bytearray(path.read_bytes())
+    data, before = bytearray(path.read_bytes()), plain.read_bytes()
     data[data.index(before[len(before) // 2 :][:16])] ^= 1  # in the pictures
     path.write_bytes(data)
     assert telecine.read_provenance(path).state == "tampered"
+
+
+def test_a_limit_of_bytes_holds_for_the_signed_file(me: Identity, tmp_path: Path) -> None:
+    whole = telecine.export_video(noise(40), tmp_path / "whole.mp4", provenance=by(me))
+    limit = whole.size_bytes * 2 // 3
+    video = telecine.export_video(noise(40), tmp_path / "clip.mp4", provenance=by(me), max_bytes=limit)
+    assert Path(video).stat().st_size == video.size_bytes <= limit
+    assert telecine.read_provenance(video, me.anchors).state == "valid"
+    assert names_in(tmp_path) == ["clip.mp4", "whole.mp4"]
 
 
 @pytest.mark.parametrize("name", ["clip.webm", "clip.mkv"])
@@ -263,6 +266,8 @@ def test_a_container_without_a_place_for_it_is_refused_at_once(name: str, me: Id
     with pytest.raises(OptionError, match=f"{name[5:]} has no place for a C2PA manifest: use mp4, mov, webp, png"):
         telecine.export_video(frames, tmp_path / name, provenance=by(me))
     assert (frames.count, names_in(tmp_path)) == (0, [])
+    with pytest.raises(OptionError, match="provenance= signs one file, and png is a folder of images: leave it out"):
+        telecine.export_video(frames, tmp_path / "frames", format="png", provenance=by(me))
 
 
 # ---- what signs ----------------------------------------------------------------------------------------------------
@@ -778,6 +783,18 @@ def test_half_of_what_signs_is_an_error_of_the_command_line(capsys: pytest.Captu
     assert not Path("clip.mp4").exists()
     assert run(["provenance", "show", "missing.mp4"]) == 1
     assert capsys.readouterr().err == "telecine: 'missing.mp4' can't be read: No such file or directory\n"
+
+
+def test_the_page_on_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, me: Identity, key: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("chain.pem").write_bytes(me.chain)
+    Path("key.pem").symlink_to(key)
+    page = Path(__file__).parents[1] / "docs" / "provenance.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(compile(block, str(page), "exec"), {"telecine": telecine, "frames": greys()})
+    assert telecine.read_provenance("clip.mp4", me.anchors).models == ("CogVideoX-5b",)
 
 
 @pytest.fixture(autouse=True)

@@ -28,6 +28,7 @@ from .errors import FrameError, OptionError, TelecineError, TelecineWarning
 from .export import export_video
 from .formats import CODECS, CONTAINERS
 from .frames import Frames
+from .limits import parse_bytes
 from .manifests import ProvenanceReport, read_provenance
 from .probe import VideoInfo, probe
 from .provenance import Provenance
@@ -123,9 +124,15 @@ def _export(
     codec: Annotated[
         str | None, typer.Option(help="h264, hevc, av1, vp9, prores or ffv1; the container's own without.")
     ] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="FFmpeg's name of another encoder than the usual, such as h264_nvenc.")
+    ] = None,
     quality: Annotated[str, typer.Option(help="draft, balanced, high, visually-lossless or lossless.")] = "high",
     crf: Annotated[float | None, typer.Option(help="The encoder's crf, in place of --quality.")] = None,
     bitrate: Annotated[int | None, typer.Option(help="Bits per second, in place of --quality.")] = None,
+    max_bytes: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="The most that the file may take, such as 10MB or 9.5MiB.")
+    ] = None,
     preset: Annotated[str | None, typer.Option(help="The encoder's speed: ultrafast to placebo.")] = None,
     pixel_format: Annotated[str | None, typer.Option(help="FFmpeg's name, such as yuv422p10le.")] = None,
     bit_depth: Annotated[int | None, typer.Option(help="8, 10 or 12.")] = None,
@@ -182,9 +189,11 @@ def _export(
         output,
         fps=own_rate,
         codec=codec,
+        encoder=encoder,
         quality=quality,
         crf=crf,
         bitrate=bitrate,
+        max_bytes=None if max_bytes is None else parse_bytes(max_bytes),
         preset=preset,
         pixel_format=pixel_format,
         bit_depth=bit_depth,

@@ -7,6 +7,7 @@ import queue
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 from av import VideoFrame
@@ -14,12 +15,14 @@ from av import VideoFrame
 from .color import BT709, RGB, Color, parse_color
 from .convert import BLACK, Background, Conversion, ValueRange
 from .encode import Encoder, EncoderSettings
-from .errors import EncodeError, FrameError, OptionError
+from .errors import EncodeError, FrameError, OptionError, PublishError
 from .ffmpeg_log import captured_log, in_words
 from .formats import choose_format, encoder_options
 from .frames import Frame
+from .hardware import choose_encoder
+from .limits import Passes, parse_max_bytes
 from .notes import Notes
-from .probe import probe
+from .probe import VideoInfo, probe
 from .promises import check_promises, check_times
 from .provenance import Seal, sign_finished
 from .publish import Publication
@@ -37,8 +40,10 @@ class VideoOptions:
     """The arguments of `VideoWriter` that only a video has."""
 
     codec: str | None = None
+    encoder: str | None = None
     crf: float | None = None
     bitrate: int | None = None
+    max_bytes: int | None = None
     preset: str | None = None
     encoder_options: Mapping[str, str | int | float] | None = None
     pixel_format: str | None = None
@@ -71,11 +76,14 @@ class VideoOutput:
     ) -> None:
         self._seal = seal
         self._color = parse_color(options.color)
-        chosen = choose_format("", container, options.codec, options.pixel_format, quality, bit_depth, options.chroma)
+        codec = choose_encoder(options.encoder, options.codec)
+        chosen = choose_format("", container, codec, options.pixel_format, quality, bit_depth, options.chroma)
         of_format = dict(chosen.codec.of_pixel_format.get(chosen.pixel_format.name, {}))
         of_format |= encoder_options(
             chosen.codec, quality, options.crf, options.bitrate, options.preset, options.encoder_options
         )
+        self._limit = parse_max_bytes(options.max_bytes, chosen, of_format)
+        self._passes: Passes | None = None
         if chosen.pixel_format.rgb:
             if self._color is not None:
                 name = chosen.pixel_format.name
@@ -83,7 +91,9 @@ class VideoOutput:
             self._color = RGB
         if options.dither and chosen.pixel_format.depth != 8:
             raise OptionError(f"dither=True is for 8 bit, and {chosen.pixel_format.name} has more: leave it out")
-        self._settings = EncoderSettings(chosen, clock.fps, tuple(of_format.items()), self._color or BT709)
+        self._settings = EncoderSettings(
+            chosen, clock.fps, tuple(of_format.items()), self._color or BT709, *chosen.codec.tried_at
+        )
         self._value_range, self._background, self._dither = value_range, background, options.dither
         self._clock, self._notes = clock, notes
         self._padding = (0, 0)
@@ -151,16 +161,31 @@ class VideoOutput:
     def encoder(self, threads: int) -> Encoder:
         """Open the encoder, which writes to the journal."""
         self._settings = replace(self._settings, threads=threads)
-        return Encoder(self._publication.journal, self._settings)
+        if self._limit is None:
+            return Encoder(self._publication.journal, self._settings)
+        self._passes = Passes(self._limit, self._settings, self._publication)
+        return self._passes.first()
 
     def finish(self) -> Video:
-        """Copy the journal's packets to the finished file and compare it with what was promised."""
+        """Make the finished file, in more passes where it is to be smaller."""
+        info = self._finished_from(self._publication.journal)
+        if self._passes is not None and self._limit is not None and info.size_bytes > self._limit:
+            whole = info.size_bytes
+            try:
+                info, rate = self._passes.fit(info, self._finished_from)
+            except OSError as error:
+                raise error if isinstance(error, PublishError) else self._publication.failure(error) from error
+            self._notes.add(f"at the quality asked for it takes {whole} bytes: encoded again at {rate}, for max_bytes")
+        return Video.of(Path(self._publication.path), info, self._padding)
+
+    def _finished_from(self, journal: BinaryIO) -> VideoInfo:
+        """Copy a journal's packets to the finished file and compare it with what was promised."""
         settings, clock, publication = self._settings, self._clock, self._publication
         file = publication.open_finished()
         try:
             with captured_log() as lines:
                 end = clock.duration if clock.uneven else None
-                write_finished(publication.journal, file, settings.format.container, end)
+                write_finished(journal, file, settings.format.container, end)
         except av.FFmpegError as error:
             raise EncodeError(f"the file can't be finished: {in_words(error, lines)}") from error
         except OSError as error:
@@ -173,4 +198,6 @@ class VideoOutput:
             check_times(
                 read_timestamps(file), [tick * clock.time_base for tick in clock.ticks], settings.format.container.clock
             )
-        return Video.of(Path(publication.path), info, self._padding)
+        if self._limit is not None and info.size_bytes > self._limit:
+            publication.drop_finished()
+        return info

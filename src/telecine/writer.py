@@ -40,9 +40,13 @@ class VideoWriter:
         path: The file to write; missing folders are made. Without one, a new file in the folder for temporary files.
         fps: Frames per second: a number, a Fraction or text such as "24000/1001". 29.97 means 30000/1001.
         codec: "h264", "hevc", "av1", "vp9", "prores" or "ffv1". Without one, h264, and vp9 in WebM.
+        encoder: FFmpeg's name of the encoder, in place of the codec's usual one, such as "h264_nvenc".
         quality: "draft", "balanced", "high", "visually-lossless", or "lossless" for RGB that comes back bit by bit.
         crf: The encoder's constant rate factor, in place of the quality level's: 0 to 51, lower is better.
         bitrate: Bits per second, in place of a crf.
+        max_bytes: The most bytes that the file may have. Where it takes more, its frames are encoded again at close, in
+            two passes or more; the quality or the crf is the most that they get. The copy of the frames that this needs
+            lies unseen beside the journal, compressed without loss.
         preset: The encoder's speed, "ultrafast" to "placebo", in place of the quality level's.
         encoder_options: FFmpeg's options of the encoder, by name. One that it would ignore is an error.
         pixel_format: FFmpeg's name of one that the codec takes, "yuv420p" unless the codec begins with another.
@@ -85,9 +89,11 @@ class VideoWriter:
         *,
         fps: FrameRate = 16,
         codec: str | None = None,
+        encoder: str | None = None,
         quality: str = "high",
         crf: float | None = None,
         bitrate: int | None = None,
+        max_bytes: int | None = None,
         preset: str | None = None,
         encoder_options: Mapping[str, str | int | float] | None = None,
         pixel_format: str | None = None,
@@ -119,7 +125,17 @@ class VideoWriter:
         self._video: Video | None = None
         check_progress(progress)
         of_video = VideoOptions(
-            codec, crf, bitrate, preset, encoder_options, pixel_format, chroma, dither=dither, color=color
+            codec=codec,
+            encoder=encoder,
+            crf=crf,
+            bitrate=bitrate,
+            max_bytes=max_bytes,
+            preset=preset,
+            encoder_options=encoder_options,
+            pixel_format=pixel_format,
+            chroma=chroma,
+            dither=dither,
+            color=color,
         )
         of_pixels = parse_value_range(value_range), parse_background(background), self._notes
         self._output = _output(row, of_video, quality, bit_depth, loops, self._clock, *of_pixels, seal)
@@ -263,7 +279,7 @@ class _Job:
         self._finished = True
         with self._open:
             self._thread.finish(repeats)
-        video = self._output.finish()
+            video = self._output.finish()
         self._publication.commit()
         return video
 
