@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import itertools
 import json
 import logging
@@ -672,6 +674,36 @@ def test_a_file_is_read_whatever_its_name(clip: Path, me: Identity, tmp_path: Pa
     assert telecine.read_provenance(tmp_path / "clip", me.anchors).state == "valid"
 
 
+def test_a_disk_that_fails_while_reading_is_not_called_tampering(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing(io.FileIO):
+        def readinto(self, buffer: Any) -> int:
+            if self.tell() > 5000:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return super().readinto(buffer) or 0
+
+    monkeypatch.setattr("builtins.open", lambda name, *_: Failing(name))
+    with pytest.raises(telecine.FrameError, match="can't be read: Input/output error"):
+        telecine.read_provenance(clip)
+
+
+def test_ctrl_c_while_reading_is_not_called_tampering(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stopping(io.FileIO):
+        def readinto(self, buffer: Any) -> int:
+            os.kill(os.getpid(), signal.SIGINT)
+            reading.wait(timeout=60)
+            return super().readinto(buffer) or 0
+
+    reading = threading.Event()
+    monkeypatch.setattr("builtins.open", lambda name, *_: Stopping(name))
+    with pytest.raises(KeyboardInterrupt):
+        telecine.read_provenance(clip)
+    monkeypatch.undo()
+    reading.set()
+    for thread in threading.enumerate():
+        if thread.name == "telecine-apart":
+            thread.join()
+
+
 def test_a_file_that_can_not_be_read_is_one_error(tmp_path: Path) -> None:
     for path in (tmp_path / "missing.mp4", tmp_path):
         with pytest.raises(telecine.FrameError, match=f"{re.escape(repr(str(path)))} can't be read: "):
@@ -800,4 +832,4 @@ def test_the_page_on_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, me
 @pytest.fixture(autouse=True)
 def _no_thread_is_left() -> Iterator[None]:
     yield
-    assert [each for each in threading.enumerate() if each.name == "telecine-sign"] == []
+    assert [each for each in threading.enumerate() if each.name == "telecine-apart"] == []

@@ -16,6 +16,7 @@ from .boxes import Box, top_level_boxes
 _UNHASHED = frozenset({b"ftyp", b"free", b"skip", b"mfra"})
 _MANIFEST_ID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")  # C2PA 2.2, A.5.1
 _NAME = b"SHA-256 of the C2PA box:"
+_PART = 1 << 20
 _CHECKSUM_SIZE = 8 + len(_NAME) + 32
 
 
@@ -61,5 +62,8 @@ def _digest(file: BinaryIO, boxes: Iterable[Box]) -> bytes:
     digest = hashlib.sha256()
     for box in boxes:
         file.seek(box.start)
-        digest.update(file.read(box.end - box.start))
+        left = box.end - box.start
+        while part := file.read(min(left, _PART)):
+            digest.update(part)
+            left -= len(part)
     return digest.digest()

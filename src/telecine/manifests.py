@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeAlias
 from urllib.parse import urlsplit
 
+from .apart import run_apart
 from .certificates import Pem, load_trust_anchors
 from .errors import FrameError, MissingDependencyError
 from .guard import checksum_holds, digest_of_unhashed
@@ -94,7 +95,8 @@ def read_provenance(path: str | os.PathLike[str], trust_anchors: Pem | None = No
     name = os.fsdecode(path)
     try:
         with open(name, "rb") as file:
-            return read_manifest(file, MEDIA_TYPES.get(Path(name).suffix.lower()), anchors)
+            media_type = MEDIA_TYPES.get(Path(name).suffix.lower())
+            return run_apart(lambda watched: read_manifest(watched, media_type, anchors), file)
     except (OSError, ValueError) as error:
         raise FrameError(f"{name!r} can't be read: {getattr(error, 'strerror', None) or error}") from error
 
@@ -148,8 +150,6 @@ def read_manifest(file: BinaryIO, media_type: str | None, trust_anchors: str | N
 
 def _has_traces(file: BinaryIO) -> bool:
     """Tell whether a manifest is in a file in which none is found: what leads to it is damaged."""
-    if isinstance(file, io.BytesIO):
-        return _TRACES.search(file.getbuffer()) is not None
     if file.seek(0, os.SEEK_END) == 0:
         return False
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:

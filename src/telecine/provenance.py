@@ -12,12 +12,12 @@ import mimetypes
 import os
 import shutil
 import tempfile
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
+from .apart import run_apart
 from .certificates import Credentials, Pem, Signer, load_credentials
 from .errors import OptionError, ProvenanceError
 from .guard import append_checksum, digest_of_unhashed
@@ -42,7 +42,6 @@ _SOURCE_TYPES = (
     "virtualRecording",
 )
 _EXPECTED = ("signingCredential.untrusted", "timeStamp.untrusted")  # without trust anchors nobody is trusted
-_SECONDS_TO_STOP = 1.0
 _PIXEL = bytes.fromhex(  # a PNG of one black pixel
     "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b55"
     "0000000a49444154789c6360000000020001e527d4a20000000049454e44ae426082"
@@ -164,21 +163,25 @@ class Seal:
         """
         with tempfile.TemporaryFile(dir=folder) as temporary:
             signed = cast(BinaryIO, temporary)
-            _in_a_thread(lambda source, target: self._sign(source, target, name), file, signed)
-            if self.media_type in _BOXED:
-                append_checksum(signed)
-            report = read_manifest(signed, self.media_type)
-            problems = [each for each in report.problems if not each.startswith(_EXPECTED)]
-            if problems or report.state not in ("valid", "valid but untrusted"):
-                raise ProvenanceError(f"the signature does not hold: {'; '.join(problems) or report.state}")
+            run_apart(lambda source, target: self._sign(source, target, name), file, signed)
             signed.seek(0)
             file.seek(0)
             shutil.copyfileobj(signed, file, 1 << 20)
             file.truncate()
 
     def _sign(self, source: BinaryIO, target: BinaryIO, name: str) -> None:
+        self._write(source, target, name)
+        if self.media_type in _BOXED:
+            append_checksum(target)
+        report = read_manifest(target, self.media_type)
+        problems = [each for each in report.problems if not each.startswith(_EXPECTED)]
+        if problems or report.state not in ("valid", "valid but untrusted"):
+            raise ProvenanceError(f"the signature does not hold: {'; '.join(problems) or report.state}")
+
+    def _write(self, source: BinaryIO, target: BinaryIO, name: str) -> None:
         c2pa = library()
-        authority, failed = self.provenance.time_stamp_authority, []
+        authority = self.provenance.time_stamp_authority
+        failed: list[Exception] = []
 
         def sign(data: bytes) -> bytes:
             try:
@@ -282,53 +285,3 @@ def _generator(provenance: Provenance) -> dict[str, str]:
 
         version = version_of("telecine")
     return {"name": provenance.generator} | ({} if version is None else {"version": version})
-
-
-# ---- calls that call back ------------------------------------------------------------------------------------------
-
-
-class _Watched:
-    """A file of which native code learns only that it failed: what it raised is kept. Once stopped, it fails."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.error: OSError | None = None
-        self.stopped = False
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        method = getattr(self._file, name)
-
-        def call(*arguments: object) -> Any:
-            if self.stopped:
-                raise InterruptedError
-            try:
-                return method(*arguments)
-            except OSError as error:
-                self.error = error
-                raise
-
-        return call
-
-
-def _in_a_thread(call: Callable[[BinaryIO, BinaryIO], None], *files: BinaryIO) -> None:
-    """Run a call on two files in a thread: Ctrl-C, which would be lost in a callback, is raised here at once."""
-    watched = [_Watched(file) for file in files]
-    raised: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            call(*cast(list[BinaryIO], watched))
-        except BaseException as error:
-            raised.append(error)
-
-    thread = threading.Thread(target=run, name="telecine-sign", daemon=True)
-    thread.start()
-    try:
-        thread.join()
-    except BaseException:
-        for each in watched:
-            each.stopped = True
-        thread.join(_SECONDS_TO_STOP)
-        raise
-    if raised:
-        raise next((each.error for each in watched if each.error is not None), raised[0])
