@@ -17,6 +17,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
@@ -834,4 +835,4 @@ def test_the_page_on_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, me
 @pytest.fixture(autouse=True)
 def _no_thread_is_left() -> Iterator[None]:
     yield
-    assert [each for each in threading.enumerate() if each.name == "telecine-apart"] == []
+    assert [each for each in threading.enumerate() if each.name == "telecine-apart" and each.is_alive()] == []
