@@ -20,6 +20,7 @@ from .errors import (
     TelecineWarning,
 )
 from .export import export_video
+from .hdr_metadata import ContentLight, MasteringDisplay
 from .manifests import ProvenanceReport, read_provenance
 from .pipelines import recommended_fps
 from .probe import AudioInfo, VideoInfo, probe
@@ -43,8 +44,10 @@ def __getattr__(name: str) -> str:
 __all__ = [
     "AudioInfo",
     "Color",
+    "ContentLight",
     "EncodeError",
     "FrameError",
+    "MasteringDisplay",
     "MissingDependencyError",
     "OptionError",
     "Provenance",

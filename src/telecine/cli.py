@@ -64,6 +64,10 @@ BackgroundOption = Annotated[
     str | None, typer.Option(help="What transparent pixels are shown on: a name or #rrggbb. Black without.")
 ]
 GapsOption = Annotated[bool, typer.Option("--allow-gaps", help="Accept images whose numbering skips a number.")]
+LightOption = Annotated[
+    str | None, typer.Option(help="What the values of HDR frames are: scene-linear, display-linear or encoded.")
+]
+PrimariesOption = Annotated[str | None, typer.Option(help="Those of linear light: bt709, p3-d65 or bt2020.")]
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -138,7 +142,9 @@ def _export(
     bit_depth: Annotated[int | None, typer.Option(help="8, 10 or 12.")] = None,
     chroma: Annotated[str | None, typer.Option(help="4:2:0, 4:2:2 or 4:4:4.")] = None,
     dither: Annotated[bool, typer.Option("--dither", help="Dither 8-bit codes, against bands in gradients.")] = False,
-    color: Annotated[str, typer.Option(help="auto, bt601 or bt709.")] = "auto",
+    color: Annotated[str, typer.Option(help="auto, bt601, bt709, or pq or hlg for HDR.")] = "auto",
+    light: LightOption = None,
+    primaries: PrimariesOption = None,
     layout: LayoutOption = "auto",
     value_range: RangeOption = None,
     background: BackgroundOption = None,
@@ -200,6 +206,8 @@ def _export(
         chroma=chroma,
         dither=dither,
         color=color,
+        light=light,
+        primaries=primaries,
         layout=layout,
         value_range=_range(value_range),
         background=background,
@@ -237,13 +245,21 @@ def _verify(
     layout: LayoutOption = "auto",
     value_range: RangeOption = None,
     background: BackgroundOption = None,
+    light: LightOption = None,
+    primaries: PrimariesOption = None,
     allow_gaps: GapsOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
 ) -> None:
     """Compare a video file with the frames it was made of; exit code 1 if they differ."""
     report = verify(
-        video, _frames(frames, allow_gaps), layout=layout, value_range=_range(value_range), background=background
+        video,
+        _frames(frames, allow_gaps),
+        layout=layout,
+        value_range=_range(value_range),
+        background=background,
+        light=light,
+        primaries=primaries,
     )
     if as_json:
         print(json.dumps({**_plain(report), "ok": report.ok}, indent=2))
@@ -396,6 +412,10 @@ def facts_of_file(info: VideoInfo) -> Facts:
         ("index", in_front),
         ("size", _bytes(info.size_bytes)),
     ]
+    if info.mastering_display is not None:
+        facts.append(("mastering display", str(info.mastering_display)))
+    if info.content_light is not None:
+        facts.append(("content light", str(info.content_light)))
     if info.audio is not None:
         facts.append(("sound", f"{info.audio.codec}, {info.audio.sample_rate} Hz, {info.audio.channels} channels"))
     return facts + sorted(info.metadata.items())

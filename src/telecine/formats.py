@@ -69,6 +69,7 @@ class Codec:
     between_crfs: str = ""  # and if the crf is not whole, which the option takes for the nearest
     statistics: str = ""  # and to write, as pass 1, or to read, as pass 2, what helps to share a bitrate out
     environment: Mapping[str, str] = field(default_factory=dict)  # what it asks there how much to print
+    hdr: bool = False  # whether PQ and HLG are usual in it, in 10 bit and more
     needs: str = ""  # the hardware that it is made for
     device: str = ""  # FFmpeg's kind of device that frames are brought to, if it takes none from memory
     takes: Mapping[str, str] = field(default_factory=dict)  # the pixel formats that it wants the same codes laid out in
@@ -315,6 +316,7 @@ CODECS = {
         rates=frozenset({"crf", "qp", "b", "bitrate", "lossless"}),
         parameters="x265-params",
         always="log-level=error",
+        hdr=True,
         # The first pass may be the only one; and of a bitrate too low x265 prints what its opening fails of.
         statistics="log-level=none:slow-firstpass=1:pass={number}:stats={file}",
     ),
@@ -337,6 +339,7 @@ CODECS = {
         parameters="svtav1-params",
         between_crfs="crf={crf}",
         environment=MappingProxyType({"SVT_LOG": "1"}),  # errors alone (SVT-AV1 Docs/CommonQuestions.md)
+        hdr=True,
     ),
     "vp9": Codec(
         name="vp9",
@@ -427,11 +430,13 @@ def choose_format(
     quality: str = "high",
     bit_depth: int | None = None,
     chroma: str | None = None,
+    hdr: bool = False,
 ) -> Format:
     """Choose the container by `format` or else by the path's extension, and the codec and pixel format that fit it.
 
     The pixel format is the codec's first that has the bit depth and the chroma that are asked for. A codec may be a row
     of its own, for an encoder that is not the usual one.
+    HDR is in 10 bit or more, of the first codec that is used for it.
 
     >>> choose_format("clip.mp4").codec.encoder, choose_format("clip.mov", codec="prores").pixel_format.name
     ('libx264', 'yuv422p10le')
@@ -442,25 +447,29 @@ def choose_format(
     container = output_of(path, format)
     if not isinstance(container, Container):
         raise OptionError(f"{container.name} has no codecs: use {_either(CONTAINERS)}")
-    if codec is None or isinstance(codec, Codec):
-        chosen = codec or CODECS[container.codecs[0]]
-    else:
-        chosen = _choice("codec", codec, CODECS)
+    if codec is None:
+        usual = (name for name in container.codecs if hdr and CODECS[name].hdr)
+        codec = CODECS[next(usual, container.codecs[0])]
+    chosen = codec if isinstance(codec, Codec) else _choice("codec", codec, CODECS)
     if chosen.name not in container.codecs:
         raise OptionError(f"codec={chosen.name!r} does not go into {container.name}: use {_either(container.codecs)}")
+    if hdr and not CODECS[chosen.name].hdr:
+        used = [name for name, each in CODECS.items() if each.hdr]
+        raise OptionError(f"{chosen.name} is not used for PQ and HLG: use codec={_either(used)}")
     if quality == "lossless" and quality not in chosen.qualities:
         if chosen.lossless is None:
             lossless = [name for name, each in CODECS.items() if each.lossless or quality in each.qualities]
             raise OptionError(f"quality='lossless' is not what {chosen.called} does: use codec={_either(lossless)}")
         chosen = chosen.lossless
     asked = {"pixel_format": pixel_format, "bit_depth": bit_depth, "chroma": chroma}
-    rows = [PIXEL_FORMATS[name] for name in chosen.pixel_formats]
+    rows = [PIXEL_FORMATS[name] for name in chosen.pixel_formats if not hdr or PIXEL_FORMATS[name].depth >= 10]
     for row in rows:
         its_own = {"pixel_format": row.name, "bit_depth": row.depth, "chroma": row.chroma}
         if all(value is None or value == its_own[name] for name, value in asked.items()):
             return Format(container, chosen, row)
     given = ", ".join(f"{name}={value!r}" for name, value in asked.items() if value is not None)
-    raise OptionError(f"{given} does not go with {chosen.called}: use {_either(chosen.pixel_formats)}")
+    what = f"HDR in {chosen.called}" if hdr else chosen.called
+    raise OptionError(f"{given} does not go with {what}: use {_either(row.name for row in rows)}")
 
 
 def _choice(argument: str, given: str, table: Mapping[str, Row]) -> Row:

@@ -20,6 +20,8 @@ from .ffmpeg_log import captured_log, in_words
 from .formats import choose_format, encoder_options
 from .frames import Frame
 from .hardware import choose_encoder
+from .hdr_metadata import MasteringDisplay, parse_mastering_display
+from .light import parse_light
 from .limits import Passes, parse_max_bytes
 from .notes import Notes
 from .probe import VideoInfo, probe
@@ -50,6 +52,9 @@ class VideoOptions:
     chroma: str | None = None
     dither: bool = False
     color: str = "auto"
+    light: str | None = None
+    primaries: str | None = None
+    mastering_display: MasteringDisplay | None = None
 
     def refuse(self, format: str) -> None:
         """Raise OptionError if one is given for what is no video."""
@@ -76,8 +81,13 @@ class VideoOutput:
     ) -> None:
         self._seal = seal
         self._color = parse_color(options.color)
+        hdr = self._color.hdr if self._color else None
+        self._light = parse_light(hdr, options.light, options.primaries)
+        display = parse_mastering_display(options.mastering_display, hdr)
         codec = choose_encoder(options.encoder, options.codec)
-        chosen = choose_format("", container, codec, options.pixel_format, quality, bit_depth, options.chroma)
+        chosen = choose_format(
+            "", container, codec, options.pixel_format, quality, bit_depth, options.chroma, bool(hdr)
+        )
         of_format = dict(chosen.codec.of_pixel_format.get(chosen.pixel_format.name, {}))
         of_format |= encoder_options(
             chosen.codec, quality, options.crf, options.bitrate, options.preset, options.encoder_options
@@ -92,7 +102,12 @@ class VideoOutput:
         if options.dither and chosen.pixel_format.depth != 8:
             raise OptionError(f"dither=True is for 8 bit, and {chosen.pixel_format.name} has more: leave it out")
         self._settings = EncoderSettings(
-            chosen, clock.fps, tuple(of_format.items()), self._color or BT709, *chosen.codec.tried_at
+            chosen,
+            clock.fps,
+            tuple(of_format.items()),
+            self._color or BT709,
+            *chosen.codec.tried_at,
+            mastering_display=display,
         )
         self._value_range, self._background, self._dither = value_range, background, options.dither
         self._clock, self._notes = clock, notes
@@ -125,7 +140,7 @@ class VideoOutput:
                 f"frames are {width}x{height}: too small for {codec.name}, which takes {least}x{least} and up"
             )
         color = self._color or Color.of_size(width, height)
-        self._conversion = Conversion(color, self._value_range, self._background or BLACK, self._dither)
+        self._conversion = Conversion(color, self._value_range, self._background or BLACK, self._dither, self._light)
         self._settings = replace(
             self._settings, color=color, width=width, height=height, variable=bool(self._clock.variable)
         )
@@ -176,16 +191,21 @@ class VideoOutput:
             except OSError as error:
                 raise error if isinstance(error, PublishError) else self._publication.failure(error) from error
             self._notes.add(f"at the quality asked for it takes {whole} bytes: encoded again at {rate}, for max_bytes")
+        light, display = info.content_light, info.mastering_display
+        if light and display and light.max_cll > display.max_luminance:
+            beyond = f"{light.max_cll} cd/m2, beyond the mastering display's {display.max_luminance:g}"
+            self._notes.warn(f"the brightest pixel is of {beyond}: pass mastering_display= if it showed that")
         return Video.of(Path(self._publication.path), info, self._padding)
 
     def _finished_from(self, journal: BinaryIO) -> VideoInfo:
         """Copy a journal's packets to the finished file and compare it with what was promised."""
         settings, clock, publication = self._settings, self._clock, self._publication
+        hdr = settings.hdr_metadata(self._light.content_light if self._light else None)
         file = publication.open_finished()
         try:
             with captured_log() as lines:
                 end = clock.duration if clock.uneven else None
-                write_finished(journal, file, settings.format.container, end)
+                write_finished(journal, file, settings.format.container, end, hdr=hdr)
         except av.FFmpegError as error:
             raise EncodeError(f"the file can't be finished: {in_words(error, lines)}") from error
         except OSError as error:
@@ -193,7 +213,7 @@ class VideoOutput:
         sign_finished(self._seal, publication)
         publication.start_sync()
         info = probe(file)
-        check_promises(info, settings, clock.count, clock.duration)
+        check_promises(info, settings, clock.count, clock.duration, hdr)
         if clock.variable:
             check_times(
                 read_timestamps(file), [tick * clock.time_base for tick in clock.ticks], settings.format.container.clock
