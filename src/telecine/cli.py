@@ -13,7 +13,9 @@ import math
 import os
 import sys
 import warnings
+from collections.abc import Iterator
 from fractions import Fraction
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,10 +28,11 @@ from .certificates import make_development_chain
 from .color import Color
 from .errors import FrameError, OptionError, TelecineError, TelecineWarning
 from .export import export_video
-from .formats import CODECS, CONTAINERS
+from .formats import CODECS, CONTAINERS, PLAYS, Codec
 from .frames import Frames
 from .limits import parse_bytes
 from .manifests import ProvenanceReport, read_provenance
+from .pixel_formats import PIXEL_FORMATS
 from .probe import VideoInfo, probe
 from .provenance import Provenance
 from .read import read_timestamps
@@ -291,22 +294,17 @@ def _recover(
 def _formats(
     debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
 ) -> None:
-    """List containers, codecs, and what goes into them."""
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("extension", "codec", "plays everywhere", "lossless RGB", "pixel formats, the default first"):
-        table.add_column(heading, no_wrap=heading != "pixel formats, the default first")
-    pairs = [(container, CODECS[name]) for container in CONTAINERS.values() for name in container.codecs]
-    for container, codec in pairs:
-        lossless = codec.lossless is not None or "lossless" in codec.qualities
-        everywhere = container.plays_everywhere and bool(codec.plays_everywhere)
-        table.add_row(
-            " ".join(container.extensions),
-            codec.name,
-            "8 bit 4:2:0" if everywhere else "no",
-            "yes" if lossless else "no",
-            " ".join(codec.pixel_formats),
-        )
-    Console(markup=False, highlight=False).print(table)
+    """List containers and codecs, where they play, and what pixel formats and quality levels they have."""
+    tables = (
+        (("extension", "codec", "browser", "QuickTime", "editor", "archive"), rows_of_places()),
+        (("codec", "bits", "pixel formats, the default first"), rows_of_pixel_formats()),
+        (("codec", "quality", "encoder options"), rows_of_qualities()),
+    )
+    for headings, rows in tables:
+        table = Table(*headings, box=None, padding=(0, 2, 0, 0))
+        for row in rows:
+            table.add_row(*row)
+        Console(markup=False, highlight=False).print(table, "")
 
 
 @provenance_app.command("init")
@@ -450,6 +448,43 @@ def facts_of_provenance(report: ProvenanceReport) -> Facts:
         *(("problem", each) for each in report.problems),
     ]
     return [("file", str(report.path)), ("state", report.state), *((name, text) for name, text in said if text)]
+
+
+Rows = list[tuple[str, ...]]
+
+
+def rows_of_places() -> Rows:
+    """Where each codec plays in each container: see `formats.Plays`."""
+    return [
+        (" ".join(container.extensions), codec, *dataclasses.astuple(PLAYS[container.name, codec]))
+        for container in CONTAINERS.values()
+        for codec in container.codecs
+    ]
+
+
+def rows_of_pixel_formats() -> Rows:
+    """The pixel formats of each codec, by depth."""
+    return [
+        (label, str(depth), " ".join(names))
+        for label, codec in _labelled_codecs()
+        for depth, names in groupby(codec.pixel_formats, lambda name: PIXEL_FORMATS[name].depth)
+    ]
+
+
+def rows_of_qualities() -> Rows:
+    """What each quality level of each codec tells its encoder."""
+    return [
+        (codec.name, quality, " ".join(f"{name}={value}" for name, value in options.items()))
+        for _, codec in _labelled_codecs()
+        for quality, options in codec.qualities.items()
+    ]
+
+
+def _labelled_codecs() -> Iterator[tuple[str, Codec]]:
+    for codec in CODECS.values():
+        yield codec.name, codec
+        if codec.lossless:
+            yield f"{codec.name} lossless", codec.lossless
 
 
 def _rate(fps: Fraction) -> str:

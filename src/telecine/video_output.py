@@ -90,7 +90,7 @@ class VideoOutput:
         )
         of_format = dict(chosen.codec.of_pixel_format.get(chosen.pixel_format.name, {}))
         of_format |= encoder_options(
-            chosen.codec, quality, options.crf, options.bitrate, options.preset, options.encoder_options
+            chosen.codec, quality, options.crf, options.bitrate, options.preset, options.encoder_options, options.dither
         )
         self._limit = parse_max_bytes(options.max_bytes, chosen, of_format)
         self._passes: Passes | None = None
@@ -118,6 +118,9 @@ class VideoOutput:
         if tried.profile not in chosen.codec.plays_everywhere or not chosen.container.plays_everywhere:
             what = f"{chosen.codec.name} {tried.profile} in {chosen.container.name}"
             notes.warn(f"{what} does not play everywhere: some browsers and phones refuse it")
+        if options.dither and quality not in chosen.codec.dithered:
+            what = f"{chosen.codec.called} at quality={quality!r}"
+            notes.warn(f"{what} takes most of the dither for noise: use h264 at 'high', or bit_depth=10")
 
     def publication(self, path: str | os.PathLike[str], overwrite: bool) -> Publication:
         """Open the file's publication."""

@@ -53,7 +53,7 @@ class VideoWriter:
         pixel_format: FFmpeg's name of one that the codec takes, "yuv420p" unless the codec begins with another.
         bit_depth: 8, 10 or 12, in place of a pixel format.
         chroma: "4:2:0", "4:2:2" or "4:4:4", in place of a pixel format.
-        dither: Whether 8-bit codes are dithered, so that slow gradients have no bands.
+        dither: Whether 8-bit codes are dithered, so that slow gradients have no bands; h264 keeps it from "high" on.
         color: "auto" (BT.601 up to 576 lines and 1024 columns, BT.709 above), "bt601", "bt709", or for HDR "pq" or
             "hlg" of BT.2100, in HEVC or AV1 of 10 bit or more.
         light: What the values of HDR frames are: "scene-linear" or "display-linear" light in floats, where 1.0 is
