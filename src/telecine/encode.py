@@ -55,6 +55,11 @@ class EncoderSettings:
         return HdrMetadata(self.mastering_display, content_light)
 
 
+# So few frames are encoded as they are shown. How far others are reordered x265 sees at the third, and fewer get a
+# decoding time out of memory that it never wrote (x265 4.1, Encoder::encode, m_bframeDelayTime).
+_NEVER_REORDERED = 2
+
+
 class Encoder:
     """A stream of one picture size in a fragmented MP4 that is being written to `journal`."""
 
@@ -82,6 +87,7 @@ class Encoder:
 
     def encode(self, frame: VideoFrame) -> None:
         """Encode the next frame, whose `pts` is its time in ticks, and write the packets that are ready."""
+        self._count += 1
         frame.time_base, frame.duration = self._time_base, self._interval
         # prores_ks writes the frame's tags, the others the context's.
         frame.colorspace, frame.color_range = self.context.colorspace, self.context.color_range
