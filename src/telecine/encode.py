@@ -14,6 +14,7 @@ from av.codec.hwaccel import HWAccel
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
+from . import alpha
 from .color import BT709, Color
 from .formats import Format
 from .hdr_metadata import ContentLight, HdrMetadata, MasteringDisplay
@@ -84,6 +85,8 @@ class Encoder:
         self.context = stream.codec_context
         _configure(stream.codec_context, settings)
         stream.time_base = settings.time_base
+        if settings.format.pixel_format.alpha and codec.name in alpha.DECODERS:
+            stream.metadata.update(alpha.SAYS_JOINED)
 
     def encode(self, frame: VideoFrame) -> None:
         """Encode the next frame, whose `pts` is its time in ticks, and write the packets that are ready."""
@@ -92,9 +95,8 @@ class Encoder:
         # prores_ks writes the frame's tags, the others the context's.
         frame.colorspace, frame.color_range = self.context.colorspace, self.context.color_range
         frame.color_primaries, frame.color_trc = self.context.color_primaries, self.context.color_trc
-        self._count += 1
         for packet in self._stream.encode(frame):
-            self._container.mux(packet)
+            self._container.mux(alpha.joined(packet))
 
     def finish(self, stop: Callable[[], bool]) -> None:
         """Write what is still in the encoder, unless told to stop, and close the journal."""
@@ -103,7 +105,7 @@ class Encoder:
                 packet.stream = self._stream
                 if self._count <= _NEVER_REORDERED:
                     packet.dts = packet.pts
-                self._container.mux(packet)
+                self._container.mux(alpha.joined(packet))
                 if stop():
                     break
         self._container.close()
@@ -118,7 +120,8 @@ def _muxer_options(time_base: Fraction) -> dict[str, str]:
     return {
         # The index first, then each frame in a fragment of its own, handed over at once.
         "movflags": "+empty_moov+default_base_moof+frag_every_frame",
-        "fflags": "+flush_packets",
+        # Packets as the encoder gives them: what FFmpeg looks for at the end of VP9's is not there with alpha behind.
+        "fflags": "+flush_packets-autobsf",
         "video_track_timescale": ticks,
         "movie_timescale": ticks,
     }

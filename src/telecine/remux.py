@@ -13,18 +13,18 @@ from collections.abc import Iterator
 from fractions import Fraction
 from itertools import chain, pairwise
 from types import SimpleNamespace
-from typing import Any, BinaryIO, TypeAlias, cast
+from typing import Any, BinaryIO, cast
 
 import av
 from av import Packet
 from av.container import InputContainer, OutputContainer
-from av.video.stream import VideoStream
 
+from . import alpha
+from .alpha import VideoPacket
 from .boxes import end_of_fragments, top_level_boxes, with_boxes_of_sample_entry
+from .errors import OptionError
 from .formats import Container
 from .hdr_metadata import HdrMetadata
-
-VideoPacket: TypeAlias = "Packet[VideoStream]"
 
 _AVIO_FLAG_READ = 1
 _MOST_TICKS = 2**62  # far beyond any video, and two of them still fit FFmpeg's 64 bits
@@ -47,6 +47,7 @@ def write_finished(
 
     Raises:
         av.FFmpegError: the journal can't be read: it has no index, or no fragment.
+        OptionError: the container has no place for the journal's alpha.
     """
     count = 0
     part = _Part(journal, end_of_fragments(journal), b"" if hdr is None else hdr.boxes)
@@ -55,6 +56,9 @@ def write_finished(
     source = cast(InputContainer, av.open(part, format="mp4", stream_options=skipping, buffer_size=1 << 18))
     with source:
         (stream,) = source.streams.video
+        joined = alpha.is_joined(stream)
+        if joined and container.muxer not in ("webm", "matroska"):
+            raise OptionError(f"the frames have alpha, which {container.name} can't hold beside VP9: use .webm or .mkv")
         ticks = stream.time_base.denominator if stream.time_base else 1
         options = dict(container.options)
         if container.clock is None:
@@ -75,7 +79,11 @@ def write_finished(
                 copied.codec_context.codec_tag = stream.codec_context.codec_tag
             if duration is None and stream.average_rate:  # evenly timed: Matroska says how long each frame is shown
                 copied.codec_context.framerate = stream.average_rate
-            packets = _from_zero(_whole(source.demux(stream), torn))
+            packets = _whole(source.demux(stream), torn)
+            if joined:
+                copied.codec_context.pix_fmt = alpha.PIXEL_FORMAT
+                packets = alpha.parted(packets)
+            packets = _from_zero(packets)
             if hdr is not None:
                 packets = _with_metadata(packets, stream.codec_context.codec.canonical_name, hdr)
             for packet in packets if duration is None else _ending_at(int(duration * ticks), packets):
