@@ -20,6 +20,10 @@ from .formats import Format
 from .hdr_metadata import ContentLight, HdrMetadata, MasteringDisplay
 from .rate import VARIABLE_TIME_BASE, ticks_a_second
 
+# How many frames are decoded in the order that they are shown in. Of so few x265 subtracts from the times of decoding a
+# delay that it has not set, whatever is in its memory (x265 source/encoder/encoder.cpp, m_bframeDelayTime).
+_NEVER_REORDERED = 2
+
 
 @dataclass(frozen=True)
 class EncoderSettings:
