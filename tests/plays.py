@@ -117,6 +117,7 @@ MATRIX: dict[File, tuple[Cell, ...]] = {
     File("mov", "prores", "yuva444p10le"):         (NO_PRORES, 3, 3, 3, 3, 3),
     File("webm", "vp9", "yuv420p"):                (3, 3, 3, 3, 3, 3),
     File("webm", "vp9", "gbrp", lossless=True):    (0, 0, 0, 0, 0, 0),
+    File("webm", "vp9", "yuva420p"):               (3, 3, 3, 3, 3, 3),
     File("webm", "av1", "yuv420p"):                (3, 3, NO_AV1, 3, 3, 3),
     File("mkv", "h264", "yuv420p"):                (3, 3, 3, 3, 3, 3),
     File("mkv", "h264", "rgb24", lossless=True):   (0, 0, 0, 0, 0, 0),
@@ -125,6 +126,7 @@ MATRIX: dict[File, tuple[Cell, ...]] = {
     File("mkv", "av1", "yuv420p"):                 (3, 3, NO_AV1, 3, 3, 3),
     File("mkv", "vp9", "yuv420p"):                 (3, 3, 3, 3, 3, 3),
     File("mkv", "vp9", "gbrp", lossless=True):     (0, 0, 0, 0, 0, 0),
+    File("mkv", "vp9", "yuva420p"):                (3, 3, 3, 3, 3, 3),
     File("mkv", "ffv1", "bgra"):                   (NO_FFV1, 0, 0, 0, 0, 0),
 }  # fmt: skip
 
