@@ -20,6 +20,10 @@ from .formats import Format
 from .hdr_metadata import ContentLight, HdrMetadata, MasteringDisplay
 from .rate import VARIABLE_TIME_BASE, ticks_a_second
 
+# How many frames are decoded in the order that they are shown in. Of so few x265 subtracts from the times of decoding a
+# delay that it has not set, whatever is in its memory (x265 source/encoder/encoder.cpp, m_bframeDelayTime).
+_NEVER_REORDERED = 2
+
 
 @dataclass(frozen=True)
 class EncoderSettings:
@@ -58,6 +62,7 @@ class Encoder:
     def __init__(self, journal: BinaryIO, settings: EncoderSettings) -> None:
         self._time_base = settings.time_base
         self._interval = round(1 / settings.fps / settings.time_base)
+        self._count = 0
         codec = settings.format.codec
         for name, value in codec.environment.items():
             os.environ.setdefault(name, value)
@@ -80,6 +85,7 @@ class Encoder:
 
     def encode(self, frame: VideoFrame) -> None:
         """Encode the next frame, whose `pts` is its time in ticks, and write the packets that are ready."""
+        self._count += 1
         frame.time_base, frame.duration = self._time_base, self._interval
         # prores_ks writes the frame's tags, the others the context's.
         frame.colorspace, frame.color_range = self.context.colorspace, self.context.color_range
@@ -92,6 +98,8 @@ class Encoder:
         if not stop():
             for packet in self._stream.codec_context.encode_lazy(None):
                 packet.stream = self._stream
+                if self._count <= _NEVER_REORDERED:
+                    packet.dts = packet.pts
                 self._container.mux(alpha.joined(packet))
                 if stop():
                     break

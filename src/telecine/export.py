@@ -13,6 +13,7 @@ from .hdr_metadata import MasteringDisplay
 from .notes import warn
 from .probe import probe
 from .progress import Progress, check_progress, reporting
+from .provenance import Provenance
 from .rate import FrameRate, parse_fps
 from .sources import is_video, opened
 from .timing import Seconds
@@ -49,6 +50,7 @@ def export_video(
     timestamps: Iterable[Seconds] | None = None,
     hold: Seconds | None = None,
     repeat: int = 0,
+    provenance: Provenance | None = None,
     overwrite: bool = True,
     progress: Progress = False,
     loops: int | None = None,
@@ -72,6 +74,7 @@ def export_video(
         FrameError: the frames.
         OptionError: an argument.
         EncodeError: the encoder.
+        ProvenanceError: the signature.
         PublishError: the destination.
 
     >>> import numpy as np, tempfile, os
@@ -109,6 +112,7 @@ def export_video(
             background=background,
             hold=hold,
             repeat=repeat,
+            provenance=provenance,
             overwrite=overwrite,
             progress=report,
             loops=loops,

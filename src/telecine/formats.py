@@ -393,7 +393,7 @@ CODECS = {
 
 @dataclass(frozen=True)
 class Plays:
-    """Where a codec plays in a container, in its first pixel format: "yes"; "some" of them or some machines; "no".
+    """Where an output plays, in its codec's first pixel format: "yes"; "some" of them or some machines; "no".
 
     `browser` is Chrome, Firefox and Safari; `quicktime` Apple's player; `editor` Premiere Pro, DaVinci Resolve and
     Final Cut Pro. `archive` is "yes" for what the Library of Congress prefers for keeping, and "if lossless" for what
@@ -406,9 +406,10 @@ class Plays:
     archive: str
 
 
-# Browsers and QuickTime: caniuse.com (hevc, av1, webm), WebKit's and Apple's release notes: AV1 where the chip decodes
-# it, HEVC in Chrome and Firefox where the machine does. Editors: their lists of formats. Archives: the Recommended
-# Formats Statement of the Library of Congress, which prefers FFV1 in Matroska and ProRes 422 HQ.
+# By output, and by codec where it has one. Browsers and QuickTime: caniuse.com (hevc, av1, webm, avif, webp, apng),
+# WebKit's and Apple's release notes: AV1 where the chip decodes it, HEVC in Chrome and Firefox where the machine does.
+# Editors: their lists of formats. Archives: the Recommended Formats Statement of the Library of Congress, which prefers
+# FFV1 in Matroska and ProRes 422 HQ.
 PLAYS = {
     ("mp4", "h264"): Plays("yes", "yes", "yes", "if lossless"),
     ("mp4", "hevc"): Plays("some", "yes", "yes", "if lossless"),
@@ -423,6 +424,14 @@ PLAYS = {
     ("mkv", "av1"): Plays("some", "no", "some", "no"),
     ("mkv", "vp9"): Plays("some", "no", "some", "if lossless"),
     ("mkv", "ffv1"): Plays("no", "no", "some", "yes"),
+    ("gif", ""): Plays("yes", "no", "some", "no"),
+    ("webp", ""): Plays("yes", "no", "no", "if lossless"),
+    ("apng", ""): Plays("yes", "no", "no", "if lossless"),
+    ("avif", ""): Plays("yes", "no", "no", "no"),
+    ("png", ""): Plays("no", "some", "yes", "if lossless"),
+    ("tiff", ""): Plays("no", "some", "yes", "if lossless"),
+    ("jpeg", ""): Plays("no", "some", "yes", "no"),
+    ("exr", ""): Plays("no", "no", "some", "no"),
 }
 
 

@@ -27,6 +27,7 @@ from .limits import Passes, parse_max_bytes
 from .notes import Notes
 from .probe import VideoInfo, probe
 from .promises import check_promises, check_times
+from .provenance import Seal, sign_finished
 from .publish import Publication
 from .read import read_timestamps
 from .remux import write_finished
@@ -77,7 +78,9 @@ class VideoOutput:
         value_range: ValueRange,
         background: Background | None,
         notes: Notes,
+        seal: Seal | None = None,
     ) -> None:
+        self._seal = seal
         self._color = parse_color(options.color)
         hdr = self._color.hdr if self._color else None
         self._light = parse_light(hdr, options.light, options.primaries)
@@ -217,6 +220,7 @@ class VideoOutput:
             raise EncodeError(f"the file can't be finished: {in_words(error, lines)}") from error
         except OSError as error:
             raise publication.failure(error) from error
+        sign_finished(self._seal, publication)
         publication.start_sync()
         info = probe(file)
         check_promises(info, settings, clock.count, clock.duration, hdr)
