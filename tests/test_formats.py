@@ -283,6 +283,7 @@ for pts in range(int(sys.argv[2])):
     frame.pts = pts
     encoder.encode(frame)
 encoder.finish(lambda: False)
+journal.seek(0)
 with av.open(journal) as container:
     print(*(packet.dts == packet.pts for packet in container.demux(video=0) if packet.size))
 """
