@@ -129,6 +129,10 @@ def _export(
     background: BackgroundOption = None,
     hold: Annotated[float | None, typer.Option(metavar="SECONDS", help="How long the last frame is shown.")] = None,
     repeat: Annotated[int, typer.Option(metavar="N", help="How many more times the last frame is written.")] = 0,
+    audio: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A file with the sound: any that FFmpeg reads.")
+    ] = None,
+    audio_fit: Annotated[str, typer.Option(help="pad, trim or loop: how the sound is fitted to the video.")] = "pad",
     overwrite: Annotated[bool, typer.Option(help="Replace a file that exists.")] = True,
     allow_gaps: GapsOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no table.")] = False,
@@ -156,6 +160,8 @@ def _export(
         timestamps=own_times,
         hold=hold,
         repeat=repeat,
+        audio=audio,
+        audio_fit=audio_fit,
         overwrite=overwrite,
         progress=not quiet and sys.stderr.isatty(),
     )

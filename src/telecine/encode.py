@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import BinaryIO
 
 import av
-from av import VideoFrame
+from av import Packet, VideoFrame
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
@@ -42,9 +43,12 @@ class EncoderSettings:
 
 
 class Encoder:
-    """A stream of one picture size in a fragmented MP4 that is being written to `journal`."""
+    """A stream of one picture size in a fragmented MP4 that is being written to `journal`, each fragment in a turn."""
 
-    def __init__(self, journal: BinaryIO, settings: EncoderSettings) -> None:
+    def __init__(
+        self, journal: BinaryIO, settings: EncoderSettings, turn: AbstractContextManager[object] | None = None
+    ) -> None:
+        self._turn = turn or nullcontext()
         self._time_base = settings.time_base
         self._interval = round(1 / settings.fps / settings.time_base)
         codec = settings.format.codec
@@ -71,21 +75,26 @@ class Encoder:
         frame.colorspace, frame.color_range = self.context.colorspace, self.context.color_range
         frame.color_primaries, frame.color_trc = self.context.color_primaries, self.context.color_trc
         for packet in self._stream.encode(frame):
-            self._container.mux(packet)
+            self._mux(packet)
 
     def finish(self, stop: Callable[[], bool]) -> None:
         """Write what is still in the encoder, unless told to stop, and close the journal."""
         if not stop():
             for packet in self._stream.codec_context.encode_lazy(None):
                 packet.stream = self._stream
-                self._container.mux(packet)
+                self._mux(packet)
                 if stop():
                     break
-        self._container.close()
+        self.close()
 
     def close(self) -> None:
         """Let go of the journal, finished or not."""
-        self._container.close()
+        with self._turn:
+            self._container.close()
+
+    def _mux(self, packet: Packet[VideoStream]) -> None:
+        with self._turn:
+            self._container.mux(packet)
 
 
 def _muxer_options(time_base: Fraction) -> dict[str, str]:

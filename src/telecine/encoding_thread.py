@@ -30,7 +30,7 @@ class EncodingThread:
     def __init__(self, publication: Publication, settings: EncoderSettings) -> None:
         self._publication = publication
         self.settings = settings
-        self._new_encoder = functools.partial(Encoder, publication.journal, settings)
+        self._new_encoder = functools.partial(Encoder, publication.journal, settings, publication.journal.turn)
         self._new_frame = functools.partial(
             VideoFrame, settings.width, settings.height, settings.format.pixel_format.name
         )
@@ -69,20 +69,23 @@ class EncodingThread:
             TelecineError: the thread was stopped.
         """
         while True:
-            if self._error is not None:
-                raise self._error
+            self.check()
             if not self._thread.is_alive():
                 raise TelecineError(f"the writer of {self._publication.path!r} is closed")
             with contextlib.suppress(queue.Full):
                 return self._queue.put(planes, timeout=_LOOK_AGAIN)
+
+    def check(self) -> None:
+        """Raise what the thread has failed with, if it has."""
+        if self._error is not None:
+            raise self._error
 
     def finish(self, repeats: Sequence[int] = ()) -> None:
         """Encode what is queued, the last frame again at each of `repeats`, and complete the file. Raises as `put`."""
         self._repeats = repeats
         self.put(None)
         self._thread.join()
-        if self._error is not None:
-            raise self._error
+        self.check()
 
     def abort(self) -> None:
         """Drop what is queued and let go of the journal."""

@@ -9,9 +9,10 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Literal
 
+from .audio import Audio
 from .errors import TelecineWarning
 from .frames import Frames, check_layout, count_frames, only_video
-from .probe import probe
+from .probe import open_video, probe
 from .progress import Progress, check_progress, reporting
 from .rate import FrameRate, parse_fps
 from .sources import is_video, opened
@@ -44,6 +45,9 @@ def export_video(
     timestamps: Iterable[Seconds] | None = None,
     hold: Seconds | None = None,
     repeat: int = 0,
+    audio: Audio | None = None,
+    audio_rate: int | None = None,
+    audio_fit: str = "pad",
     overwrite: bool = True,
     progress: Progress = False,
     format: str | None = None,
@@ -57,6 +61,8 @@ def export_video(
         path: The file to write. Without one, a new file in the folder for temporary files.
         timestamps: When each frame is shown, in seconds that go up, in place of the frame rate. They are kept to
             1/120000 s. The video begins with its first frame.
+        audio: The sound: an array or tensor of samples, (channels, n), (n, channels) or (n,), of int16 or int32 of full
+            scale or of floats in [-1, 1], with `audio_rate`; or the path of a file that FFmpeg reads, such as a video.
         progress: True for a bar on the terminal, or a function of (frames done, frames in all or None).
 
     The other arguments are `VideoWriter`'s. An iterator is not asked for its first frame before all of them are
@@ -78,6 +84,7 @@ def export_video(
     check_layout(layout)
     given = only_video(opened(frames))
     retimed = _retimed(frames, parse_fps(fps)) if timestamps is None and is_video(frames) else ()
+    silenced = _silenced(frames) if audio is None and is_video(frames) else ()
     with reporting(progress, count_frames(given, layout)) as report:
         writer = VideoWriter(
             path,
@@ -98,13 +105,17 @@ def export_video(
             background=background,
             hold=hold,
             repeat=repeat,
+            audio_rate=audio_rate,
+            audio_fit=audio_fit,
             overwrite=overwrite,
             progress=report,
             format=format,
         )
         with writer:
+            if audio is not None:
+                writer.write_audio(audio)
             writer.write(given, timestamps)
-    return replace(writer.video, notes=writer.video.notes + retimed)
+    return replace(writer.video, notes=writer.video.notes + retimed + silenced)
 
 
 def _retimed(path: str | os.PathLike[str], fps: Fraction) -> tuple[str, ...]:
@@ -118,5 +129,15 @@ def _retimed(path: str | os.PathLike[str], fps: Fraction) -> tuple[str, ...]:
         note = f"{os.fspath(path)!r} has {info.fps} fps: at {fps} fps it lasts {lasts}"
     else:
         return ()
+    warnings.warn(note, TelecineWarning, stacklevel=3)
+    return (note,)
+
+
+def _silenced(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Warn where a video has sound, which its frames are without."""
+    with open_video(path) as (container, _):
+        if not container.streams.audio:
+            return ()
+    note = f"the sound of {os.fspath(path)!r} is left out: audio={os.fspath(path)!r} keeps it"
     warnings.warn(note, TelecineWarning, stacklevel=3)
     return (note,)

@@ -13,7 +13,9 @@ from typing import BinaryIO, TypeAlias, cast
 
 import av
 from av import VideoFrame
+from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
@@ -31,11 +33,12 @@ _BRANDS = {"major_brand", "minor_version", "compatible_brands"}
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """The first audio stream: codec, samples per second, channels."""
+    """The first audio stream: codec, samples per second, channels, and its duration in seconds."""
 
     codec: str
     sample_rate: int
     channels: int
+    duration: Fraction
 
 
 @dataclass(frozen=True)
@@ -75,12 +78,10 @@ def probe(path: VideoSource) -> VideoInfo:
         FrameError: it is no video that FFmpeg reads.
     """
     with _opened(path) as file, open_video(file) as (container, stream):
-        times = frame_times(container, stream)
+        audio = next(iter(container.streams.audio), None)
+        times, ends = _scan(container, stream, audio)
         context = stream.codec_context
-        if stream.duration is not None and stream.time_base is not None:
-            duration = stream.duration * stream.time_base
-        else:
-            duration = Fraction(container.duration or 0, av.time_base)
+        duration = _duration(container, stream, ends)
         fps, constant_rate = _rate(stream, times, duration)
         return VideoInfo(
             path=Path(_name_of(file)),
@@ -97,7 +98,7 @@ def probe(path: VideoSource) -> VideoInfo:
             color=color_of(context),
             size_bytes=file.seek(0, os.SEEK_END),
             index_in_front=cues_in_front(file) if "matroska" in container.format.name else index_in_front(file),
-            audio=_audio(container),
+            audio=None if audio is None else _audio(audio, _duration(container, audio, ends)),
             metadata={name: text for name, text in container.metadata.items() if name not in _BRANDS},
         )
 
@@ -105,6 +106,30 @@ def probe(path: VideoSource) -> VideoInfo:
 def frame_times(container: InputContainer, stream: VideoStream) -> list[int | None]:
     """Read when each frame of a stream is shown, in its ticks and in the order of the file, without decoding any."""
     return [packet.pts for packet in container.demux(stream) if packet.size and not packet.is_discard]
+
+
+def _scan(
+    container: InputContainer, stream: VideoStream, audio: AudioStream | None
+) -> tuple[list[int | None], dict[int, int]]:
+    """Give when each frame is shown, and, of the streams by index, where the last packet ends."""
+    if audio is None:
+        return frame_times(container, stream), {}
+    times, ends = [], dict.fromkeys((stream.index, audio.index), 0)
+    for packet in container.demux(stream, audio):
+        if not packet.size or packet.is_discard:
+            continue
+        if packet.stream_index == stream.index:
+            times.append(packet.pts)
+        if packet.pts is not None:
+            ends[packet.stream_index] = max(ends[packet.stream_index], packet.pts + (packet.duration or 0))
+    return times, ends
+
+
+def _duration(container: InputContainer, stream: Stream, ends: Mapping[int, int]) -> Fraction:
+    """Give how long a stream lasts: Matroska says only how long all of them do."""
+    if stream.time_base is not None and (stream.duration is not None or ends.get(stream.index)):
+        return (ends[stream.index] if stream.duration is None else stream.duration) * stream.time_base
+    return Fraction(container.duration or 0, av.time_base)
 
 
 def _rate(stream: VideoStream, times: list[int | None], duration: Fraction) -> tuple[Fraction, bool]:
@@ -182,8 +207,6 @@ def _container_name(container: InputContainer, file: BinaryIO) -> str:
     return names[0]
 
 
-def _audio(container: InputContainer) -> AudioInfo | None:
-    if not container.streams.audio:
-        return None
-    context = container.streams.audio[0].codec_context
-    return AudioInfo(context.codec.canonical_name, context.sample_rate, context.channels)
+def _audio(stream: AudioStream, duration: Fraction) -> AudioInfo:
+    context = stream.codec_context
+    return AudioInfo(context.codec.canonical_name, context.sample_rate, context.channels, duration)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
+from .audio_encode import Soundtrack
 from .encode import EncoderSettings
 from .errors import EncodeError
-from .probe import VideoInfo
+from .probe import AudioInfo, VideoInfo
 
 _ROUNDED_RATE = 1e-4  # a tenth of what tells 30 from 30000/1001
 
@@ -39,6 +40,27 @@ def check_promises(info: VideoInfo, settings: EncoderSettings, frame_count: int,
     broken = differences(promised, "is")
     if broken:
         raise EncodeError(f"the written file is not what was promised: {broken}")
+
+
+def check_audio(info: AudioInfo | None, sound: Soundtrack | None, clock: Fraction | None) -> None:
+    """Compare a written file's sound with what it was to be, which may be none.
+
+    Raises:
+        EncodeError: it differs.
+    """
+    if info is None or sound is None:
+        promised: dict[str, tuple[object, object]] = {"sound": (info, sound and sound.coding.codec.name)}
+    else:
+        # A sample more or less is what resampling and a clock's rounding make of the end.
+        near = abs(info.duration - sound.duration) <= Fraction(1, sound.coding.rate) + 2 * (clock or 0)
+        promised = {
+            "codec": (info.codec, sound.coding.codec.name),
+            "rate": (info.sample_rate, sound.coding.rate),
+            "channels": (info.channels, sound.track.format.channels),
+            "duration": (info.duration, info.duration if near else sound.duration),
+        }
+    if broken := differences(promised, "is"):
+        raise EncodeError(f"the written file's sound is not what was promised: {broken}")
 
 
 def check_times(times: Sequence[Fraction], promised: Sequence[Fraction], clock: Fraction | None) -> None:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import heapq
 import io
 import os
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import chain, pairwise
+from math import floor, lcm
 from types import SimpleNamespace
 from typing import Any, BinaryIO, TypeAlias, cast
 
@@ -20,20 +22,27 @@ from av import Packet
 from av.container import InputContainer, OutputContainer
 from av.video.stream import VideoStream
 
+from .audio_encode import AudioPacket, Soundtrack, add_audio_stream, encoded
 from .boxes import end_of_fragments
 from .formats import Container
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"
 
 _AVIO_FLAG_READ = 1
+_MOST_MOVIE_TICKS = 2**31 - 1  # a time scale is 32 bit (ISO/IEC 14496-12 8.2.2), and FFmpeg's is signed
 _MOST_TICKS = 2**62  # far beyond any video, and two of them still fit FFmpeg's 64 bits
 _TORN = 512  # bytes that are all zero at the end of a packet only if they never reached the disk
 
 
 def write_finished(
-    journal: BinaryIO, finished: BinaryIO, container: Container, duration: Fraction | None = None, torn: bool = False
+    journal: BinaryIO,
+    finished: BinaryIO,
+    container: Container,
+    duration: Fraction | None = None,
+    torn: bool = False,
+    sound: Soundtrack | None = None,
 ) -> int:
-    """Copy the packets of a journal's whole fragments to a file, and give how many they are.
+    """Copy the packets of a journal's whole fragments to a file, with the sound encoded, and give how many they are.
 
     Its frames are shown as long as the journal says, but for the last, if the file is to last `duration` seconds. One
     that may be torn, for its writer died, ends in front of the first packet that is not whole.
@@ -42,17 +51,14 @@ def write_finished(
         av.FFmpegError: the journal can't be read: it has no index, or no fragment.
     """
     count = 0
-    part = _Part(journal, end_of_fragments(journal))
-    # FFmpeg decodes the first frame as it opens a file: what it would learn is of no use here.
-    skipping: list[Any] = [{"skip_frame": "all"}]  # PyAV's own types say text
-    source = cast(InputContainer, av.open(part, format="mp4", stream_options=skipping, buffer_size=1 << 18))
-    with source:
-        (stream,) = source.streams.video
+    with _opened(journal) as (source, stream):
         ticks = stream.time_base.denominator if stream.time_base else 1
         options = dict(container.options)
         if container.clock is None:
             # The movie counts in the media's ticks, so that edit lists are exact (ISO/IEC 14496-12 8.2.2, 8.6.6).
-            options.update(video_track_timescale=str(ticks), movie_timescale=str(ticks))
+            of_movie = ticks if sound is None else lcm(ticks, sound.coding.rate)
+            movie_ticks = of_movie if of_movie <= _MOST_MOVIE_TICKS else ticks
+            options.update(video_track_timescale=str(ticks), movie_timescale=str(movie_ticks))
         target = av.open(
             # Without the file's name, which need not be text.
             SimpleNamespace(write=finished.write, seek=finished.seek, tell=finished.tell),
@@ -69,11 +75,63 @@ def write_finished(
             if duration is None and stream.average_rate:  # evenly timed: Matroska says how long each frame is shown
                 copied.codec_context.framerate = stream.average_rate
             packets = _from_zero(_whole(source.demux(stream), torn))
-            for packet in packets if duration is None else _ending_at(int(duration * ticks), packets):
-                packet.stream = copied
+            if duration is not None:
+                packets = _ending_at(int(duration * ticks), packets)
+            in_order: Iterator[VideoPacket | AudioPacket]
+            in_order = heapq.merge(packets, _audio_packets(target, sound, container.clock), key=_decoded_at)
+            for packet in in_order:
+                if isinstance(packet.stream, VideoStream):
+                    packet.stream = copied
+                    count += 1
                 target.mux(packet)
-                count += 1
     return count
+
+
+def duration_of(journal: BinaryIO, torn: bool = False) -> Fraction:
+    """Give how long the frames in a journal's whole fragments are shown, in seconds. Raises as `write_finished`."""
+    with _opened(journal) as (source, stream):
+        packets = _from_zero(_whole(source.demux(stream), torn))
+        end = max((packet.pts + (packet.duration or 0) for packet in packets if packet.pts is not None), default=0)
+        return end * (stream.time_base or Fraction(1))
+
+
+@contextlib.contextmanager
+def _opened(journal: BinaryIO) -> Iterator[tuple[InputContainer, VideoStream]]:
+    part = _Part(journal, end_of_fragments(journal))
+    # FFmpeg decodes the first frame as it opens a file: what it would learn is of no use here.
+    skipping: list[Any] = [{"skip_frame": "all"}]  # PyAV's own types say text
+    source = cast(InputContainer, av.open(part, format="mp4", stream_options=skipping, buffer_size=1 << 18))
+    with source:
+        (stream,) = source.streams.video
+        yield source, stream
+
+
+def _audio_packets(target: OutputContainer, sound: Soundtrack | None, clock: Fraction | None) -> Iterator[AudioPacket]:
+    if sound is None:
+        return iter(())
+    packets = encoded(add_audio_stream(target, sound.track, sound.coding), sound.track, sound.samples)
+    return packets if clock is None else _rounded_up(packets, clock)
+
+
+def _rounded_up(packets: Iterator[AudioPacket], clock: Fraction) -> Iterator[AudioPacket]:
+    """Let the halves of a coarse clock be rounded up, not away from zero.
+
+    Opus begins 6.5 ms early (RFC 7845 4.2). Of a packet at -7 ms browsers drop 7 ms, which is 24 samples too many.
+    """
+    for packet in packets:
+        assert packet.pts is not None
+        assert packet.time_base is not None
+        ticks = packet.time_base / clock
+        packet.pts = packet.dts = floor(packet.pts * ticks + Fraction(1, 2))
+        packet.duration = round((packet.duration or 0) * ticks)
+        packet.time_base = clock
+        yield packet
+
+
+def _decoded_at(packet: VideoPacket | AudioPacket) -> Fraction:
+    assert packet.dts is not None
+    assert packet.time_base is not None
+    return packet.dts * packet.time_base
 
 
 def _whole(packets: Iterator[VideoPacket], torn: bool) -> Iterator[VideoPacket]:

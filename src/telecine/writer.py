@@ -20,6 +20,9 @@ from typing import Literal
 import av
 from av import VideoFrame
 
+from .audio import Audio, AudioRecognizer
+from .audio_encode import choose_audio, soundtrack_of
+from .audio_track import AudioTrack, box_of, parse_fit
 from .color import BT709, RGB, Color, parse_color
 from .convert import BLACK, Conversion, parse_background, parse_value_range
 from .encode import EncoderSettings
@@ -32,7 +35,7 @@ from .frames import Frame, Frames, Recognizer, count_frames
 from .probe import VideoInfo, probe
 from .processors import encoder_threads
 from .progress import Progress, check_progress, reporting
-from .promises import check_promises, check_times
+from .promises import check_audio, check_promises, check_times
 from .publish import Publication
 from .rate import FrameRate, parse_fps
 from .read import read_timestamps
@@ -42,6 +45,8 @@ from .trial import try_encoder
 from .video import Video
 
 _MOST_PIXELS = 2**28 - 1  # FFmpeg's bound, with 128 added to each side (libavutil/imgutils.c)
+
+_LOSSLESS_BESIDE = {"prores", "ffv1"}  # what is made to be edited or kept has its sound so too
 
 
 class VideoWriter:
@@ -68,6 +73,9 @@ class VideoWriter:
         overwrite: Whether a file at the path may be replaced.
         hold: How many seconds the last frame is shown, in place of as long as the one before it.
         repeat: How many more times the last frame is written.
+        audio_rate: The samples a second of the sound that is written as arrays.
+        audio_fit: "pad" keeps all frames and all sound, and silence follows the sound where it is shorter; "trim" ends
+            the sound with the video; "loop" does too, and lets it begin again as often as it takes.
         progress: True for a bar on the terminal, or a function of (frames done, frames in all or None).
         format: "mp4", "mov", "webm" or "mkv", in place of the path's extension.
 
@@ -108,6 +116,8 @@ class VideoWriter:
         background: str | tuple[float, float, float] | None = None,
         hold: Seconds | None = None,
         repeat: int = 0,
+        audio_rate: int | None = None,
+        audio_fit: str = "pad",
         overwrite: bool = True,
         progress: Progress = False,
         format: str | None = None,
@@ -136,6 +146,11 @@ class VideoWriter:
             raise OptionError(f"dither=True is for 8 bit, and {chosen.pixel_format.name} has more: leave it out")
         self._dither = dither
         self._settings = EncoderSettings(chosen, self._clock.fps, tuple(options.items()), self._color or BT709)
+        self._audio = AudioRecognizer(audio_rate)
+        self._audio_fit = parse_fit(audio_fit)
+        self._audio_lossless = quality == "lossless" or chosen.codec.name in _LOSSLESS_BESIDE
+        self._track: AudioTrack | None = None
+        self._clipped = False
         self._conversion: Conversion | None = None
         self._padding = (0, 0)
         self._notes: list[str] = []
@@ -204,6 +219,30 @@ class VideoWriter:
         self._conversion = conversion
         return conversion
 
+    def write_audio(self, audio: Audio) -> None:
+        """Write the sound, or its next piece: before, between or after the frames, whose first one it begins with.
+
+        Args:
+            audio: As for `export_video`. All pieces are of one dtype, rate and number of channels.
+
+        Raises:
+            OptionError: it is no sound, is empty, holds NaN or infinite values, or contradicts the first piece.
+            PublishError: the disk has failed.
+        """
+        self._job.check_open()
+        for samples in self._audio.pieces(audio):
+            track = self._track or self._start_audio()
+            self._job.put_audio(box_of(track, samples))
+        if self._audio.peak > 1 and not self._clipped:
+            self._clipped = True
+            self._note(f"the sound goes up to {self._audio.peak:.3g}: what is beyond 1 is clipped", warn=True)
+
+    def _start_audio(self) -> AudioTrack:
+        assert self._audio.format is not None
+        self._track = AudioTrack(self._audio.format, self._audio_fit, self._audio_lossless)
+        self._notes.extend(choose_audio(self._settings.format.container, self._track).notes)
+        return self._track
+
     def _note(self, message: str, warn: bool = False) -> None:
         self._notes.append(message)
         if warn:
@@ -223,10 +262,12 @@ class VideoWriter:
         try:
             if self._clock.count == 0:
                 raise FrameError("no frames: there is nothing to write")
-            info = self._job.finish(self._clock, [self._clock.repeat() for _ in range(self._repeat)])
+            info = self._job.finish(self._clock, [self._clock.repeat() for _ in range(self._repeat)], self._track)
             if self._clock.starts_at:
                 start = float(self._clock.starts_at)
                 self._note(f"the video begins with its first frame: its timestamps count from {start:g} s")
+            if info.audio is not None and (over := round(float(info.audio.duration - info.duration), 2)) > 0:
+                self._note(f"the sound goes on for {over:g} s after the last frame")
             self._video = Video.of(self._path, info, self._padding, tuple(self._notes))
         except BaseException as error:
             self._give_up(error)
@@ -314,21 +355,31 @@ class _Job:
         assert self._thread is not None
         self._thread.put(planes)
 
+    def put_audio(self, box: bytes) -> None:
+        self.check_open()
+        if self._thread is not None:
+            self._thread.check()
+        try:
+            self._publication.journal.insert(box)
+        except OSError as error:
+            raise self._publication.failure(error) from error
+
     @property
     def queued(self) -> int:
         return 0 if self._thread is None else self._thread.queued
 
-    def finish(self, clock: Clock, repeats: Sequence[int]) -> VideoInfo:
+    def finish(self, clock: Clock, repeats: Sequence[int], track: AudioTrack | None) -> VideoInfo:
         assert self._thread is not None
         self._finished = True
         with self._open:
             self._thread.finish(repeats)
         settings = self._thread.settings
-        file = self._publication.open_finished()
+        journal, file = self._publication.journal, self._publication.open_finished()
         try:
             with captured_log() as lines:
                 end = clock.duration if clock.uneven else None
-                write_finished(self._publication.journal, file, settings.format.container, end)
+                sound = soundtrack_of(track, journal, settings.format.container, clock.duration) if track else None
+                write_finished(journal, file, settings.format.container, end, sound=sound)
         except av.FFmpegError as error:
             raise EncodeError(f"the file can't be finished: {in_words(error, lines)}") from error
         except OSError as error:
@@ -336,6 +387,7 @@ class _Job:
         self._publication.start_sync()
         info = probe(file)
         check_promises(info, settings, clock.count, clock.duration)
+        check_audio(info.audio, sound, settings.format.container.clock)
         if clock.variable:
             check_times(
                 read_timestamps(file), [tick * clock.time_base for tick in clock.ticks], settings.format.container.clock
