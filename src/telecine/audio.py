@@ -213,8 +213,10 @@ def _open_audio(name: str) -> Iterator[tuple[InputContainer, AudioStream]]:
 
 
 def _decoded(container: InputContainer, stream: AudioStream, format: AudioFormat) -> Iterator[Samples]:
-    """Decode a stream into packed samples, beginning where its video does if it has one."""
-    resampler = AudioResampler(PACKED[format.kind], format.layout, format.rate)
+    """Decode a stream into packed samples, from where its video begins if it has one to where the file says it ends."""
+    unnamed = stream.layout.name == f"{format.channels} channels"  # as in a plain WAVE: they stay in their order
+    resampler = AudioResampler(PACKED[format.kind], None if unnamed else format.layout, format.rate)
+    left = _length(container, stream)
     late: int | None = None  # by how many samples the sound begins after the video; negative: before
     for frame in _frames(container, stream, resampler):
         if late is None:
@@ -224,14 +226,23 @@ def _decoded(container: InputContainer, stream: AudioStream, format: AudioFormat
         samples = frame.to_ndarray().reshape(-1, format.channels)
         dropped = min(len(samples), max(0, -late))
         late += dropped
-        if dropped < len(samples):
-            yield samples[dropped:]
+        samples = samples[dropped : dropped + left]
+        left -= len(samples)
+        if len(samples):
+            yield samples
 
 
 def _frames(container: InputContainer, stream: AudioStream, resampler: AudioResampler) -> Iterator[AudioFrame]:
     for frame in container.decode(stream):
         yield from resampler.resample(frame)
     yield from resampler.resample(None)
+
+
+def _length(container: InputContainer, stream: AudioStream) -> int:
+    """Give how many samples an MP4's edit list leaves: FFmpeg's decoders give the last packet of AAC whole."""
+    if "mp4" in container.format.name and stream.duration and stream.time_base is not None:
+        return round(stream.duration * stream.time_base * stream.rate)
+    return sys.maxsize
 
 
 def _lateness(container: InputContainer, stream: AudioStream, first: AudioFrame) -> int:

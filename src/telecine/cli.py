@@ -315,7 +315,9 @@ def facts_of_file(info: VideoInfo) -> Facts:
         ("size", _bytes(info.size_bytes)),
     ]
     if info.audio is not None:
-        facts.append(("sound", f"{info.audio.codec}, {info.audio.sample_rate} Hz, {info.audio.channels} channels"))
+        sound = info.audio
+        lasting = f"{float(sound.duration):.3f} s"
+        facts.append(("sound", f"{sound.codec}, {sound.sample_rate} Hz, {sound.channels} channels, {lasting}"))
     return facts + sorted(info.metadata.items())
 
 

@@ -111,8 +111,8 @@ def frame_times(container: InputContainer, stream: VideoStream) -> list[int | No
 def _scan(
     container: InputContainer, stream: VideoStream, audio: AudioStream | None
 ) -> tuple[list[int | None], dict[int, int]]:
-    """Give when each frame is shown, and, of the streams by index, where the last packet ends."""
-    if audio is None:
+    """Give when each frame is shown, and of Matroska with sound where each stream ends: it tells the later end only."""
+    if audio is None or "matroska" not in container.format.name:
         return frame_times(container, stream), {}
     times, ends = [], dict.fromkeys((stream.index, audio.index), 0)
     for packet in container.demux(stream, audio):
@@ -126,9 +126,9 @@ def _scan(
 
 
 def _duration(container: InputContainer, stream: Stream, ends: Mapping[int, int]) -> Fraction:
-    """Give how long a stream lasts: Matroska says only how long all of them do."""
-    if stream.time_base is not None and (stream.duration is not None or ends.get(stream.index)):
-        return (ends[stream.index] if stream.duration is None else stream.duration) * stream.time_base
+    ticks = ends.get(stream.index) or stream.duration
+    if ticks is not None and stream.time_base is not None:
+        return ticks * stream.time_base
     return Fraction(container.duration or 0, av.time_base)
 
 

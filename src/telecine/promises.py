@@ -10,6 +10,7 @@ from .encode import EncoderSettings
 from .errors import EncodeError
 from .probe import AudioInfo, VideoInfo
 
+_MOVIE_TICK = Fraction(1, 10_000)  # or less (rate.ticks_a_second)
 _ROUNDED_RATE = 1e-4  # a tenth of what tells 30 from 30000/1001
 
 
@@ -51,8 +52,8 @@ def check_audio(info: AudioInfo | None, sound: Soundtrack | None, clock: Fractio
     if info is None or sound is None:
         promised: dict[str, tuple[object, object]] = {"sound": (info, sound and sound.coding.codec.name)}
     else:
-        # A sample more or less is what resampling and a clock's rounding make of the end.
-        near = abs(info.duration - sound.duration) <= Fraction(1, sound.coding.rate) + 2 * (clock or 0)
+        # Resampling ends a sample sooner or later, and a file's clock may not count samples.
+        near = abs(info.duration - sound.duration) <= Fraction(1, sound.coding.rate) + 2 * (clock or _MOVIE_TICK)
         promised = {
             "codec": (info.codec, sound.coding.codec.name),
             "rate": (info.sample_rate, sound.coding.rate),

@@ -56,9 +56,8 @@ def write_finished(
         options = dict(container.options)
         if container.clock is None:
             # The movie counts in the media's ticks, so that edit lists are exact (ISO/IEC 14496-12 8.2.2, 8.6.6).
-            of_movie = ticks if sound is None else lcm(ticks, sound.coding.rate)
-            movie_ticks = of_movie if of_movie <= _MOST_MOVIE_TICKS else ticks
-            options.update(video_track_timescale=str(ticks), movie_timescale=str(movie_ticks))
+            options["video_track_timescale"] = str(ticks)
+            options["movie_timescale"] = str(ticks if sound is None else _movie_ticks(stream, ticks, duration, sound))
         target = av.open(
             # Without the file's name, which need not be text.
             SimpleNamespace(write=finished.write, seek=finished.seek, tell=finished.tell),
@@ -85,6 +84,14 @@ def write_finished(
                     count += 1
                 target.mux(packet)
     return count
+
+
+def _movie_ticks(stream: VideoStream, ticks: int, duration: Fraction | None, sound: Soundtrack) -> int:
+    """Give a time scale that counts both frames and samples, as low as it can be: long durations take 64 bits."""
+    rate = stream.average_rate
+    of_frames = rate.numerator if rate and duration is None and ticks % rate.numerator == 0 else ticks
+    of_both = lcm(of_frames, sound.coding.rate)
+    return of_both if of_both <= _MOST_MOVIE_TICKS else ticks
 
 
 def duration_of(journal: BinaryIO, torn: bool = False) -> Fraction:

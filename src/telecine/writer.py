@@ -363,6 +363,9 @@ class _Job:
             self._publication.journal.insert(box)
         except OSError as error:
             raise self._publication.failure(error) from error
+        except ValueError:  # aborted in another thread
+            self.check_open()
+            raise
 
     @property
     def queued(self) -> int:
