@@ -87,42 +87,41 @@ class AudioRecognizer:
             raise OptionError(f"audio has dtype {array.dtype}: {', '.join(_KINDS)} are accepted")
         if 0 in array.shape:
             raise OptionError(f"audio is empty: no samples in an array of shape {array.shape}")
+        if array.ndim == 3:
+            if len(array) != 1:
+                raise OptionError(f"audio of shape {array.shape} holds {len(array)} sounds: give one of them, audio[i]")
+            array = array[0]
         rate = self._rate or (self.format.rate if self.format else None)
         if rate is None:
             raise OptionError("audio is an array without a rate: pass audio_rate=, such as 48_000")
-        samples = self._channels_last(array)
-        self._settle(AudioFormat(kind, rate, samples.shape[1]))
+        channels_first = self._channels_first_in(array)
+        samples = array.T if channels_first else array.reshape(len(array), -1)
         _check_finite(samples)
+        self._settle(AudioFormat(kind, rate, samples.shape[1]))
+        self._channels_first = self._channels_first if channels_first is None else channels_first
         for at in range(0, len(samples), _PIECE):
             yield self._clipped(samples[at : at + _PIECE])
 
-    def _channels_last(self, array: Samples) -> Samples:
-        """View an array as (samples, channels)."""
+    def _channels_first_in(self, array: Samples) -> bool | None:
+        """Tell whether an array is (channels, samples) or (samples, channels); None where it has one axis."""
         shape = array.shape
-        if array.ndim == 3:
-            if shape[0] != 1:
-                raise OptionError(f"audio of shape {shape} holds {shape[0]} sounds: give one of them, audio[i]")
-            array = array[0]
+        if array.ndim not in (1, 2):
+            raise OptionError(f"audio of shape {shape}: {_ACCEPTED}")
         if array.ndim == 1:
-            return array[:, None]
-        if array.ndim != 2:
-            raise OptionError(f"audio of shape {shape}: {_ACCEPTED}")
+            return None
         channels = [self.format.channels] if self.format else list(LAYOUTS)
-        readings = [first for first in (True, False) if array.shape[0 if first else 1] in channels]
-        if not readings and self.format:
-            raise OptionError(f"audio of shape {shape} does not follow {self.format.channels} channels of before")
-        if not readings:
-            raise OptionError(f"audio of shape {shape}: {_ACCEPTED}")
+        readings = [first for first in (True, False) if shape[0 if first else 1] in channels]
         if len(readings) == 2 and self._channels_first is not None:
-            readings = [self._channels_first]
+            return self._channels_first
         if len(readings) == 2:
-            one, other = array.shape
             raise OptionError(
-                f"audio of shape {shape} can be {one} channels of {other} samples or {other} of {one}: "
+                f"audio of shape {shape} can be {shape[0]} channels of {shape[1]} samples or {shape[1]} of {shape[0]}: "
                 f"give more than {max(LAYOUTS)} samples at once"
             )
-        (self._channels_first,) = readings
-        return array.T if self._channels_first else array
+        if not readings:
+            before = f"{self.format.channels} channels were given before" if self.format else _ACCEPTED
+            raise OptionError(f"audio of shape {shape}: {before}")
+        return readings[0]
 
     def _of_file(self, name: str) -> Iterator[Samples]:
         with _open_audio(name) as (container, stream):

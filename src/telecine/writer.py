@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from operator import length_hint
 from pathlib import Path
 from types import TracebackType
@@ -147,8 +148,8 @@ class VideoWriter:
         self._dither = dither
         self._settings = EncoderSettings(chosen, self._clock.fps, tuple(options.items()), self._color or BT709)
         self._audio = AudioRecognizer(audio_rate)
-        self._audio_fit = parse_fit(audio_fit)
-        self._audio_lossless = quality == "lossless" or chosen.codec.name in _LOSSLESS_BESIDE
+        lossless = quality == "lossless" or chosen.codec.name in _LOSSLESS_BESIDE
+        self._new_track = partial(AudioTrack, fit=parse_fit(audio_fit), lossless=lossless)
         self._track: AudioTrack | None = None
         self._clipped = False
         self._conversion: Conversion | None = None
@@ -239,7 +240,7 @@ class VideoWriter:
 
     def _start_audio(self) -> AudioTrack:
         assert self._audio.format is not None
-        self._track = AudioTrack(self._audio.format, self._audio_fit, self._audio_lossless)
+        self._track = self._new_track(self._audio.format)
         self._notes.extend(choose_audio(self._settings.format.container, self._track).notes)
         return self._track
 
