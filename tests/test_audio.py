@@ -27,7 +27,7 @@ from telecine.cli import run
 from telecine.rate import parse_fps
 
 from .browser import Browser, chromium, find_chromium
-from .helpers import BLANK, LIMITED, OLDER, Asked, assert_frames, assert_untouched, greys, names_in, run_python
+from .helpers import BLANK, LIMITED, OLDER, Asked, assert_frames, assert_untouched, greys, names_in, noise, run_python
 from .journals import JOURNAL, leave_journal
 from .mp4 import box, boxes, clock, runs
 
@@ -718,6 +718,24 @@ writer.close()
     assert info.frame_count == 10
     assert info.audio is not None
     assert names_in(tmp_path) == ["clip.mp4"]
+
+
+@pytest.mark.parametrize("name", ["clip.gif", "clip.webp", "clip.apng"])
+def test_moving_images_hold_no_sound(name: str, tmp_path: Path) -> None:
+    kind = name.removeprefix("clip.")
+    with pytest.raises(OptionError, match=f"audio does not go into {kind}: leave it out, or write a video"):
+        export_video(greys(), tmp_path / name, audio=STEREO)
+    with pytest.raises(OptionError, match=f"audio_rate=48000 does not go with {kind}: leave it out"):
+        export_video(greys(), tmp_path / name, audio=STEREO, audio_rate=RATE)
+    assert names_in(tmp_path) == []
+
+
+def test_a_limit_of_bytes_counts_the_sound(tmp_path: Path) -> None:
+    sound = np.random.default_rng(0).integers(-(2**15), 2**15, (48_000, 2), np.int16)
+    video = export_video(noise(16), tmp_path / "clip.mp4", audio=sound, audio_rate=RATE, max_bytes=80_000)
+    assert 50_000 < video.size_bytes <= 80_000
+    info = telecine.probe(video)
+    assert (info.frame_count, info.audio) == (16, telecine.AudioInfo("aac", RATE, 2, Fraction(1)))
 
 
 def test_the_journal_of_frames_alone_is_as_it_was(tmp_path: Path) -> None:

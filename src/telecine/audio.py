@@ -193,6 +193,15 @@ def _check_finite(samples: Samples, start: int = 0, name: str | None = None) -> 
 # ---- files ---------------------------------------------------------------------------------------------------------
 
 
+def has_sound(path: str | os.PathLike[str]) -> bool:
+    """Tell whether there is sound in a file that FFmpeg reads."""
+    try:
+        with _open_audio(os.fsdecode(path)):
+            return True
+    except OptionError:
+        return False
+
+
 @contextlib.contextmanager
 def _open_audio(name: str) -> Iterator[tuple[InputContainer, AudioStream]]:
     """Open a file's first audio stream. A name is only ever a path: FFmpeg gets an open file."""

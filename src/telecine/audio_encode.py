@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -16,11 +16,12 @@ from av import AudioFrame, Packet
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 
-from .audio import PACKED, Samples
-from .audio_track import AudioTrack, fitted, fitted_length
+from .audio import PACKED, Audio, AudioRecognizer, Samples
+from .audio_track import AudioTrack, box_of, fitted, fitted_length, parse_fit
 from .errors import OptionError
 from .ffmpeg_log import captured_log, in_words
 from .formats import Container
+from .notes import Notes
 
 AudioPacket: TypeAlias = "Packet[AudioStream]"
 
@@ -123,6 +124,37 @@ class Soundtrack:
     def duration(self) -> Fraction:
         """How long it is, in seconds."""
         return Fraction(self.length, self.track.format.rate)
+
+
+class Sound:
+    """The sound of one video: its pieces go to the journal, from which it comes back fitted to the frames."""
+
+    def __init__(self, container: Container, rate: int | None, fit: str, lossless: bool, notes: Notes) -> None:
+        self._container, self._notes = container, notes
+        self._recognizer = AudioRecognizer(rate)
+        self._new_track = functools.partial(AudioTrack, fit=parse_fit(fit), lossless=lossless)
+        self._track: AudioTrack | None = None
+        self._clipped = False
+
+    def write(self, audio: Audio, insert: Callable[[bytes], None]) -> None:
+        """Insert the boxes of a piece of sound, or of all of it.
+
+        Raises:
+            OptionError: it is no sound, or does not go into the container.
+        """
+        for samples in self._recognizer.pieces(audio):
+            if self._track is None:
+                assert self._recognizer.format is not None
+                self._track = self._new_track(self._recognizer.format)
+                self._notes.extend(choose_audio(self._container, self._track).notes)
+            insert(box_of(self._track, samples))
+        if self._recognizer.peak > 1 and not self._clipped:
+            self._clipped = True
+            self._notes.warn(f"the sound goes up to {self._recognizer.peak:.3g}: what is beyond 1 is clipped")
+
+    def track_beside(self, journal: BinaryIO, duration: Fraction) -> Soundtrack | None:
+        """Give what the journal has of it, for a video of `duration` seconds; None where none was written."""
+        return soundtrack_of(self._track, journal, self._container, duration) if self._track else None
 
 
 def soundtrack_of(track: AudioTrack, journal: BinaryIO, container: Container, duration: Fraction) -> Soundtrack:

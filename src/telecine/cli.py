@@ -26,6 +26,7 @@ from .errors import FrameError, OptionError, TelecineError, TelecineWarning
 from .export import export_video
 from .formats import CODECS, CONTAINERS
 from .frames import Frames
+from .limits import parse_bytes
 from .probe import VideoInfo, probe
 from .read import read_timestamps
 from .recover import orphans_in, recover
@@ -107,7 +108,7 @@ def _main(
 @app.command("export")
 def _export(
     frames: FramesArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The video file to write.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write, or the folder of images.")],
     fps: Annotated[
         str | None,
         typer.Option(help="Frames per second, such as 29.97 or 24000/1001; without, a video's own timing, or 16."),
@@ -115,9 +116,15 @@ def _export(
     codec: Annotated[
         str | None, typer.Option(help="h264, hevc, av1, vp9, prores or ffv1; the container's own without.")
     ] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="FFmpeg's name of another encoder than the usual, such as h264_nvenc.")
+    ] = None,
     quality: Annotated[str, typer.Option(help="draft, balanced, high, visually-lossless or lossless.")] = "high",
     crf: Annotated[float | None, typer.Option(help="The encoder's crf, in place of --quality.")] = None,
     bitrate: Annotated[int | None, typer.Option(help="Bits per second, in place of --quality.")] = None,
+    max_bytes: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="The most that the file may take, such as 10MB or 9.5MiB.")
+    ] = None,
     preset: Annotated[str | None, typer.Option(help="The encoder's speed: ultrafast to placebo.")] = None,
     pixel_format: Annotated[str | None, typer.Option(help="FFmpeg's name, such as yuv422p10le.")] = None,
     bit_depth: Annotated[int | None, typer.Option(help="8, 10 or 12.")] = None,
@@ -129,6 +136,13 @@ def _export(
     background: BackgroundOption = None,
     hold: Annotated[float | None, typer.Option(metavar="SECONDS", help="How long the last frame is shown.")] = None,
     repeat: Annotated[int, typer.Option(metavar="N", help="How many more times the last frame is written.")] = 0,
+    loops: Annotated[
+        int | None, typer.Option(metavar="N", help="How many times a GIF, WebP or APNG is shown; 0, forever, without.")
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(help="In place of the extension; png, tiff, jpeg or exr writes a folder of images."),
+    ] = None,
     audio: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A file with the sound: any that FFmpeg reads.")
     ] = None,
@@ -145,9 +159,11 @@ def _export(
         output,
         fps=own_rate,
         codec=codec,
+        encoder=encoder,
         quality=quality,
         crf=crf,
         bitrate=bitrate,
+        max_bytes=None if max_bytes is None else parse_bytes(max_bytes),
         preset=preset,
         pixel_format=pixel_format,
         bit_depth=bit_depth,
@@ -164,6 +180,8 @@ def _export(
         audio_fit=audio_fit,
         overwrite=overwrite,
         progress=not quiet and sys.stderr.isatty(),
+        loops=loops,
+        format=format,
     )
     if not quiet:
         print_table(facts_of_export(video))

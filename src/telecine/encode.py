@@ -7,15 +7,17 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import av
 from av import Packet, VideoFrame
+from av.codec.hwaccel import HWAccel
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from .color import BT709, Color
 from .formats import Format
+from .journal import Journal
 from .rate import VARIABLE_TIME_BASE, ticks_a_second
 
 
@@ -43,12 +45,10 @@ class EncoderSettings:
 
 
 class Encoder:
-    """A stream of one picture size in a fragmented MP4 that is being written to `journal`, each fragment in a turn."""
+    """A stream of one picture size in a fragmented MP4 that is being written to `journal`."""
 
-    def __init__(
-        self, journal: BinaryIO, settings: EncoderSettings, turn: AbstractContextManager[object] | None = None
-    ) -> None:
-        self._turn = turn or nullcontext()
+    def __init__(self, journal: BinaryIO, settings: EncoderSettings) -> None:
+        self._turn: AbstractContextManager[object] = journal.turn if isinstance(journal, Journal) else nullcontext()
         self._time_base = settings.time_base
         self._interval = round(1 / settings.fps / settings.time_base)
         codec = settings.format.codec
@@ -61,7 +61,8 @@ class Encoder:
             container_options=_muxer_options(settings.time_base),
             buffer_size=1 << 18,
         )
-        stream = self._container.add_stream(codec.encoder, rate=settings.fps)
+        device: dict[str, Any] = {"hwaccel": HWAccel(codec.device)} if codec.device else {}
+        stream = self._container.add_stream(codec.encoder, rate=settings.fps, **device)
         assert isinstance(stream, VideoStream)
         self._stream = stream
         self.context = stream.codec_context
@@ -110,7 +111,8 @@ def _muxer_options(time_base: Fraction) -> dict[str, str]:
 
 def _configure(context: VideoCodecContext, settings: EncoderSettings) -> None:
     context.width, context.height = settings.width, settings.height
-    context.pix_fmt = settings.format.pixel_format.name
+    pixel_format = settings.format.pixel_format.name
+    context.pix_fmt = settings.format.codec.takes.get(pixel_format, pixel_format)  # PyAV lays the codes out anew
     context.framerate = settings.fps
     context.time_base = settings.time_base
     context.colorspace = settings.color.matrix
@@ -120,7 +122,12 @@ def _configure(context: VideoCodecContext, settings: EncoderSettings) -> None:
     context.thread_count = settings.threads
     options, codec = dict(settings.options), settings.format.codec
     # In front of what the caller says there, which is believed.
-    told = codec.always, "" if settings.variable else codec.at_constant_rate, options.get(codec.parameters, "")
+    told = (
+        codec.always,
+        "" if settings.variable else codec.at_constant_rate,
+        codec.between_crfs.format(crf=options["crf"]) if "." in options.get("crf", "") else "",
+        options.get(codec.parameters, ""),
+    )
     if any(told):
         options[codec.parameters] = ":".join(filter(None, told))
     context.options = options

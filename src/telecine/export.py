@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from typing import Literal
 
-from .audio import Audio
-from .errors import TelecineWarning
+from .audio import Audio, has_sound
 from .frames import Frames, check_layout, count_frames, only_video
-from .probe import open_video, probe
+from .notes import warn
+from .probe import probe
 from .progress import Progress, check_progress, reporting
 from .rate import FrameRate, parse_fps
 from .sources import is_video, opened
@@ -29,9 +28,11 @@ def export_video(
     *,
     fps: FrameRate = 16,
     codec: str | None = None,
+    encoder: str | None = None,
     quality: str = "high",
     crf: float | None = None,
     bitrate: int | None = None,
+    max_bytes: int | None = None,
     preset: str | None = None,
     encoder_options: Mapping[str, str | int | float] | None = None,
     pixel_format: str | None = None,
@@ -50,6 +51,7 @@ def export_video(
     audio_fit: str = "pad",
     overwrite: bool = True,
     progress: Progress = False,
+    loops: int | None = None,
     format: str | None = None,
 ) -> Video:
     """Write frames to a video file that plays everywhere, and give its path and facts.
@@ -90,9 +92,11 @@ def export_video(
             path,
             fps=fps,
             codec=codec,
+            encoder=encoder,
             quality=quality,
             crf=crf,
             bitrate=bitrate,
+            max_bytes=max_bytes,
             preset=preset,
             encoder_options=encoder_options,
             pixel_format=pixel_format,
@@ -109,6 +113,7 @@ def export_video(
             audio_fit=audio_fit,
             overwrite=overwrite,
             progress=report,
+            loops=loops,
             format=format,
         )
         with writer:
@@ -129,15 +134,14 @@ def _retimed(path: str | os.PathLike[str], fps: Fraction) -> tuple[str, ...]:
         note = f"{os.fspath(path)!r} has {info.fps} fps: at {fps} fps it lasts {lasts}"
     else:
         return ()
-    warnings.warn(note, TelecineWarning, stacklevel=3)
+    warn(note)
     return (note,)
 
 
 def _silenced(path: str | os.PathLike[str]) -> tuple[str, ...]:
     """Warn where a video has sound, which its frames are without."""
-    with open_video(path) as (container, _):
-        if not container.streams.audio:
-            return ()
+    if not has_sound(path):
+        return ()
     note = f"the sound of {os.fspath(path)!r} is left out: audio={os.fspath(path)!r} keeps it"
-    warnings.warn(note, TelecineWarning, stacklevel=3)
+    warn(note)
     return (note,)

@@ -1,4 +1,4 @@
-"""The table of containers, codecs, pixel formats and quality levels, and which go together."""
+"""The tables of containers, codecs, moving images, folders of images and quality levels, and which go together."""
 
 from __future__ import annotations
 
@@ -49,6 +49,11 @@ class Codec:
     largest_side: int
     qualities: Mapping[str, Mapping[str, str]]
     crf_range: tuple[float, float] | None = None
+    crf_options: tuple[str, ...] = ("crf",)  # those that a crf sets, each to so many times it as `crf_unit` says
+    crf_unit: int = 1
+    crf_step: float = 0  # from one that it has to the next; 0 where it has them all
+    rates: frozenset[str] = frozenset()  # options and parameters of which it obeys one alone
+    at_bitrate: Mapping[str, str] = field(default_factory=dict)  # what goes with a bitrate, in place of the crf
     presets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     effort: frozenset[str] = frozenset()
     named_values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of which it prints bad ones to stderr
@@ -61,7 +66,58 @@ class Codec:
     parameters: str = ""  # the option for parameters of the encoder's own, "name=value:name=value"
     always: str = ""  # what it is told there
     at_constant_rate: str = ""  # and if frames are evenly timed
+    between_crfs: str = ""  # and if the crf is not whole, which the option takes for the nearest
+    statistics: str = ""  # and to write, as pass 1, or to read, as pass 2, what helps to share a bitrate out
     environment: Mapping[str, str] = field(default_factory=dict)  # what it asks there how much to print
+    needs: str = ""  # the hardware that it is made for
+    device: str = ""  # FFmpeg's kind of device that frames are brought to, if it takes none from memory
+    takes: Mapping[str, str] = field(default_factory=dict)  # the pixel formats that it wants the same codes laid out in
+    tried_at: tuple[int, int] = (128, 96)  # the size of a trial's pictures
+
+    @property
+    def called(self) -> str:
+        """The name that a caller asked for it by."""
+        return self.encoder if self.needs else self.name
+
+    def at_crf(self, crf: float) -> dict[str, str]:
+        """The options that set it to a crf."""
+        return dict.fromkeys(self.crf_options, f"{crf * self.crf_unit:g}")
+
+
+@dataclass(frozen=True, eq=False)
+class MovingImageFormat:
+    """An image that moves: what picks it, its clock, its bounds, and what quality levels mean for it.
+
+    `tick` is the unit of its clock in seconds, None where times are exact. `shortest` and `longest` bound how long a
+    frame is shown. A level's quality is what its encoder takes, None for lossless; only with `numbers` are others
+    accepted. `alpha` is "kept", or "on or off" where a pixel is shown or not.
+    """
+
+    name: str
+    extensions: tuple[str, ...]
+    tick: Fraction | None
+    shortest: Fraction
+    longest: Fraction
+    largest_side: int
+    most_loops: int
+    qualities: Mapping[str, float | None]
+    numbers: bool = False
+    alpha: str = "kept"
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceFormat:
+    """A folder of numbered images: their extension, their depths, the first being the default, and alpha.
+
+    32 bits are floats, as are OpenEXR's 16. `qualities` is libjpeg's scale of 0 to 100 for each level, None elsewhere.
+    """
+
+    name: str
+    extension: str
+    bits: tuple[int, ...]
+    alpha: bool
+    qualities: Mapping[str, int | None]
+    largest_side: int = 2**31 - 1
 
 
 _MP4 = MappingProxyType({"movflags": "+faststart"})
@@ -74,6 +130,70 @@ CONTAINERS = {
     "webm": Container("webm", (".webm",), "webm", ("vp9", "av1"), _MATROSKA, _MILLISECOND),
     "mkv": Container("mkv", (".mkv",), "matroska", ("h264", "hevc", "av1", "vp9", "ffv1"), _MATROSKA, _MILLISECOND),
 }
+
+# Chromium, Firefox and WebKit show a frame of up to 10 ms for 100 ms.
+_SHORTEST = Fraction(11, 1000)
+_LOSSY_LEVELS = ("draft", "balanced", "high", "visually-lossless")
+_ALL_LEVELS = (*_LOSSY_LEVELS, "lossless")
+
+_MOVING_IMAGES = (
+    MovingImageFormat(
+        name="gif",
+        extensions=(".gif",),
+        tick=Fraction(1, 100),
+        shortest=Fraction(2, 100),
+        longest=Fraction(65535, 100),
+        largest_side=65535,
+        most_loops=65536,
+        # How many colours. Where the clip has no more than that, it is exact.
+        qualities={"draft": 64, "balanced": 128, "high": 256, "visually-lossless": 256},
+        alpha="on or off",
+    ),
+    MovingImageFormat(
+        name="webp",
+        extensions=(".webp",),
+        tick=Fraction(1, 1000),
+        shortest=_SHORTEST,
+        longest=Fraction(2**24 - 1, 1000),
+        largest_side=16383,
+        most_loops=65535,
+        qualities={"draft": 50, "balanced": 75, "high": 90, "visually-lossless": 97, "lossless": None},
+        numbers=True,
+    ),
+    MovingImageFormat(
+        name="apng",
+        extensions=(".apng",),
+        tick=None,
+        shortest=_SHORTEST,
+        longest=Fraction(65535),
+        largest_side=65535,
+        most_loops=65535,
+        qualities=dict.fromkeys(_ALL_LEVELS),
+    ),
+    MovingImageFormat(
+        name="avif",
+        extensions=(".avif",),
+        tick=Fraction(1, 1000),
+        shortest=_SHORTEST,
+        longest=Fraction(2**31 - 1, 1000),
+        largest_side=16384,
+        most_loops=0,  # Pillow's are shown forever
+        qualities={"draft": 50, "balanced": 65, "high": 80, "visually-lossless": 92},
+        numbers=True,
+    ),
+)
+MOVING_IMAGES = {row.name: row for row in _MOVING_IMAGES}
+
+_JPEG = {"draft": 75, "balanced": 85, "high": 95, "visually-lossless": 98}
+_SEQUENCES = (
+    SequenceFormat("png", ".png", bits=(8, 16), alpha=True, qualities=dict.fromkeys(_ALL_LEVELS)),
+    SequenceFormat("tiff", ".tif", bits=(8, 16, 32), alpha=True, qualities=dict.fromkeys(_ALL_LEVELS)),
+    SequenceFormat("jpeg", ".jpg", bits=(8,), alpha=False, qualities=_JPEG, largest_side=65500),
+    SequenceFormat("exr", ".exr", bits=(16,), alpha=True, qualities=dict.fromkeys(_LOSSY_LEVELS)),
+)
+SEQUENCES = {row.name: row for row in _SEQUENCES}
+
+OUTPUTS: Mapping[str, Container | MovingImageFormat | SequenceFormat] = {**CONTAINERS, **MOVING_IMAGES, **SEQUENCES}
 
 _SPEEDS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
 
@@ -147,7 +267,9 @@ CODECS = {
         ),
         effort=frozenset({"refs", "partitions", "mbtree"}),
         plays_everywhere=frozenset({"Constrained Baseline", "Baseline", "Main", "High"}),
+        rates=frozenset({"crf", "qp", "b", "bitrate"}),
         parameters="x264-params",
+        statistics="pass={number}:stats={file}",
         # Else x264 waits for one frame more, to know how long the one before it is shown (x264, encoder/encoder.c).
         at_constant_rate="force-cfr=1",
     ),
@@ -190,8 +312,11 @@ CODECS = {
             visually_lossless=_HEVC | {"crf": "14"},
         ),
         tag="hvc1",  # which QuickTime and Safari ask for: parameter sets in the index (ISO/IEC 14496-15 8.4.1.1)
+        rates=frozenset({"crf", "qp", "b", "bitrate", "lossless"}),
         parameters="x265-params",
         always="log-level=error",
+        # The first pass may be the only one; and of a bitrate too low x265 prints what its opening fails of.
+        statistics="log-level=none:slow-firstpass=1:pass={number}:stats={file}",
     ),
     "av1": Codec(
         name="av1",
@@ -207,7 +332,10 @@ CODECS = {
             high={"preset": "6", "crf": "20"},
             visually_lossless={"preset": "6", "crf": "8"},
         ),
+        crf_step=0.25,
+        rates=frozenset({"crf", "qp", "b", "tbr"}),
         parameters="svtav1-params",
+        between_crfs="crf={crf}",
         environment=MappingProxyType({"SVT_LOG": "1"}),  # errors alone (SVT-AV1 Docs/CommonQuestions.md)
     ),
     "vp9": Codec(
@@ -220,6 +348,8 @@ CODECS = {
         smallest_side=1,
         largest_side=16384,
         crf_range=(0, 63),
+        crf_step=1,
+        rates=frozenset({"crf", "lossless"}),  # a bitrate beside a crf is the most that it may take
         presets=_speeds("cpu-used", (8, 7, 6, 5, 4, 3, 2, 1, 0, 0), deadline="good"),
         qualities=_levels(  # as for HEVC
             draft={"deadline": "good", "cpu-used": "5", "row-mt": "1", "crf": "41", "b": "0"},
@@ -261,10 +391,38 @@ class Format:
     pixel_format: PixelFormat
 
 
+def output_of(
+    path: str | os.PathLike[str], format: str | None = None
+) -> Container | MovingImageFormat | SequenceFormat:
+    """Choose what is written by `format`, or else by the path's extension. A folder of images needs a `format`.
+
+    >>> output_of("clip.gif").name, output_of("frames", "png").name
+    ('gif', 'png')
+
+    Raises:
+        OptionError: the format is unknown, or the extension stands for none.
+    """
+    if format is not None:
+        return _choice("format", format, OUTPUTS)
+    name = os.fsdecode(path)
+    extension = Path(name).suffix.lower()
+    rows: list[Container | MovingImageFormat] = [*CONTAINERS.values(), *_MOVING_IMAGES]
+    known = {each: row for row in rows for each in row.extensions}
+    if extension in known:
+        return known[extension]
+    image = next((row for row in _SEQUENCES if row.extension == extension), None)
+    if image is not None:
+        apng = ", or format='apng' for an animation" if image.name == "png" else ""
+        raise OptionError(f"{name!r} names one image: say format={image.name!r} for a folder of them{apng}")
+    raise OptionError(
+        f"the extension {Path(name).suffix!r} of {name!r} is not known: use {_either(known)}, or say format='mp4'"
+    )
+
+
 def choose_format(
     path: str | os.PathLike[str],
     format: str | None = None,
-    codec: str | None = None,
+    codec: str | Codec | None = None,
     pixel_format: str | None = None,
     quality: str = "high",
     bit_depth: int | None = None,
@@ -272,7 +430,8 @@ def choose_format(
 ) -> Format:
     """Choose the container by `format` or else by the path's extension, and the codec and pixel format that fit it.
 
-    The pixel format is the codec's first that has the bit depth and the chroma that are asked for.
+    The pixel format is the codec's first that has the bit depth and the chroma that are asked for. A codec may be a row
+    of its own, for an encoder that is not the usual one.
 
     >>> choose_format("clip.mp4").codec.encoder, choose_format("clip.mov", codec="prores").pixel_format.name
     ('libx264', 'yuv422p10le')
@@ -280,14 +439,19 @@ def choose_format(
     Raises:
         OptionError: one is unknown, or they don't go together.
     """
-    container = container_of(path) if format is None else _choice("format", format, CONTAINERS)
-    chosen = CODECS[container.codecs[0]] if codec is None else _choice("codec", codec, CODECS)
+    container = output_of(path, format)
+    if not isinstance(container, Container):
+        raise OptionError(f"{container.name} has no codecs: use {_either(CONTAINERS)}")
+    if codec is None or isinstance(codec, Codec):
+        chosen = codec or CODECS[container.codecs[0]]
+    else:
+        chosen = _choice("codec", codec, CODECS)
     if chosen.name not in container.codecs:
-        raise OptionError(f"codec={codec!r} does not go into {container.name}: use {_either(container.codecs)}")
+        raise OptionError(f"codec={chosen.name!r} does not go into {container.name}: use {_either(container.codecs)}")
     if quality == "lossless" and quality not in chosen.qualities:
         if chosen.lossless is None:
             lossless = [name for name, each in CODECS.items() if each.lossless or quality in each.qualities]
-            raise OptionError(f"quality='lossless' is not what {chosen.name} does: use codec={_either(lossless)}")
+            raise OptionError(f"quality='lossless' is not what {chosen.called} does: use codec={_either(lossless)}")
         chosen = chosen.lossless
     asked = {"pixel_format": pixel_format, "bit_depth": bit_depth, "chroma": chroma}
     rows = [PIXEL_FORMATS[name] for name in chosen.pixel_formats]
@@ -296,29 +460,13 @@ def choose_format(
         if all(value is None or value == its_own[name] for name, value in asked.items()):
             return Format(container, chosen, row)
     given = ", ".join(f"{name}={value!r}" for name, value in asked.items() if value is not None)
-    raise OptionError(f"{given} does not go with {chosen.name}: use {_either(chosen.pixel_formats)}")
+    raise OptionError(f"{given} does not go with {chosen.called}: use {_either(chosen.pixel_formats)}")
 
 
 def _choice(argument: str, given: str, table: Mapping[str, Row]) -> Row:
     if isinstance(given, str) and given in table:
         return table[given]
     raise OptionError(f"{argument}={given!r} is not known: use {_either(table)}")
-
-
-def container_of(path: str | os.PathLike[str]) -> Container:
-    """Give the container that a path's extension stands for.
-
-    Raises:
-        OptionError: it stands for none.
-    """
-    extension = Path(os.fsdecode(path)).suffix
-    for container in CONTAINERS.values():
-        if extension.lower() in container.extensions:
-            return container
-    known = [each for container in CONTAINERS.values() for each in container.extensions]
-    raise OptionError(
-        f"the extension {extension!r} of {os.fsdecode(path)!r} is not known: use {_either(known)}, or say format='mp4'"
-    )
 
 
 def _either(names: Iterable[str]) -> str:
@@ -341,26 +489,35 @@ def encoder_options(
         OptionError: one is unknown or out of range, or two contradict.
     """
     options = dict(_choice("quality", quality, codec.qualities))
-    if crf is not None and bitrate is not None:
-        raise OptionError(f"crf={crf!r} and bitrate={bitrate!r} contradict: give one")
+    given = _checked_mapping(extra or {})
+    told = [part.partition("=")[::2] for part in given.get(codec.parameters, "").split(":")]
+    rates = [f"{name}={value!r}" for name, value in (("crf", crf), ("bitrate", bitrate)) if value is not None]
+    rates += [f"{name}={value}" for name, value in (*given.items(), *told) if name in codec.rates]
+    if len(rates) > 1:
+        raise OptionError(f"{' and '.join(rates)} contradict: give one")
+    if rates:
+        options = {name: value for name, value in options.items() if name not in codec.crf_options}
+    if bitrate is not None or "b" in given:
+        options |= codec.at_bitrate
     if crf is not None:
         if codec.crf_range is None:
-            raise OptionError(f"crf={crf!r} does not go with {codec.name}, which has no such scale: leave it out")
-        low, high = codec.crf_range
-        if isinstance(crf, bool) or not (isinstance(crf, numbers.Real) and low <= crf <= high):
-            raise OptionError(f"crf={crf!r} is not in {codec.name}'s range: use {low:g} (best) to {high:g}")
-        options["crf"] = f"{float(crf):g}"
+            raise OptionError(f"crf={crf!r} does not go with {codec.called}, which has no such scale: leave it out")
+        best, worst = codec.crf_range
+        between = isinstance(crf, numbers.Real) and min(codec.crf_range) <= crf <= max(codec.crf_range)
+        if isinstance(crf, bool) or not between:
+            raise OptionError(f"crf={crf!r} is not in {codec.called}'s range: use {best:g} (best) to {worst:g}")
+        if codec.crf_step and crf % codec.crf_step:
+            raise OptionError(f"crf={crf!r} is between what {codec.called} has: use a multiple of {codec.crf_step:g}")
+        options |= codec.at_crf(float(crf))
     if bitrate is not None:
         if codec.crf_range is None:
-            raise OptionError(f"bitrate={bitrate!r} does not go with {codec.name}, which has none: leave it out")
+            raise OptionError(f"bitrate={bitrate!r} does not go with {codec.called}, which has none: leave it out")
         if isinstance(bitrate, bool) or not (isinstance(bitrate, numbers.Integral) and 1000 <= bitrate < 2**31):
             raise OptionError(f"bitrate={bitrate!r} is not in bits per second: use an int from 1000, such as 5_000_000")
-        options.pop("crf", None)
         options["b"] = str(int(bitrate))
-    given = _checked_mapping(extra or {})
     if preset is not None:
         if not codec.presets:
-            raise OptionError(f"preset={preset!r} does not go with {codec.name}, which has one speed: leave it out")
+            raise OptionError(f"preset={preset!r} does not go with {codec.called}, which has one speed: leave it out")
         given = {**_choice("preset", preset, codec.presets), **given}
     if "preset" in given:
         options = {name: value for name, value in options.items() if name not in codec.effort}
