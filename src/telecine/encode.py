@@ -86,7 +86,8 @@ class Encoder:
                 self._mux(packet)
                 if stop():
                     break
-        self.close()
+        with self._turn:
+            self._container.close()
 
     def close(self) -> None:
         """Let go of the journal, finished or not."""
