@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Error, Page, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 # No sandbox: a container's root can't have one. No GPU, so that it converts colours the same way everywhere. The others
@@ -53,9 +53,8 @@ function nextFrame(start) {
 
 let shown = null;  // the position asked for last, and the time of the frame that is up since
 
-async function load() {
-    const file = URL.createObjectURL(document.querySelector("input").files[0]);
-    shown = {at: 0, time: await nextFrame(() => { video.src = file; })};
+async function load(url) {
+    shown = {at: 0, time: await nextFrame(() => { video.src = url; })};
     return [video.videoWidth, video.videoHeight, video.duration];
 }
 
@@ -130,6 +129,10 @@ class Heard:
     loudest: list[int]
 
 
+class CanNotPlayError(Exception):
+    """The browser refuses the file: it has no demuxer or decoder for it."""
+
+
 def find_chromium() -> str | None:
     """Find the executable of a Chromium or Chrome."""
     return next(filter(None, map(shutil.which, _NAMES)), None)
@@ -143,12 +146,29 @@ class Browser:
         self._size = (0, 0)
 
     def load(self, path: str | os.PathLike[str]) -> Loaded:
-        """Open a video file; fails where the browser can't play it."""
+        """Open a video file; raises CanNotPlayError where the browser can't play it."""
         self._page.set_content(_PAGE)
         self._page.set_input_files("input", os.fspath(path))
-        width, height, duration = self._page.evaluate("load()")
+        return self._load("URL.createObjectURL(document.querySelector('input').files[0])")
+
+    def load_from(self, url: str) -> Loaded:
+        """Open a video of a web server, in a page of the same origin."""
+        page = url.rpartition("/")[0] + "/page"
+        self._page.route(page, lambda route: route.fulfill(content_type="text/html", body=_PAGE))
+        self._page.goto(page)
+        return self._load(repr(url))
+
+    def _load(self, url: str) -> Loaded:
+        try:
+            width, height, duration = self._page.evaluate(f"load({url})")
+        except Error as error:
+            raise (CanNotPlayError(error.message) if "_ERROR_" in error.message else error) from error
         self._size = width, height
         return Loaded(width, height, duration)
+
+    def says_it_plays(self, kind: str) -> bool:
+        """Whether the browser says that it plays a MIME type with codecs (RFC 6381)."""
+        return bool(self._page.evaluate("kind => document.createElement('video').canPlayType(kind)", kind))
 
     def show(self, seconds: float) -> Shown:
         """Seek, and give the frame that is shown then."""

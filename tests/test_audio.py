@@ -730,6 +730,18 @@ def test_moving_images_hold_no_sound(name: str, tmp_path: Path) -> None:
     assert names_in(tmp_path) == []
 
 
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv"])
+@pytest.mark.filterwarnings("ignore:.*does not play everywhere")
+def test_hdr_frames_keep_their_metadata_beside_sound(name: str, tmp_path: Path) -> None:
+    lights = np.linspace(0, 3, 5 * 48 * 64 * 3, dtype=np.float32).reshape(5, 48, 64, 3)
+    how: dict[str, Any] = {"color": "pq", "light": "display-linear"}
+    silent = telecine.probe(export_video(lights, tmp_path / f"silent.{name}", **how))
+    with_sound = telecine.probe(export_video(lights, tmp_path / name, audio=STEREO, audio_rate=RATE, **how))
+    assert with_sound.content_light == silent.content_light is not None
+    assert with_sound.mastering_display == silent.mastering_display
+    assert with_sound.audio is not None
+
+
 def test_a_limit_of_bytes_counts_the_sound(tmp_path: Path) -> None:
     sound = np.random.default_rng(0).integers(-(2**15), 2**15, (48_000, 2), np.int16)
     video = export_video(noise(16), tmp_path / "clip.mp4", audio=sound, audio_rate=RATE, max_bytes=80_000)

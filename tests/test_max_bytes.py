@@ -127,6 +127,19 @@ def test_frames_keep_their_times(tmp_path: Path, codec: str) -> None:
     assert (repeated.frame_count, repeated.size_bytes <= 30_000) == (53, True)
 
 
+@pytest.mark.parametrize("codec", ["hevc", "av1"])
+def test_hdr_is_told_of_the_same_light_in_a_smaller_file(tmp_path: Path, codec: str) -> None:
+    light: dict[str, Any] = {"color": "pq", "light": "display-linear", "codec": codec, "preset": "veryfast"}
+    frames, path = np.float32(CLIP) / 255 * 3, tmp_path / "clip.mp4"
+    whole = telecine.probe(export_video(frames, path, **light))
+    limit = whole.size_bytes // 2
+    fitted = telecine.probe(export_video(frames, path, max_bytes=limit, **light))
+    assert fitted.size_bytes <= limit
+    assert fitted.color == whole.color
+    assert fitted.pixel_format == whole.pixel_format == "yuv420p10le"
+    assert fitted.content_light == whole.content_light is not None
+
+
 @pytest.mark.parametrize("asked", [{"crf": 27}, {"quality": "draft"}], ids=str)
 @pytest.mark.parametrize(("container", "codec"), [("mp4", "h264"), ("mp4", "av1"), ("webm", "vp9")])
 def test_what_is_asked_for_is_the_most_that_is_spent(

@@ -19,6 +19,7 @@ from .errors import (
     TelecineWarning,
 )
 from .export import export_video
+from .hdr_metadata import ContentLight, MasteringDisplay
 from .pipelines import recommended_fps
 from .probe import AudioInfo, VideoInfo, probe
 from .read import read_frames, read_timestamps
@@ -40,8 +41,10 @@ def __getattr__(name: str) -> str:
 __all__ = [
     "AudioInfo",
     "Color",
+    "ContentLight",
     "EncodeError",
     "FrameError",
+    "MasteringDisplay",
     "MissingDependencyError",
     "OptionError",
     "PublishError",

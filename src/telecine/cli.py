@@ -12,7 +12,9 @@ import math
 import os
 import sys
 import warnings
+from collections.abc import Iterator
 from fractions import Fraction
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,9 +26,10 @@ from . import __version__
 from .color import Color
 from .errors import FrameError, OptionError, TelecineError, TelecineWarning
 from .export import export_video
-from .formats import CODECS, CONTAINERS
+from .formats import CODECS, CONTAINERS, PLAYS, Codec
 from .frames import Frames
 from .limits import parse_bytes
+from .pixel_formats import PIXEL_FORMATS
 from .probe import VideoInfo, probe
 from .read import read_timestamps
 from .recover import orphans_in, recover
@@ -56,6 +59,10 @@ BackgroundOption = Annotated[
     str | None, typer.Option(help="What transparent pixels are shown on: a name or #rrggbb. Black without.")
 ]
 GapsOption = Annotated[bool, typer.Option("--allow-gaps", help="Accept images whose numbering skips a number.")]
+LightOption = Annotated[
+    str | None, typer.Option(help="What the values of HDR frames are: scene-linear, display-linear or encoded.")
+]
+PrimariesOption = Annotated[str | None, typer.Option(help="Those of linear light: bt709, p3-d65 or bt2020.")]
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -130,7 +137,9 @@ def _export(
     bit_depth: Annotated[int | None, typer.Option(help="8, 10 or 12.")] = None,
     chroma: Annotated[str | None, typer.Option(help="4:2:0, 4:2:2 or 4:4:4.")] = None,
     dither: Annotated[bool, typer.Option("--dither", help="Dither 8-bit codes, against bands in gradients.")] = False,
-    color: Annotated[str, typer.Option(help="auto, bt601 or bt709.")] = "auto",
+    color: Annotated[str, typer.Option(help="auto, bt601, bt709, or pq or hlg for HDR.")] = "auto",
+    light: LightOption = None,
+    primaries: PrimariesOption = None,
     layout: LayoutOption = "auto",
     value_range: RangeOption = None,
     background: BackgroundOption = None,
@@ -170,6 +179,8 @@ def _export(
         chroma=chroma,
         dither=dither,
         color=color,
+        light=light,
+        primaries=primaries,
         layout=layout,
         value_range=_range(value_range),
         background=background,
@@ -208,13 +219,21 @@ def _verify(
     layout: LayoutOption = "auto",
     value_range: RangeOption = None,
     background: BackgroundOption = None,
+    light: LightOption = None,
+    primaries: PrimariesOption = None,
     allow_gaps: GapsOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
 ) -> None:
     """Compare a video file with the frames it was made of; exit code 1 if they differ."""
     report = verify(
-        video, _frames(frames, allow_gaps), layout=layout, value_range=_range(value_range), background=background
+        video,
+        _frames(frames, allow_gaps),
+        layout=layout,
+        value_range=_range(value_range),
+        background=background,
+        light=light,
+        primaries=primaries,
     )
     if as_json:
         print(json.dumps({**_plain(report), "ok": report.ok}, indent=2))
@@ -246,22 +265,17 @@ def _recover(
 def _formats(
     debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
 ) -> None:
-    """List containers, codecs, and what goes into them."""
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("extension", "codec", "plays everywhere", "lossless RGB", "pixel formats, the default first"):
-        table.add_column(heading, no_wrap=heading != "pixel formats, the default first")
-    pairs = [(container, CODECS[name]) for container in CONTAINERS.values() for name in container.codecs]
-    for container, codec in pairs:
-        lossless = codec.lossless is not None or "lossless" in codec.qualities
-        everywhere = container.plays_everywhere and bool(codec.plays_everywhere)
-        table.add_row(
-            " ".join(container.extensions),
-            codec.name,
-            "8 bit 4:2:0" if everywhere else "no",
-            "yes" if lossless else "no",
-            " ".join(codec.pixel_formats),
-        )
-    Console(markup=False, highlight=False).print(table)
+    """List containers and codecs, where they play, and what pixel formats and quality levels they have."""
+    tables = (
+        (("extension", "codec", "browser", "QuickTime", "editor", "archive"), rows_of_places()),
+        (("codec", "bits", "pixel formats, the default first"), rows_of_pixel_formats()),
+        (("codec", "quality", "encoder options"), rows_of_qualities()),
+    )
+    for headings, rows in tables:
+        table = Table(*headings, box=None, padding=(0, 2, 0, 0))
+        for row in rows:
+            table.add_row(*row)
+        Console(markup=False, highlight=False).print(table, "")
 
 
 def _frames(given: list[str], allow_gaps: bool) -> Frames:
@@ -332,6 +346,10 @@ def facts_of_file(info: VideoInfo) -> Facts:
         ("index", in_front),
         ("size", _bytes(info.size_bytes)),
     ]
+    if info.mastering_display is not None:
+        facts.append(("mastering display", str(info.mastering_display)))
+    if info.content_light is not None:
+        facts.append(("content light", str(info.content_light)))
     if info.audio is not None:
         sound = info.audio
         lasting = f"{float(sound.duration):.3f} s"
@@ -351,6 +369,43 @@ def facts_of_report(report: VerifyReport) -> Facts:
         ("verdict", "ok" if report.ok else "different"),
     ]
     return facts + [("problem", problem) for problem in report.problems]
+
+
+Rows = list[tuple[str, ...]]
+
+
+def rows_of_places() -> Rows:
+    """Where each codec plays in each container: see `formats.Plays`."""
+    return [
+        (" ".join(container.extensions), codec, *dataclasses.astuple(PLAYS[container.name, codec]))
+        for container in CONTAINERS.values()
+        for codec in container.codecs
+    ]
+
+
+def rows_of_pixel_formats() -> Rows:
+    """The pixel formats of each codec, by depth."""
+    return [
+        (label, str(depth), " ".join(names))
+        for label, codec in _labelled_codecs()
+        for depth, names in groupby(codec.pixel_formats, lambda name: PIXEL_FORMATS[name].depth)
+    ]
+
+
+def rows_of_qualities() -> Rows:
+    """What each quality level of each codec tells its encoder."""
+    return [
+        (codec.name, quality, " ".join(f"{name}={value}" for name, value in options.items()))
+        for _, codec in _labelled_codecs()
+        for quality, options in codec.qualities.items()
+    ]
+
+
+def _labelled_codecs() -> Iterator[tuple[str, Codec]]:
+    for codec in CODECS.values():
+        yield codec.name, codec
+        if codec.lossless:
+            yield f"{codec.name} lossless", codec.lossless
 
 
 def _rate(fps: Fraction) -> str:

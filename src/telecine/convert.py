@@ -30,6 +30,7 @@ from .accelerator import DevicePixels, Recipe
 from .color import Color
 from .errors import FrameError, OptionError
 from .frames import SAMPLES, Frame
+from .light import Light
 from .pixel_formats import PIXEL_FORMATS, PixelFormat
 
 ValueRange: TypeAlias = 'Literal["auto"] | tuple[float, float]'
@@ -90,6 +91,7 @@ class Conversion:
     value_range: ValueRange = "auto"
     background: Background = BLACK
     dither: bool = False  # of 8-bit codes, by blue noise that stands still: else they are rounded
+    light: Light | None = None  # what values are where the color is PQ or HLG: else they are encoded for the display
 
     def to_planes(self, frame: Frame, planes: VideoFrame) -> bool:
         """Convert a frame into the memory of a frame of any format in `PIXEL_FORMATS`.
@@ -105,25 +107,30 @@ class Conversion:
             OptionError: the format is not in the table, or has more than 8 bit and is to be dithered.
         """
         low, high = self.stored_range(frame)
+        tolerated = (high - low) / 2 + TOLERANCE if self.value_range == "auto" else math.inf
         pixel_format = _pixel_format(planes.format.name, self.dither)
         matrix = _matrix(self.color, pixel_format, low, high, self.background, self.dither)
         memory = planes.planes
-        if isinstance(frame.pixels, DevicePixels):
-            deviation, alpha = frame.pixels.to_planes(Recipe(matrix, pixel_format, self.dither), memory)
+        pixels, sample, composited = frame.pixels, SAMPLES["uint8" if frame.dtype == "bool" else frame.dtype], False
+        if self.light is not None:
+            pixels, composited = self.light.encode(frame, low, high, self.background, tolerated)
+            sample = SAMPLES["float32"]
+            matrix = _matrix(self.color, pixel_format, 0.0, 1.0, self.background, self.dither)
+        if isinstance(pixels, DevicePixels):
+            deviation, alpha = pixels.to_planes(Recipe(matrix, pixel_format, self.dither), memory)
         else:
             deviation, alpha = _convert.to_planes(
-                frame.pixels,
-                SAMPLES["uint8" if frame.dtype == "bool" else frame.dtype],
+                pixels,
+                sample,
                 matrix,
                 _memory_format(pixel_format),
                 memory,
                 [plane.line_size for plane in memory],
                 dither.thresholds() if self.dither else None,
             )
-        tolerated = (high - low) / 2 + TOLERANCE if self.value_range == "auto" else math.inf
         if not (deviation <= tolerated and math.isfinite(deviation)):
             raise FrameError(_out_of_range(frame, self.value_range))
-        return alpha < 1
+        return composited or alpha < 1
 
     def stored_range(self, frame: Frame) -> tuple[float, float]:
         """Give the stored values that mean 0 and 1.

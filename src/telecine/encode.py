@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 
 from .color import BT709, Color
 from .formats import Format
+from .hdr_metadata import ContentLight, HdrMetadata, MasteringDisplay
 from .journal import Journal
 from .rate import VARIABLE_TIME_BASE, ticks_a_second
 
@@ -26,6 +27,7 @@ class EncoderSettings:
     """All that an encoder is opened with. Size, colour, threads and timing are those of a trial, until frames come.
 
     `profile` is what it must give. Frames come at the rate `fps`, or, where that is `variable`, at any times.
+    Of PQ and HLG, `mastering_display` is what the finished file says.
     """
 
     format: Format
@@ -37,11 +39,18 @@ class EncoderSettings:
     threads: int = 1
     profile: str | None = None
     variable: bool = False
+    mastering_display: MasteringDisplay | None = None
 
     @property
     def time_base(self) -> Fraction:
         """The unit of frames' times, in seconds."""
         return VARIABLE_TIME_BASE if self.variable else 1 / self.fps
+
+    def hdr_metadata(self, content_light: ContentLight | None) -> HdrMetadata | None:
+        """What the finished file says of frames that are so bright; None unless it is PQ or HLG."""
+        if self.mastering_display is None or content_light is None:
+            return None
+        return HdrMetadata(self.mastering_display, content_light)
 
 
 class Encoder:

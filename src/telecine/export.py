@@ -10,6 +10,7 @@ from typing import Literal
 
 from .audio import Audio, has_sound
 from .frames import Frames, check_layout, count_frames, only_video
+from .hdr_metadata import MasteringDisplay
 from .notes import warn
 from .probe import probe
 from .progress import Progress, check_progress, reporting
@@ -40,6 +41,9 @@ def export_video(
     chroma: str | None = None,
     dither: bool = False,
     color: str = "auto",
+    light: str | None = None,
+    primaries: str | None = None,
+    mastering_display: MasteringDisplay | None = None,
     layout: str = "auto",
     value_range: tuple[float, float] | Literal["auto"] = "auto",
     background: str | tuple[float, float, float] | None = None,
@@ -104,6 +108,9 @@ def export_video(
             chroma=chroma,
             dither=dither,
             color=color,
+            light=light,
+            primaries=primaries,
+            mastering_display=mastering_display,
             layout=layout,
             value_range=value_range,
             background=background,

@@ -159,6 +159,7 @@ def _rows(maker: _Maker) -> Iterator[Codec]:
             of_pixel_format=_PROFILES[name],
             plays_everywhere=usual.plays_everywhere,
             tag=usual.tag,
+            hdr=usual.hdr,
             needs=maker.needs,
             device=maker.device,
             takes=maker.takes,

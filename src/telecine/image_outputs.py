@@ -13,7 +13,7 @@ from .audio import Audio
 from .codes import Pixels, pixels_of
 from .color import RGB
 from .convert import BLACK, Background, Conversion, ValueRange
-from .errors import EncodeError, OptionError
+from .errors import EncodeError, FrameError, OptionError
 from .folders import FolderPublication, size_of_frames
 from .formats import MovingImageFormat, SequenceFormat
 from .frames import Frame
@@ -178,6 +178,7 @@ class SequenceOutput:
         row: SequenceFormat,
         quality: str,
         bit_depth: int | None,
+        linear: bool,
         clock: Clock,
         value_range: ValueRange,
         background: Background | None,
@@ -189,9 +190,11 @@ class SequenceOutput:
             raise OptionError(f"quality={quality!r} is not known for {row.name}: use {accepted}")
         self._row, self._clock = row, clock
         bits = row.bits[0] if bit_depth is None else bit_depth
-        self._settings = SequenceSettings(row.name, 1, 1, False, bits, quality=row.qualities[quality] or 0)
+        self._settings = SequenceSettings(row.name, 1, 1, False, bits, linear, row.qualities[quality] or 0)
         check_sequence(self._settings)
         floats = bits == 32 or row.name == "exr"
+        if linear and value_range == "auto":
+            value_range = (0.0, 1.0)  # and light that is brighter
         self._pictures = _Pictures(32 if floats else bits, value_range, background, notes)
 
     def publication(self, path: str | os.PathLike[str], overwrite: bool) -> FolderPublication:
@@ -202,6 +205,8 @@ class SequenceOutput:
     def settle(self, first: Frame) -> None:
         """Take the size of the first frame, and whether it has alpha."""
         _refuse_times(self._row.name, self._clock)
+        if self._settings.linear and first.full_scale is not None:
+            raise FrameError(f"frame 0 is {first.dtype}: light='scene-linear' is for floats, where 1.0 is white")
         self._pictures.settle(first, self._row.alpha)
         width, height = first.size
         self._settings = replace(self._settings, width=width, height=height, alpha=self._pictures.alpha)

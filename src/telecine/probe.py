@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from .color import RGB, Color
 from .elements import cues_in_front, doc_type
 from .errors import FrameError
 from .ffmpeg_log import captured_log, in_words
+from .hdr_metadata import ContentLight, MasteringDisplay, metadata_of
 
 VideoSource: TypeAlias = "str | os.PathLike[str] | BinaryIO"
 
@@ -49,6 +51,7 @@ class VideoInfo:
     `fps` is an average where `constant_rate` is false: frames do not follow each other at one distance.
     `index_in_front` tells whether an MP4's `moov` comes before its `mdat`, or Matroska's `Cues` before its clusters;
     it is None where the file has neither.
+    `mastering_display` and `content_light` are looked for in files that are tagged PQ or HLG.
     """
 
     path: Path
@@ -67,6 +70,8 @@ class VideoInfo:
     index_in_front: bool | None
     audio: AudioInfo | None
     metadata: Mapping[str, str]
+    mastering_display: MasteringDisplay | None = None
+    content_light: ContentLight | None = None
 
 
 def probe(path: VideoSource) -> VideoInfo:
@@ -87,6 +92,8 @@ def probe(path: VideoSource) -> VideoInfo:
         context = stream.codec_context
         duration = _duration(container, stream, ends)
         fps, constant_rate = _rate(stream, times, duration)
+        color = color_of(context)
+        display, light = _hdr_metadata(file) if color.hdr else (None, None)
         return VideoInfo(
             path=Path(_name_of(file)),
             container=_container_name(container, file),
@@ -99,11 +106,13 @@ def probe(path: VideoSource) -> VideoInfo:
             constant_rate=constant_rate,
             frame_count=len(times),
             duration=duration,
-            color=color_of(context),
+            color=color,
             size_bytes=file.seek(0, os.SEEK_END),
             index_in_front=cues_in_front(file) if "matroska" in container.format.name else index_in_front(file),
             audio=None if audio is None else _audio(audio, _duration(container, audio, ends)),
             metadata={name: text for name, text in container.metadata.items() if name not in _BRANDS},
+            mastering_display=display,
+            content_light=light,
         )
 
 
@@ -160,6 +169,17 @@ def _duration(container: InputContainer, stream: Stream, ends: Mapping[int, int]
     if ticks is not None and stream.time_base is not None:
         return ticks * stream.time_base
     return Fraction(container.duration or 0, av.time_base)
+
+
+def _hdr_metadata(file: BinaryIO) -> tuple[MasteringDisplay | None, ContentLight | None]:
+    """Look at the first frame, with which FFmpeg gives what the container says, and else what the stream says."""
+    with contextlib.suppress(FrameError), open_video(file) as (container, stream):
+        stream.codec_context.options = {"side_data_prefer_packet": "-1"}  # all types, from the container first
+        stream.codec_context.thread_count = 1
+        frame = next(container.decode(stream), None)
+        if frame is not None:
+            return metadata_of(frame)
+    return None, None
 
 
 def _rate(stream: VideoStream, times: list[int | None], duration: Fraction) -> tuple[Fraction, bool]:

@@ -8,13 +8,20 @@ from fractions import Fraction
 from .audio_encode import Soundtrack
 from .encode import EncoderSettings
 from .errors import EncodeError
+from .hdr_metadata import HdrMetadata
 from .probe import AudioInfo, VideoInfo
 
 _MOVIE_TICK = Fraction(1, 10_000)  # or less (rate.ticks_a_second)
 _ROUNDED_RATE = 1e-4  # a tenth of what tells 30 from 30000/1001
 
 
-def check_promises(info: VideoInfo, settings: EncoderSettings, frame_count: int, duration: Fraction) -> None:
+def check_promises(
+    info: VideoInfo,
+    settings: EncoderSettings,
+    frame_count: int,
+    duration: Fraction,
+    hdr: HdrMetadata | None = None,
+) -> None:
     """Compare a written file with what it was to be, but for frames' times where they are the caller's.
 
     Raises:
@@ -25,6 +32,7 @@ def check_promises(info: VideoInfo, settings: EncoderSettings, frame_count: int,
     rate = info.fps if settings.variable or frame_count == 1 else settings.fps
     if clock and abs(info.fps / rate - 1) < _ROUNDED_RATE and abs(info.duration - duration) <= 2 * clock:
         rate, duration = info.fps, info.duration
+    display, light = (hdr.mastering_display, hdr.content_light) if hdr else (None, None)
     promised = {
         "container": (info.container, settings.format.container.name),
         "codec": (info.codec, codec.name),
@@ -36,6 +44,8 @@ def check_promises(info: VideoInfo, settings: EncoderSettings, frame_count: int,
         "constant rate": (info.constant_rate, info.constant_rate or not settings.variable),
         "duration": (info.duration, duration),
         "colour": (info.color, settings.color),
+        "mastering display": (info.mastering_display, display),
+        "content light": (info.content_light, light),
         "index in front": (info.index_in_front, True),
     }
     broken = differences(promised, "is")

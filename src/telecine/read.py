@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +14,9 @@ from av import VideoFrame
 
 from . import animations
 from .color import RGB, Color
-from .convert import CENTER_SITED, LEFT_SITED, to_rgb
-from .errors import FrameError
+from .convert import CENTER_SITED, LEFT_SITED, to_float_rgb, to_rgb
+from .errors import FrameError, OptionError
+from .light import ENCODED, parse_light
 from .probe import VideoSource, color_of, frame_times, open_video, opened_file
 
 # Where chroma sits is not tagged by most encoders; these codecs site it in the middle (JFIF 1.02, ISO/IEC 11172-2).
@@ -22,11 +24,31 @@ _CENTER_SITED_CODECS = {"mjpeg", "mpeg1video"}
 _UNSPECIFIED_MATRICES = {0, 2, 3}  # H.273 table 4: identity, unspecified, reserved
 
 
-def read_frames(path: str | os.PathLike[str]) -> Iterator[npt.NDArray[np.uint8]]:
-    """Read a video's frames one by one, each (height, width, 3) uint8 RGB of its own memory.
+@overload
+def read_frames(path: str | os.PathLike[str]) -> Iterator[npt.NDArray[np.uint8]]: ...
+
+
+@overload
+def read_frames(
+    path: str | os.PathLike[str], *, light: str, primaries: str | None = None
+) -> Iterator[npt.NDArray[np.float32]]: ...
+
+
+def read_frames(
+    path: str | os.PathLike[str], *, light: str | None = None, primaries: str | None = None
+) -> Iterator[npt.NDArray[np.uint8]] | Iterator[npt.NDArray[np.float32]]:
+    """Read a video's frames one by one, each (height, width, 3) uint8 RGB of its own memory; or float32 RGB.
 
     The matrix and range are those of the file's tags; where it has no matrix, BT.601 up to 576 lines and 1024 columns
-    and BT.709 above, as players assume. Chroma is interpolated linearly between its samples.
+    and BT.709 above, as players assume. Chroma is interpolated linearly between its samples. Nothing is tone mapped: of
+    PQ and HLG, uint8 is the signal too.
+
+    Args:
+        path: The video.
+        light: "encoded" for the signal in float32: 0 is black, 1 is the signal's white, nothing is clipped. Of a PQ or
+            HLG file "scene-linear" or "display-linear" for its light, as for `export_video`: 1.0 is 203 cd/m2.
+        primaries: Those of the light: "bt709" unless it is "p3-d65" or "bt2020", as for `export_video`. What they can't
+            show is below 0.
 
     >>> import telecine, tempfile, os
     >>> video = telecine.export_video(np.full((3, 48, 64, 3), 200, np.uint8), os.path.join(tempfile.mkdtemp(), "a.mp4"))
@@ -35,8 +57,25 @@ def read_frames(path: str | os.PathLike[str]) -> Iterator[npt.NDArray[np.uint8]]
 
     Raises:
         FrameError: it is no video that FFmpeg reads.
+        OptionError: `light` or `primaries` is not known, or is not what the file has.
     """
-    return (to_rgb(frame, color, location) for frame, color, location in decoded_frames(path))
+    if light is None:
+        if primaries is not None:
+            raise OptionError(f"primaries={primaries!r} goes with light='scene-linear' or 'display-linear': give both")
+        return (to_rgb(frame, color, location) for frame, color, location in decoded_frames(path))
+    parse_light("pq", light, primaries)
+    return _read_light(path, light, primaries)
+
+
+def _read_light(path: str | os.PathLike[str], light: str, primaries: str | None) -> Iterator[npt.NDArray[np.float32]]:
+    for frame, color, location in decoded_frames(path):
+        rgb = to_float_rgb(frame, color, location)
+        if light != ENCODED and color.hdr is None:
+            raise OptionError(
+                f"{os.fspath(path)!r} is neither PQ nor HLG: of its frames only light={ENCODED!r} is read"
+            )
+        reading = parse_light(color.hdr, light, primaries) if color.hdr else None
+        yield reading.decode(rgb) if reading else rgb
 
 
 def read_timestamps(path: VideoSource) -> list[Fraction]:

@@ -19,12 +19,14 @@ from typing import Any, BinaryIO, TypeAlias, cast
 
 import av
 from av import Packet
+from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.video.stream import VideoStream
 
 from .audio_encode import AudioPacket, Soundtrack, add_audio_stream, encoded
-from .boxes import end_of_fragments
+from .boxes import end_of_fragments, top_level_boxes, with_boxes_of_sample_entry
 from .formats import Container
+from .hdr_metadata import HdrMetadata
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"
 
@@ -41,17 +43,19 @@ def write_finished(
     duration: Fraction | None = None,
     torn: bool = False,
     sound: Soundtrack | None = None,
+    hdr: HdrMetadata | None = None,
 ) -> int:
     """Copy the packets of a journal's whole fragments to a file, with the sound encoded, and give how many they are.
 
     Its frames are shown as long as the journal says, but for the last, if the file is to last `duration` seconds. One
     that may be torn, for its writer died, ends in front of the first packet that is not whole.
+    HDR metadata goes into the key frames and into what the container has for it.
 
     Raises:
         av.FFmpegError: the journal can't be read: it has no index, or no fragment.
     """
     count = 0
-    with _opened(journal) as (source, stream):
+    with _opened(journal, b"" if hdr is None else hdr.boxes) as (source, stream):
         ticks = stream.time_base.denominator if stream.time_base else 1
         options = dict(container.options)
         if container.clock is None:
@@ -74,12 +78,14 @@ def write_finished(
             if duration is None and stream.average_rate:  # evenly timed: Matroska says how long each frame is shown
                 copied.codec_context.framerate = stream.average_rate
             packets = _from_zero(_whole(source.demux(stream), torn))
+            if hdr is not None:
+                packets = _with_metadata(packets, stream.codec_context.codec.canonical_name, hdr)
             if duration is not None:
                 packets = _ending_at(int(duration * ticks), packets)
             in_order: Iterator[VideoPacket | AudioPacket]
             in_order = heapq.merge(packets, _audio_packets(target, sound, container.clock), key=_decoded_at)
             for packet in in_order:
-                if isinstance(packet.stream, VideoStream):
+                if not isinstance(packet.stream, AudioStream):
                     packet.stream = copied
                     count += 1
                 target.mux(packet)
@@ -103,8 +109,8 @@ def duration_of(journal: BinaryIO, torn: bool = False) -> Fraction:
 
 
 @contextlib.contextmanager
-def _opened(journal: BinaryIO) -> Iterator[tuple[InputContainer, VideoStream]]:
-    part = _Part(journal, end_of_fragments(journal))
+def _opened(journal: BinaryIO, boxes: bytes = b"") -> Iterator[tuple[InputContainer, VideoStream]]:
+    part = _Part(journal, end_of_fragments(journal), boxes)
     # FFmpeg decodes the first frame as it opens a file: what it would learn is of no use here.
     skipping: list[Any] = [{"skip_frame": "all"}]  # PyAV's own types say text
     source = cast(InputContainer, av.open(part, format="mp4", stream_options=skipping, buffer_size=1 << 18))
@@ -167,6 +173,17 @@ def _from_zero(packets: Iterator[VideoPacket]) -> Iterator[VideoPacket]:
         yield packet
 
 
+def _with_metadata(packets: Iterator[VideoPacket], codec: str, hdr: HdrMetadata) -> Iterator[VideoPacket]:
+    for packet in packets:
+        if not packet.is_keyframe:
+            yield packet
+            continue
+        told = cast(VideoPacket, Packet(hdr.in_key_frame(codec, bytes(packet))))
+        told.pts, told.dts, told.duration, told.time_base = packet.pts, packet.dts, packet.duration, packet.time_base
+        told.is_keyframe = True
+        yield told
+
+
 def _ending_at(end: int, packets: Iterator[VideoPacket]) -> Iterator[VideoPacket]:
     """Let the last frame be shown until `end`, be it the last in the file or not.
 
@@ -224,10 +241,21 @@ def _units_are_whole(packet: VideoPacket) -> bool:
 
 
 class _Part(io.RawIOBase):
-    """The first bytes of a file, read in place."""
+    """The first bytes of a journal, read in place; its `moov` may have more boxes in the sample entry.
 
-    def __init__(self, file: BinaryIO, length: int) -> None:
-        self._file, self._length, self._at = file, length, 0
+    FFmpeg's muxers know what its demuxer finds in these, and PyAV has no other way to tell them. A fragment counts from
+    its own beginning, so that it may move (ISO/IEC 14496-12 8.8.7, default-base-is-moof).
+    """
+
+    def __init__(self, file: BinaryIO, length: int, boxes: bytes = b"") -> None:
+        self._file, self._at = file, 0
+        self._index, self._start, self._end = b"", 0, 0  # what the `moov` became, and where it is in the file
+        moov = next((box for box in top_level_boxes(file) if box.kind == b"moov"), None) if boxes else None
+        if moov is not None and moov.end <= length:
+            file.seek(moov.start)
+            self._index = with_boxes_of_sample_entry(file.read(moov.end - moov.start), boxes)
+            self._start, self._end = moov.start, moov.end
+        self._length = length - (self._end - self._start) + len(self._index)
 
     def readable(self) -> bool:
         return True
@@ -237,8 +265,15 @@ class _Part(io.RawIOBase):
 
     def readinto(self, buffer: object) -> int:
         into = memoryview(cast(bytearray, buffer)).cast("B")
-        self._file.seek(self._at)
-        data = self._file.read(min(len(into), max(0, self._length - self._at)))
+        after = self._at - self._start - len(self._index)
+        if self._at < self._start:  # sound may be in front of it
+            self._file.seek(self._at)
+            data = self._file.read(min(len(into), self._start - self._at))
+        elif after < 0:
+            data = self._index[after:][: len(into)]
+        else:
+            self._file.seek(self._end + after)
+            data = self._file.read(min(len(into), max(0, self._length - self._at)))
         into[: len(data)] = data
         self._at += len(data)
         return len(data)

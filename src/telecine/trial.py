@@ -16,12 +16,14 @@ from .errors import EncodeError, OptionError
 from .ffmpeg_log import captured_log, in_words
 from .formats import CODECS
 from .general_options import ignored_options
+from .hdr_metadata import ContentLight
 from .probe import VideoInfo, color_of, open_video, probe
 from .promises import check_promises, differences
 from .remux import write_finished
 
 _FRAMES = 3
 _BLACK = {"Y": 16, "U": 128, "V": 128}  # of 8 bit; 0 in RGB
+_LIGHT = ContentLight(1, 1)  # not of black, which is 0: that means unknown
 # What FFmpeg says of parameters that it hands on (libavcodec/libx264.c, libx265.c, libsvtav1.c).
 _REFUSALS = "Error parsing option|Unknown option|Invalid value for"
 
@@ -46,7 +48,7 @@ def try_encoder(settings: EncoderSettings) -> VideoInfo:
                 for pts in range(_FRAMES):
                     encoder.encode(_black(settings, pts))
                 encoder.finish(lambda: False)
-            write_finished(journal, file, settings.format.container)
+            write_finished(journal, file, settings.format.container, hdr=settings.hdr_metadata(_LIGHT))
         except (av.FFmpegError, ValueError, OSError, NotImplementedError) as error:
             raise OptionError(f"{asked} can't be opened: {in_words(error, lines)}{_advice(settings)}") from error
     refused = [message.strip() for _, _, message in lines if re.match(_REFUSALS, message)]
@@ -57,7 +59,7 @@ def try_encoder(settings: EncoderSettings) -> VideoInfo:
         raise OptionError(f"{asked} ignores a part: {'; '.join(ignored + refused)}")
     try:
         info = probe(file)
-        check_promises(info, settings, _FRAMES, _FRAMES / settings.fps)
+        check_promises(info, settings, _FRAMES, _FRAMES / settings.fps, settings.hdr_metadata(_LIGHT))
         _check_picture(file, settings)
     except EncodeError as error:
         raise OptionError(f"{asked}: {error}") from error

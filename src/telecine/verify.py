@@ -18,6 +18,7 @@ from av import VideoFrame
 from .color import Color
 from .convert import BLACK, Conversion, parse_background, parse_value_range, to_rgb
 from .frames import Frame, Frames, Recognizer
+from .light import parse_light
 from .read import decoded_frames
 from .sources import opened
 
@@ -75,6 +76,8 @@ def verify(
     layout: str = "auto",
     value_range: tuple[float, float] | Literal["auto"] = "auto",
     background: str | tuple[float, float, float] | None = None,
+    light: str | None = None,
+    primaries: str | None = None,
 ) -> VerifyReport:
     """Compare a video file with the frames it was made of, one by one.
 
@@ -84,6 +87,8 @@ def verify(
         layout: As for `export_video`.
         value_range: As for `export_video`.
         background: As for `export_video`.
+        light: As for `export_video`, of a PQ or HLG file.
+        primaries: As for `export_video`.
 
     Raises:
         FrameError: the file is no video that can be read, or the frames are none.
@@ -113,7 +118,9 @@ def verify(
         if (picture.width, picture.height) not in (frame.size, padded):
             problems.append(f"the file is {picture.width}x{picture.height}, the frames {frame.size[0]}x{frame.size[1]}")
             continue
-        by_its_color = replace(conversion, color=replace(color, full_range=False))
+        by_its_color = replace(
+            conversion, color=replace(color, full_range=False), light=parse_light(color.hdr, light, primaries)
+        )
         differences.append(_difference(picture, color, location, frame, by_its_color))
     if decoded_count != expected_count:
         problems.insert(0, f"the file has {decoded_count} frames, {expected_count} were given")

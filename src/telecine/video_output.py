@@ -22,6 +22,8 @@ from .ffmpeg_log import captured_log, in_words
 from .formats import choose_format, encoder_options
 from .frames import Frame
 from .hardware import choose_encoder
+from .hdr_metadata import MasteringDisplay, parse_mastering_display
+from .light import parse_light
 from .limits import Passes, parse_max_bytes
 from .notes import Notes
 from .probe import VideoInfo, probe
@@ -54,6 +56,9 @@ class VideoOptions:
     color: str = "auto"
     audio_rate: int | None = None
     audio_fit: str = "pad"
+    light: str | None = None
+    primaries: str | None = None
+    mastering_display: MasteringDisplay | None = None
 
     def refuse(self, format: str) -> None:
         """Raise OptionError if one is given for what is no video."""
@@ -78,11 +83,16 @@ class VideoOutput:
         notes: Notes,
     ) -> None:
         self._color = parse_color(options.color)
+        hdr = self._color.hdr if self._color else None
+        self._light = parse_light(hdr, options.light, options.primaries)
+        display = parse_mastering_display(options.mastering_display, hdr)
         codec = choose_encoder(options.encoder, options.codec)
-        chosen = choose_format("", container, codec, options.pixel_format, quality, bit_depth, options.chroma)
+        chosen = choose_format(
+            "", container, codec, options.pixel_format, quality, bit_depth, options.chroma, bool(hdr)
+        )
         of_format = dict(chosen.codec.of_pixel_format.get(chosen.pixel_format.name, {}))
         of_format |= encoder_options(
-            chosen.codec, quality, options.crf, options.bitrate, options.preset, options.encoder_options
+            chosen.codec, quality, options.crf, options.bitrate, options.preset, options.encoder_options, options.dither
         )
         self._limit = parse_max_bytes(options.max_bytes, chosen, of_format)
         self._passes: Passes | None = None
@@ -94,7 +104,12 @@ class VideoOutput:
         if options.dither and chosen.pixel_format.depth != 8:
             raise OptionError(f"dither=True is for 8 bit, and {chosen.pixel_format.name} has more: leave it out")
         self._settings = EncoderSettings(
-            chosen, clock.fps, tuple(of_format.items()), self._color or BT709, *chosen.codec.tried_at
+            chosen,
+            clock.fps,
+            tuple(of_format.items()),
+            self._color or BT709,
+            *chosen.codec.tried_at,
+            mastering_display=display,
         )
         self._value_range, self._background, self._dither = value_range, background, options.dither
         self._clock, self._notes = clock, notes
@@ -107,6 +122,9 @@ class VideoOutput:
         if tried.profile not in chosen.codec.plays_everywhere or not chosen.container.plays_everywhere:
             what = f"{chosen.codec.name} {tried.profile} in {chosen.container.name}"
             notes.warn(f"{what} does not play everywhere: some browsers and phones refuse it")
+        if options.dither and quality not in chosen.codec.dithered:
+            what = f"{chosen.codec.called} at quality={quality!r}"
+            notes.warn(f"{what} takes most of the dither for noise: use h264 at 'high', or bit_depth=10")
 
     def publication(self, path: str | os.PathLike[str], overwrite: bool) -> Publication:
         """Open the file's publication."""
@@ -129,7 +147,7 @@ class VideoOutput:
                 f"frames are {width}x{height}: too small for {codec.name}, which takes {least}x{least} and up"
             )
         color = self._color or Color.of_size(width, height)
-        self._conversion = Conversion(color, self._value_range, self._background or BLACK, self._dither)
+        self._conversion = Conversion(color, self._value_range, self._background or BLACK, self._dither, self._light)
         self._settings = replace(
             self._settings, color=color, width=width, height=height, variable=bool(self._clock.variable)
         )
@@ -186,24 +204,29 @@ class VideoOutput:
             self._notes.add(f"at the quality asked for it takes {whole} bytes: encoded again at {rate}, for max_bytes")
         if info.audio is not None and (over := round(float(info.audio.duration - info.duration), 2)) > 0:
             self._notes.add(f"the sound goes on for {over:g} s after the last frame")
+        light, display = info.content_light, info.mastering_display
+        if light and display and light.max_cll > display.max_luminance:
+            beyond = f"{light.max_cll} cd/m2, beyond the mastering display's {display.max_luminance:g}"
+            self._notes.warn(f"the brightest pixel is of {beyond}: pass mastering_display= if it showed that")
         return Video.of(Path(self._publication.path), info, self._padding)
 
     def _finished_from(self, journal: BinaryIO) -> VideoInfo:
         """Copy a journal's packets to the finished file and compare it with what was promised."""
         settings, clock, publication = self._settings, self._clock, self._publication
+        hdr = settings.hdr_metadata(self._light.content_light if self._light else None)
         file = publication.open_finished()
         try:
             with captured_log() as lines:
                 end = clock.duration if clock.uneven else None
                 sound = self._sound.track_beside(publication.journal, clock.duration)
-                write_finished(journal, file, settings.format.container, end, sound=sound)
+                write_finished(journal, file, settings.format.container, end, sound=sound, hdr=hdr)
         except av.FFmpegError as error:
             raise EncodeError(f"the file can't be finished: {in_words(error, lines)}") from error
         except OSError as error:
             raise publication.failure(error) from error
         publication.start_sync()
         info = probe(file)
-        check_promises(info, settings, clock.count, clock.duration)
+        check_promises(info, settings, clock.count, clock.duration, hdr)
         check_audio(info.audio, sound, settings.format.container.clock)
         if clock.variable:
             check_times(

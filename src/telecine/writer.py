@@ -23,6 +23,7 @@ from .encoding_thread import EncodingThread
 from .errors import FrameError, OptionError, TelecineError
 from .formats import Container, MovingImageFormat, SequenceFormat, output_of
 from .frames import Frames, Recognizer, count_frames
+from .hdr_metadata import MasteringDisplay
 from .notes import Notes
 from .outputs import Output, Publishing
 from .processors import encoder_threads
@@ -52,12 +53,20 @@ class VideoWriter:
         pixel_format: FFmpeg's name of one that the codec takes, "yuv420p" unless the codec begins with another.
         bit_depth: 8, 10 or 12, in place of a pixel format.
         chroma: "4:2:0", "4:2:2" or "4:4:4", in place of a pixel format.
-        dither: Whether 8-bit codes are dithered, so that slow gradients have no bands.
-        color: "auto" (BT.601 up to 576 lines and 1024 columns, BT.709 above), "bt601" or "bt709".
+        dither: Whether 8-bit codes are dithered, so that slow gradients have no bands; h264 keeps it from "high" on.
+        color: "auto" (BT.601 up to 576 lines and 1024 columns, BT.709 above), "bt601", "bt709", or for HDR "pq" or
+            "hlg" of BT.2100, in HEVC or AV1 of 10 bit or more.
+        light: What the values of HDR frames are: "scene-linear" or "display-linear" light in floats, where 1.0 is
+            reference white, 203 cd/m2, and brighter is more; or "encoded", PQ or HLG already. For OpenEXR
+            "scene-linear", in place of sRGB.
+        primaries: Those of linear light: "bt709" unless it is "p3-d65" or "bt2020".
+        mastering_display: The display that HDR frames were judged on, which the file tells: P3-D65 of 1000 cd/m2 if not
+            given. How bright the frames are is measured.
         layout: "auto" or the letters of an array's axes: T time, H height, W width, C channels, B batch.
         value_range: "auto" (integers: full scale, floats: [0, 1]) or (low, high), such as (-1, 1) for floats.
-        background: What transparent pixels are composited on: a colour's name, "#rrggbb" or (r, g, b) in [0, 1].
-            Without one, black, with a warning.
+        background: What transparent pixels are composited on: a colour's name, "#rrggbb" or (r, g, b) in [0, 1], all
+            sRGB. Without one, black, with a warning. Encoded values are mixed as they are, as browsers and editors
+            do by default; linear light is mixed as light.
         overwrite: Whether a file at the path may be replaced.
         hold: How many seconds the last frame is shown, in place of as long as the one before it.
         repeat: How many more times the last frame is written.
@@ -103,6 +112,9 @@ class VideoWriter:
         chroma: str | None = None,
         dither: bool = False,
         color: str = "auto",
+        light: str | None = None,
+        primaries: str | None = None,
+        mastering_display: MasteringDisplay | None = None,
         layout: str = "auto",
         value_range: tuple[float, float] | Literal["auto"] = "auto",
         background: str | tuple[float, float, float] | None = None,
@@ -140,6 +152,9 @@ class VideoWriter:
             color=color,
             audio_rate=audio_rate,
             audio_fit=audio_fit,
+            light=light,
+            primaries=primaries,
+            mastering_display=mastering_display,
         )
         of_pixels = parse_value_range(value_range), parse_background(background), self._notes
         self._output = _output(row, of_video, quality, bit_depth, loops, self._clock, *of_pixels)
@@ -367,11 +382,12 @@ def _output(
         raise OptionError(f"loops={loops!r} does not go with {row.name}: leave it out")
     if isinstance(row, Container):
         return VideoOutput(row.name, of_video, quality, bit_depth, clock, value_range, background, notes)
-    of_video.refuse(row.name)
+    linear = row.name == "exr" and of_video.light == "scene-linear"
+    (replace(of_video, light=None) if linear else of_video).refuse(row.name)
     from .image_outputs import MovingImageOutput, SequenceOutput
 
     if isinstance(row, SequenceFormat):
-        return SequenceOutput(row, quality, bit_depth, clock, value_range, background, notes)
+        return SequenceOutput(row, quality, bit_depth, linear, clock, value_range, background, notes)
     if bit_depth not in (None, 8):
         raise OptionError(f"bit_depth={bit_depth!r} does not go with {row.name}, which has 8: leave it out")
     return MovingImageOutput(row, quality, loops or 0, clock, value_range, background, notes)
