@@ -90,20 +90,22 @@ def choose_audio(container: Container, track: AudioTrack) -> AudioCoding:
         if codec is _FLAC_24:
             notes.append(f"of each sample of the sound {container.name} keeps the upper 24 bits")
     rate = _rate_for(codec, track.format.rate)
-    coding = AudioCoding(codec, rate)
+    if rate != track.format.rate:
+        notes.append(f"the sound is resampled from {track.format.rate} to {rate} Hz, as {codec.name} needs")
+    coding = AudioCoding(codec, rate, tuple(notes))
+    _try_encoder(container, track, coding)
+    return coding
+
+
+def _try_encoder(container: Container, track: AudioTrack, coding: AudioCoding) -> None:
+    silence = np.zeros((track.format.rate // 10, track.format.channels), track.format.kind)
     with captured_log() as lines:
         try:
             with av.open(io.BytesIO(), "w", format=container.muxer) as target:
-                stream = add_audio_stream(target, track, coding)
-                target.mux(
-                    list(encoded(stream, track, [np.zeros((rate // 10, track.format.channels), track.format.kind)]))
-                )
+                target.mux(list(encoded(add_audio_stream(target, track, coding), track, [silence])))
         except (av.FFmpegError, ValueError, OSError) as error:
-            what = f"{codec.encoder} of {track.format.channels} channels at {track.format.rate} Hz"
+            what = f"{coding.codec.encoder} of {track.format.channels} channels at {track.format.rate} Hz"
             raise OptionError(f"audio: {what} can't be opened: {in_words(error, lines)}") from error
-    if rate != track.format.rate:
-        notes.append(f"the sound is resampled from {track.format.rate} to {rate} Hz, as {codec.name} needs")
-    return AudioCoding(codec, rate, tuple(notes))
 
 
 def _rate_for(codec: AudioCodec, rate: int) -> int:
