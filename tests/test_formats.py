@@ -19,7 +19,7 @@ import telecine
 from telecine import FrameError, TelecineWarning, VideoWriter, export_video
 from telecine.formats import CODECS, CONTAINERS
 
-from .helpers import assert_frames, failing_at, greys
+from .helpers import assert_frames, failing_at, greys, run_python
 
 PAIRS = [(container.name, codec) for container in CONTAINERS.values() for codec in container.codecs]
 EXTENSIONS = {"vp9": "webm", "prores": "mov", "ffv1": "mkv"}
@@ -247,3 +247,30 @@ def test_odd_sides_are_padded_as_the_chroma_needs(tmp_path: Path) -> None:
     for chroma, padding in (("4:2:0", (1, 1)), ("4:2:2", (1, 0)), ("4:4:4", (0, 0))):
         video = export_video(odd, tmp_path / "clip.mkv", chroma=chroma)
         assert (video.padding, video.width, video.height) == (padding, 67 + padding[0], 65 + padding[1])
+
+
+ONE_OR_TWO = """
+import io, sys, av
+from av import VideoFrame
+from fractions import Fraction
+from telecine.encode import Encoder, EncoderSettings
+from telecine.formats import choose_format
+journal = io.BytesIO()
+encoder = Encoder(journal, EncoderSettings(choose_format("clip.mp4", codec=sys.argv[1]), Fraction(16)))
+for pts in range(int(sys.argv[2])):
+    frame = VideoFrame(128, 96, "yuv420p")
+    frame.pts = pts
+    encoder.encode(frame)
+encoder.finish(lambda: False)
+with av.open(journal) as container:
+    print(*(packet.dts == packet.pts for packet in container.demux(video=0) if packet.size))
+"""
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_one_frame_or_two_of_hevc_are_decoded_when_they_are_shown(
+    count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """x265 gives them a decoding time out of memory that it never wrote: the allocator fills that here."""
+    monkeypatch.setenv("MALLOC_PERTURB_", "165")
+    assert run_python(ONE_OR_TWO, tmp_path, "hevc", count).split() == ["True"] * count

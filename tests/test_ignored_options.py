@@ -132,7 +132,8 @@ def test_every_general_option_of_this_ffmpeg_is_known() -> None:
     context = CodecContext.create("libx264", "w")
     video_encoding = 1 | 16  # AV_OPT_FLAG_ENCODING_PARAM, AV_OPT_FLAG_VIDEO_PARAM
     names = {each.name for each in context.supported_options.generic if each.flags & video_encoding == video_encoding}
-    assert names - FFMPEGS_OWN - COMPARED == GENERAL
+    assert len(names) > 50
+    assert names - FFMPEGS_OWN - COMPARED <= GENERAL
 
 
 # ---- what it does not know at all, and what it can't obey ----------------------------------------------------------

@@ -53,6 +53,11 @@ class EncoderSettings:
         return HdrMetadata(self.mastering_display, content_light)
 
 
+# So few frames are encoded as they are shown. How far others are reordered x265 sees at the third, and fewer get a
+# decoding time out of memory that it never wrote (x265 4.1, Encoder::encode, m_bframeDelayTime).
+_NEVER_REORDERED = 2
+
+
 class Encoder:
     """A stream of one picture size in a fragmented MP4 that is being written to `journal`."""
 
@@ -60,6 +65,7 @@ class Encoder:
         self._turn: AbstractContextManager[object] = journal.turn if isinstance(journal, Journal) else nullcontext()
         self._time_base = settings.time_base
         self._interval = round(1 / settings.fps / settings.time_base)
+        self._count = 0
         codec = settings.format.codec
         for name, value in codec.environment.items():
             os.environ.setdefault(name, value)
@@ -92,6 +98,8 @@ class Encoder:
         if not stop():
             for packet in self._stream.codec_context.encode_lazy(None):
                 packet.stream = self._stream
+                if self._count <= _NEVER_REORDERED:
+                    packet.dts = packet.pts
                 self._mux(packet)
                 if stop():
                     break

@@ -35,6 +35,7 @@ _GOOD = 0.9  # of the limit: one more pass would gain little
 _MOST_PASSES = 6  # after the first
 _HALVINGS = 8  # of the bytes, from the best crf to the worst on any encoder's scale, roughly
 _NO_SMALLER = 0.99
+_ROUNDING = 1e-6  # what a logarithm and back is off by
 _LOWEST_RATE = math.log2(1000)  # encoders count in kilobits
 # Without loss; x264 takes half of FFV1's time, and FFV1 any pixel format.
 _X264_EXACTLY: tuple[Codec, Mapping[str, str]] = CODECS["h264"], {"preset": "ultrafast", "qp": "0"}
@@ -244,9 +245,9 @@ class _Dial:
 
     def rounded(self, turn: float) -> float:
         """The next turn below that the encoder can be set to: whole kilobits a second, or a crf that it has."""
-        return (
-            math.log2(1000 * self._rate(turn)) if self.by_rate else math.floor(turn * self._steps + 1e-6) / self._steps
-        )
+        if self.by_rate:
+            return math.log2(1000 * self._rate(turn))
+        return math.floor(turn * self._steps + _ROUNDING) / self._steps
 
     def options(self, turn: float) -> dict[str, str]:
         """The encoder's options at a turn."""
@@ -262,7 +263,7 @@ class _Dial:
         return f"{self._rate(turn)} kb/s" if self.by_rate else f"crf {self._crf(turn):g}"
 
     def _rate(self, turn: float) -> int:
-        return max(1, int(2**turn / 1000 + 1e-6))
+        return max(1, int(2**turn / 1000 + _ROUNDING))
 
     def _crf(self, turn: float) -> float:
         best, worst, step = self._scale
