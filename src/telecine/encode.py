@@ -86,6 +86,7 @@ class Encoder:
 
     def encode(self, frame: VideoFrame) -> None:
         """Encode the next frame, whose `pts` is its time in ticks, and write the packets that are ready."""
+        self._count += 1
         frame.time_base, frame.duration = self._time_base, self._interval
         # prores_ks writes the frame's tags, the others the context's.
         frame.colorspace, frame.color_range = self.context.colorspace, self.context.color_range
