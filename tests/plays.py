@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 
 from telecine.cli import rows_of_places
-from telecine.formats import CODECS, CONTAINERS
+from telecine.formats import CODECS, CONTAINERS, MOVING_IMAGES
 from telecine.pixel_formats import PIXEL_FORMATS
 
 from .chart import Color, Pixels, chart, patches_of
@@ -53,19 +53,19 @@ def error_of(frame: Pixels) -> float:
 
 @dataclass(frozen=True)
 class File:
-    """A kind of file that exports make."""
+    """A kind of file that exports make; a moving image has no codec of its own."""
 
     container: str
-    codec: str
-    pixel_format: str
+    codec: str = ""
+    pixel_format: str = ""
     lossless: bool = False
 
     def __str__(self) -> str:
-        return " ".join((self.container, self.codec, self.pixel_format, *["lossless"] * self.lossless))
+        return " ".join(filter(None, (self.container, self.codec, self.pixel_format, "lossless" * self.lossless)))
 
 
 def files() -> list[File]:
-    """Each codec of each container, in its first pixel format, without loss where it can, and with alpha."""
+    """Each codec of each container, in its first pixel format, without loss where it can, and with alpha; images."""
     found = []
     for container in CONTAINERS.values():
         for codec in (CODECS[name] for name in container.codecs):
@@ -74,12 +74,16 @@ def files() -> list[File]:
             if codec.lossless:
                 found.append(File(container.name, codec.name, codec.lossless.pixel_formats[0], lossless=True))
             found += [File(container.name, codec.name, name) for name in others if PIXEL_FORMATS[name].alpha]
+    for image in MOVING_IMAGES.values():
+        found.append(File(image.name))
+        if image.qualities["high"] and "lossless" in image.qualities:
+            found.append(File(image.name, lossless=True))
     return found
 
 
 @dataclass(frozen=True)
 class No:
-    """The reader refuses the file."""
+    """The reader refuses the file, or gives something else."""
 
     why: str
 
@@ -102,6 +106,8 @@ _WHY = "plays where the browser says that it decodes this profile, which on Linu
 MAIN, LOSSLESS = IfDecoded("hvc1.1.6.L60.90", 3, _WHY), IfDecoded("hvc1.4.10.L60.9e.8", 3, _WHY)
 NO_PRORES, NO_FFV1 = (No(f"Chromium has no {codec} decoder") for codec in ("ProRes", "FFV1"))
 NO_AV1 = No("the FFmpeg in OpenCV's wheels has no AV1 decoder")
+NO_WEBP = No("FFmpeg reads no animated WebP")
+STILL = No("takes the still picture that the file begins with for all of it")
 
 MATRIX: dict[File, tuple[Cell, ...]] = {
     File("mp4", "h264", "yuv420p"):                (3, 3, 3, 3, 3, 3),
@@ -126,6 +132,11 @@ MATRIX: dict[File, tuple[Cell, ...]] = {
     File("mkv", "vp9", "yuv420p"):                 (3, 3, 3, 3, 3, 3),
     File("mkv", "vp9", "gbrp", lossless=True):     (0, 0, 0, 0, 0, 0),
     File("mkv", "ffv1", "bgra"):                   (NO_FFV1, 0, 0, 0, 0, 0),
+    File("gif"):                                   (0, 0, 0, 0, 0, 0),
+    File("webp"):                                  (3, NO_WEBP, 3, 3, NO_WEBP, NO_WEBP),
+    File("webp", lossless=True):                   (0, NO_WEBP, 0, 0, NO_WEBP, NO_WEBP),
+    File("apng"):                                  (0, 0, 0, 0, 0, 0),
+    File("avif"):                                  (4, STILL, 4, 4, 4, 4),
 }  # fmt: skip
 
 # Without a GPU Chromium converts with libyuv, whose BT.709 weighs Cb in blue by 128/64 in place of 135/64
@@ -153,8 +164,9 @@ with `quality="lossless"`. This table is from what their makers say; the next on
 
 Eight frames at {width}x{height}: a chart of 40 colours, and a gray that numbers the frame. Each reader has to
 give the size, the duration, and every frame in order, once. A number is how far a colour of the chart may be off in any
-frame, in steps of 255. Chromium, without a GPU, also seeks to each frame and plays to the end. FFmpeg is Debian's, its
-`ffprobe` and `ffmpeg`; torchcodec uses Debian's libraries; imageio its own ffmpeg.
+frame, in steps of 255. "no" is refused, or not the clip. Chromium, without a GPU, also seeks to each frame and plays to
+the end, and decodes images. FFmpeg is Debian's, its `ffprobe` and `ffmpeg`; torchcodec uses Debian's libraries; imageio
+an ffmpeg of its own, and Pillow for images. Not every reader tells how long an image is shown.
 
 {matrix}
 
@@ -180,7 +192,12 @@ def page() -> str:
         return f"no {note}" if isinstance(cell, No) else f"some {note}"
 
     matrix = [
-        (f".{file.container}", file.codec, file.pixel_format + ", lossless" * file.lossless, *map(shown, cells))
+        (
+            f".{file.container}",
+            file.codec,
+            ", ".join(filter(None, (file.pixel_format, "lossless" * file.lossless))),
+            *map(shown, cells),
+        )
         for file, cells in MATRIX.items()
     ]
     return _PAGE.format(

@@ -17,17 +17,19 @@ import imageio.v3
 import numpy as np
 import pytest
 
+from telecine.formats import MOVING_IMAGES
+
 from .browser import Browser, CanNotPlayError
 from .chart import Pixels
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A file as a reader tells it: the duration in seconds, each frame (height, width, 3) uint8 RGB."""
+    """A file as a reader tells it: the duration in seconds, if it does, each frame (height, width, 3) uint8 RGB."""
 
     width: int
     height: int
-    duration: float
+    duration: float | None
     frames: list[Pixels]
 
 
@@ -35,11 +37,26 @@ class CanNotReadError(Exception):
     """The reader refuses the file, or finds no frame in it."""
 
 
+# What a reader raises of a file that it can't read.
+REFUSALS = (CanNotReadError, av.FFmpegError, RuntimeError, subprocess.CalledProcessError)
+
 Reader = Callable[[Path], Seen]
 
 
+def is_image(path: Path) -> bool:
+    return path.suffix[1:] in MOVING_IMAGES
+
+
+def of_images(frames: list[Pixels], duration: float | None) -> Seen:
+    height, width, _ = frames[0].shape
+    return Seen(width, height, duration, [frame[:, :, :3] for frame in frames])
+
+
 def through_chromium(browser: Browser, path: Path, fps: int) -> Seen:
-    """Chromium has no list of frames: each is sought, and then the file is played to its end."""
+    """Of a video Chromium has no list of frames: each is sought, and then the file is played to its end."""
+    if is_image(path):
+        decoded = browser.moving_image(path, f"image/{path.suffix[1:]}")
+        return of_images([shown.rgb for _, shown in decoded], sum(lasts for lasts, _ in decoded))
     try:
         loaded = browser.load(path)
     except CanNotPlayError as error:
@@ -54,10 +71,15 @@ def through_pyav(path: Path) -> Seen:
     with av.open(path) as container:
         stream = container.streams.video[0]
         frames = [frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False) for frame in container.decode(stream)]
-        return Seen(stream.width, stream.height, (container.duration or 0) / av.time_base, frames)
+        duration = container.duration and container.duration / av.time_base
+        return Seen(stream.width, stream.height, duration, frames)
 
 
 def through_opencv(path: Path) -> Seen:
+    if is_image(path):
+        _, moving = cv2.imreadanimation(str(path))
+        frames = [picture[:, :, 2::-1].astype(np.uint8, copy=False) for picture in moving.frames]
+        return of_images(frames, sum(moving.durations) / 1000)
     capture, frames = cv2.VideoCapture(str(path)), []
     while True:
         found, bgr = capture.read()
@@ -74,7 +96,13 @@ def through_opencv(path: Path) -> Seen:
 
 
 def through_imageio(path: Path) -> Seen:
-    """By the ffmpeg that imageio-ffmpeg carries."""
+    """By Pillow, and of a video by the ffmpeg that imageio-ffmpeg carries."""
+    if is_image(path):
+        pictures = list(imageio.v3.imiter(path, plugin="pillow"))
+        lasts: list[Any] = [
+            imageio.v3.immeta(path, plugin="pillow", index=index).get("duration") for index in range(len(pictures))
+        ]
+        return of_images(pictures, None if None in lasts else sum(lasts) / 1000)
     facts = imageio.v3.immeta(path, plugin="FFMPEG")
     frames = list(imageio.v3.imiter(path, plugin="FFMPEG"))
     width, height = facts["size"]
@@ -98,10 +126,10 @@ def through_ffmpeg(path: Path) -> Seen:
         pytest.skip("no FFmpeg is installed: apt-get install ffmpeg")
     entries = "stream=width,height,nb_read_frames:format=duration"
     said = json.loads(_output("ffprobe", "-count_frames", "-show_entries", entries, "-of", "json", path))
-    (stream,), duration = said["streams"], float(said["format"]["duration"])
+    (stream,), duration = said["streams"], float(said["format"].get("duration", 0))
     raw = np.frombuffer(_output("ffmpeg", "-i", path, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"), np.uint8)
     frames = raw.reshape(int(stream["nb_read_frames"]), stream["height"], stream["width"], 3)
-    return Seen(stream["width"], stream["height"], duration, list(frames))
+    return Seen(stream["width"], stream["height"], duration if duration > 0 else None, list(frames))
 
 
 def _output(*command: str | Path) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
@@ -18,6 +19,7 @@ import telecine
 from telecine import Color, ContentLight, FrameError, MasteringDisplay, OptionError, TelecineWarning
 from telecine.cli import run
 
+from .browser import Browser
 from .bt2100 import SIGNALS, TO_BT2020, WHITE, hlg, pq
 from .helpers import Asked, assert_kept, failing_at
 from .mp4 import box
@@ -358,6 +360,15 @@ def test_light_is_measured_as_it_is_shown(tmp_path: Path) -> None:
     assert found.max_cll == round(0.6274 * 600)  # BT.709's red is less of BT.2020's
 
 
+def test_a_frame_that_was_refused_is_not_measured(tmp_path: Path) -> None:
+    with telecine.VideoWriter(tmp_path / "clip.mp4", color="pq", light="encoded") as writer:
+        for level in (0.25, 1.5, 0.25):
+            with contextlib.suppress(FrameError):
+                writer.write(np.full((48, 64, 3), level, np.float32))
+    info = telecine.probe(writer.video)
+    assert (info.frame_count, info.content_light) == (2, ContentLight(5, 5))  # 5.15 cd/m2
+
+
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv"])
 def test_a_black_video_is_of_unknown_light(name: str, tmp_path: Path) -> None:
     video = telecine.export_video(grey(0), tmp_path / name, color="pq", light="scene-linear")
@@ -381,6 +392,20 @@ def test_what_a_failed_export_leaves_is_recovered_with_its_colour(tmp_path: Path
         telecine.export_video(failing_at(30, frames, KeyError("the model")), path, color="pq", light="encoded")
     recovered = assert_kept(path, failed.value, held=None)
     assert telecine.probe(recovered).color == Color(matrix=9, primaries=9, transfer=16)
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.webm"])
+@pytest.mark.parametrize("color", ["pq", "hlg"])
+def test_chromium_shows_reference_white_as_white(browser: Browser, color: str, name: str, tmp_path: Path) -> None:
+    """On an SDR screen it takes 203 cd/m2 for white, and what is darker for as much of it."""
+    levels = [0.05, 0.1, 0.25, 0.5, 1]
+    frames = np.stack([np.full((96, 128, 3), level, np.float32) for level in levels])
+    options: Any = {"codec": "av1", "light": "display-linear", "encoder_options": {"g": 2}}
+    browser.load(telecine.export_video(frames, tmp_path / name, fps=4, color=color, **options))
+    for index, level in enumerate(levels):
+        shown = browser.show((index + 0.5) / 4).rgb
+        srgb = 255 * (1.055 * level ** (1 / 2.4) - 0.055)  # IEC 61966-2-1
+        assert np.abs(shown - srgb).max() <= 6
 
 
 # ---- alpha ---------------------------------------------------------------------------------------------------------
@@ -461,6 +486,8 @@ def test_hdr_alone_chooses_codec_and_depth(
         (HOW | {"mastering_display": 1000}, "use telecine.MasteringDisplay(max_luminance=1000)"),
         (HOW | {"mastering_display": MasteringDisplay(max_luminance=0)}, "max_luminance is 5 to 10000"),
         (HOW | {"mastering_display": MasteringDisplay(red=(0.8, 0.3))}, "a colour out of range: x is 0.0001 to 0.74"),
+        (HOW | {"format": "gif"}, "color='pq' does not go with gif: leave it out"),
+        ({"format": "exr", "light": "scene-linear"}, "light='scene-linear' does not go with exr: leave it out"),
         (HOW | {"color": "hlg", "mastering_display": OWN_DISPLAY}, "max_luminance=4000 does not go with color='hlg'"),
     ],
 )
@@ -531,3 +558,15 @@ def test_the_command_line_exports_verifies_and_probes_hdr(tmp_path: Path, capsys
     shown = capsys.readouterr().out
     assert "MaxCLL 600, MaxFALL 159 cd/m2" in shown
     assert "0.0001 to 1000 cd/m2" in shown
+
+
+def test_every_line_of_python_on_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "hdr.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 3
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"telecine": telecine, "frames": lights(stops=2) / 3}
+    for block in blocks:
+        exec(compile(block, "hdr.md", "exec"), names)
+    assert names["frame"].dtype == np.float32
+    assert telecine.probe("clip.mp4").mastering_display == MasteringDisplay(max_luminance=4000, min_luminance=0.005)

@@ -1,6 +1,7 @@
-"""The command `telecine`: export, probe, verify, recover, formats.
+"""The command `telecine`: export, probe, verify, recover, formats, provenance.
 
 Exit codes: 0 done; 1 it failed, or `verify` found a difference; 2 the command line or an argument is wrong.
+`provenance show` gives 0 for "valid", 1 for "tampered", 3 for "valid but untrusted", 4 for "no manifest".
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
@@ -23,14 +24,17 @@ from rich.console import Console
 from rich.table import Table
 
 from . import __version__
+from .certificates import make_development_chain
 from .color import Color
 from .errors import FrameError, OptionError, TelecineError, TelecineWarning
 from .export import export_video
-from .formats import CODECS, CONTAINERS, PLAYS, Codec
+from .formats import CODECS, CONTAINERS, MOVING_IMAGES, PLAYS, SEQUENCES, Codec
 from .frames import Frames
 from .limits import parse_bytes
+from .manifests import ProvenanceReport, read_provenance
 from .pixel_formats import PIXEL_FORMATS
 from .probe import VideoInfo, probe
+from .provenance import Provenance
 from .read import read_timestamps
 from .recover import orphans_in, recover
 from .sources import images_in_order, is_video, open_frames
@@ -44,7 +48,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+provenance_app = typer.Typer(help="Make a certificate for development, show a file's manifest.")
+app.add_typer(provenance_app, name="provenance")
+
 _CTRL_C = 130  # what typer makes of it
+_CODES = {"valid": 0, "tampered": 1, "valid but untrusted": 3, "no manifest": 4}
 
 FramesArgument = Annotated[
     list[str],
@@ -145,6 +153,19 @@ def _export(
     background: BackgroundOption = None,
     hold: Annotated[float | None, typer.Option(metavar="SECONDS", help="How long the last frame is shown.")] = None,
     repeat: Annotated[int, typer.Option(metavar="N", help="How many more times the last frame is written.")] = 0,
+    provenance_certificate: Annotated[
+        Path | None, typer.Option(help="Sign a C2PA manifest: the certificate's chain in PEM.")
+    ] = None,
+    provenance_key: Annotated[Path | None, typer.Option(help="The certificate's private key in PEM.")] = None,
+    provenance_model: Annotated[str | None, typer.Option(help="The model that made the frames.")] = None,
+    provenance_prompt: Annotated[str | None, typer.Option(help="The prompt, only if it is to be in the file.")] = None,
+    provenance_parent: Annotated[Path | None, typer.Option(help="The file of which this one is an edit.")] = None,
+    provenance_source_type: Annotated[
+        str, typer.Option(help="IPTC's digital source type.")
+    ] = Provenance.digital_source_type,
+    provenance_time_stamps: Annotated[
+        str | None, typer.Option(metavar="URL", help="A time-stamp authority; without, no network.")
+    ] = None,
     loops: Annotated[
         int | None, typer.Option(metavar="N", help="How many times a GIF, WebP or APNG is shown; 0, forever, without.")
     ] = None,
@@ -162,6 +183,19 @@ def _export(
     debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
 ) -> None:
     """Write frames to a video file."""
+    provenance = None
+    if provenance_certificate is not None:
+        provenance = Provenance(
+            certificate=provenance_certificate,
+            private_key=provenance_key,
+            model=provenance_model,
+            prompt=provenance_prompt,
+            parent=provenance_parent,
+            digital_source_type=provenance_source_type,
+            time_stamp_authority=provenance_time_stamps,
+        )
+    elif provenance_key or provenance_model or provenance_prompt or provenance_parent or provenance_time_stamps:
+        raise OptionError("a manifest takes --provenance-certificate and --provenance-key")
     own_rate, own_times = _own_timing(frames) if fps is None else (fps, None)
     video = export_video(
         _frames(frames, allow_gaps),
@@ -189,6 +223,7 @@ def _export(
         repeat=repeat,
         audio=audio,
         audio_fit=audio_fit,
+        provenance=provenance,
         overwrite=overwrite,
         progress=not quiet and sys.stderr.isatty(),
         loops=loops,
@@ -276,6 +311,41 @@ def _formats(
         for row in rows:
             table.add_row(*row)
         Console(markup=False, highlight=False).print(table, "")
+
+
+@provenance_app.command("init")
+def _provenance_init(
+    folder: Annotated[Path, typer.Argument(help="The folder to make them in.")] = Path("provenance"),
+    debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
+) -> None:
+    """Make a certificate and a key for development."""
+    files = make_development_chain(folder)
+    print_table(
+        [
+            ("certificate", str(files.certificate)),
+            ("private key", f"{files.private_key}, which only you can read"),
+            ("root", f"{files.root}, for provenance show --trust"),
+        ]
+    )
+    print("For development only: no verifier trusts this chain. What it signs is shown as valid but untrusted.")
+
+
+@provenance_app.command("show")
+def _provenance_show(
+    file: Annotated[Path, typer.Argument(help="A video or a moving image.")],
+    trust: Annotated[
+        Path | None, typer.Option(metavar="ANCHORS", help="Certificates in PEM that stand for signers.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with the whole manifest.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
+) -> None:
+    """Show a file's manifest and whether it holds: exit code 0 valid, 1 tampered, 3 valid but untrusted, 4 none."""
+    report = read_provenance(file, trust)
+    if as_json:
+        print(json.dumps(_plain(report), indent=2))
+    else:
+        print_table(facts_of_provenance(report))
+    raise typer.Exit(_CODES[report.state])
 
 
 def _frames(given: list[str], allow_gaps: bool) -> Frames:
@@ -371,41 +441,72 @@ def facts_of_report(report: VerifyReport) -> Facts:
     return facts + [("problem", problem) for problem in report.problems]
 
 
+def facts_of_provenance(report: ProvenanceReport) -> Facts:
+    """What a manifest's table shows."""
+    said = [
+        ("title", report.title),
+        ("generator", report.generator),
+        *(("action", each) for each in report.actions),
+        *(("source type", each) for each in report.digital_source_types),
+        *(("model", each) for each in report.models),
+        ("prompt", report.prompt),
+        *(("ingredient", each) for each in report.ingredients),
+        ("signed by", report.signed_by),
+        ("signed at", report.signed_at),
+        *(("problem", each) for each in report.problems),
+    ]
+    return [("file", str(report.path)), ("state", report.state), *((name, text) for name, text in said if text)]
+
+
 Rows = list[tuple[str, ...]]
 
 
 def rows_of_places() -> Rows:
-    """Where each codec plays in each container: see `formats.Plays`."""
-    return [
-        (" ".join(container.extensions), codec, *dataclasses.astuple(PLAYS[container.name, codec]))
-        for container in CONTAINERS.values()
-        for codec in container.codecs
-    ]
+    """Where each output plays: see `formats.Plays`."""
+    named = {row.name: f"folder of {row.extension}" for row in SEQUENCES.values()}
+    named |= {row.name: " ".join(row.extensions) for row in CONTAINERS.values()}
+    named |= {row.name: " ".join(row.extensions) for row in MOVING_IMAGES.values()}
+    return [(named[name], codec, *dataclasses.astuple(plays)) for (name, codec), plays in PLAYS.items()]
 
 
 def rows_of_pixel_formats() -> Rows:
-    """The pixel formats of each codec, by depth."""
-    return [
+    """The pixel formats of each codec, by depth, and the depths of images."""
+    of_codecs = [
         (label, str(depth), " ".join(names))
         for label, codec in _labelled_codecs()
         for depth, names in groupby(codec.pixel_formats, lambda name: PIXEL_FORMATS[name].depth)
     ]
+    of_images = [(row.name, "8", f"RGB, alpha {row.alpha}") for row in MOVING_IMAGES.values()]
+    of_folders = [
+        (row.name, str(bits), "RGB, alpha kept" if row.alpha else "RGB")
+        for row in SEQUENCES.values()
+        for bits in row.bits
+    ]
+    return [*of_codecs, *of_images, *of_folders]
 
 
 def rows_of_qualities() -> Rows:
-    """What each quality level of each codec tells its encoder."""
-    return [
+    """What each quality level tells the encoder of each codec or image."""
+    of_codecs = [
         (codec.name, quality, " ".join(f"{name}={value}" for name, value in options.items()))
         for _, codec in _labelled_codecs()
         for quality, options in codec.qualities.items()
     ]
+    levels: dict[str, Mapping[str, float | None]] = {row.name: row.qualities for row in MOVING_IMAGES.values()}
+    levels |= {row.name: row.qualities for row in SEQUENCES.values()}
+    of_images = [
+        (name, quality, "lossless" if value is None else f"{value} colours" if name == "gif" else f"quality {value}")
+        for name, qualities in levels.items()
+        for quality, value in qualities.items()
+    ]
+    return [*of_codecs, *of_images]
 
 
 def _labelled_codecs() -> Iterator[tuple[str, Codec]]:
     for codec in CODECS.values():
-        yield codec.name, codec
+        yield codec.called, codec
         if codec.lossless:
-            yield f"{codec.name} lossless", codec.lossless
+            yield f"{codec.called} lossless", codec.lossless
 
 
 def _rate(fps: Fraction) -> str:

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 from av import VideoFrame
 
-from . import _convert, dither
+from . import _convert, alpha, dither
 from .accelerator import DevicePixels, Recipe
 from .color import Color
 from .errors import FrameError, OptionError
@@ -236,6 +236,29 @@ def to_rgb(frame: VideoFrame, color: Color, location: tuple[float, float] = LEFT
     rgb = np.empty((frame.height, frame.width, 3), np.uint8)
     _planar_to_rgb(frame, color, location, 255, rgb)
     return rgb
+
+
+def to_rgba(frame: VideoFrame, color: Color, location: tuple[float, float] = LEFT_SITED) -> npt.NDArray[np.uint8]:
+    """Convert a decoded frame to (height, width, 4) uint8 RGBA: as `to_rgb`, and alpha as it is, exactly rounded.
+
+    It is opaque where the frame has no alpha.
+    """
+    rgba = np.full((frame.height, frame.width, 4), 255, np.uint8)
+    rgba[:, :, :3] = to_rgb(frame, color, location)
+    if alpha.in_format(frame.format.name):
+        rgba[:, :, 3] = _alpha(frame)
+    return rgba
+
+
+def _alpha(frame: VideoFrame) -> npt.NDArray[np.uint8]:
+    match = _PLANAR.fullmatch(frame.format.name)
+    if match is None:  # packed
+        return frame.to_ndarray(format="rgba")[:, :, 3].astype(np.uint8, copy=False)
+    depth, plane = int(match["depth"] or 8), frame.planes[3]
+    lines = np.frombuffer(bytes(plane), "u1" if depth == 8 else "<u2").reshape(plane.height, -1)[:, : frame.width]
+    white = 2**depth - 1
+    rounded: npt.NDArray[np.uint8] = ((lines.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8)
+    return rounded
 
 
 def to_float_rgb(

@@ -15,11 +15,16 @@ from av.codec.hwaccel import HWAccel
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
+from . import alpha
 from .color import BT709, Color
 from .formats import Format
 from .hdr_metadata import ContentLight, HdrMetadata, MasteringDisplay
 from .journal import Journal
 from .rate import VARIABLE_TIME_BASE, ticks_a_second
+
+# How many frames are decoded in the order that they are shown in. Of so few x265 subtracts from the times of decoding a
+# delay that it has not set, whatever is in its memory (x265 source/encoder/encoder.cpp, m_bframeDelayTime).
+_NEVER_REORDERED = 2
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,8 @@ class Encoder:
         self.context = stream.codec_context
         _configure(stream.codec_context, settings)
         stream.time_base = settings.time_base
+        if settings.format.pixel_format.alpha and codec.name in alpha.DECODERS:
+            stream.metadata.update(alpha.SAYS_JOINED)
 
     def encode(self, frame: VideoFrame) -> None:
         """Encode the next frame, whose `pts` is its time in ticks, and write the packets that are ready."""
@@ -114,7 +121,7 @@ class Encoder:
 
     def _mux(self, packet: Packet[VideoStream]) -> None:
         with self._turn:
-            self._container.mux(packet)
+            self._container.mux(alpha.joined(packet))
 
 
 def _muxer_options(time_base: Fraction) -> dict[str, str]:
@@ -122,7 +129,8 @@ def _muxer_options(time_base: Fraction) -> dict[str, str]:
     return {
         # The index first, then each frame in a fragment of its own, handed over at once.
         "movflags": "+empty_moov+default_base_moof+frag_every_frame",
-        "fflags": "+flush_packets",
+        # Packets as the encoder gives them: what FFmpeg looks for at the end of VP9's is not there with alpha behind.
+        "fflags": "+flush_packets-autobsf",
         "video_track_timescale": ticks,
         "movie_timescale": ticks,
     }

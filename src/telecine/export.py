@@ -14,6 +14,7 @@ from .hdr_metadata import MasteringDisplay
 from .notes import warn
 from .probe import probe
 from .progress import Progress, check_progress, reporting
+from .provenance import Provenance
 from .rate import FrameRate, parse_fps
 from .sources import is_video, opened
 from .timing import Seconds
@@ -53,6 +54,7 @@ def export_video(
     audio: Audio | None = None,
     audio_rate: int | None = None,
     audio_fit: str = "pad",
+    provenance: Provenance | None = None,
     overwrite: bool = True,
     progress: Progress = False,
     loops: int | None = None,
@@ -78,6 +80,7 @@ def export_video(
         FrameError: the frames.
         OptionError: an argument.
         EncodeError: the encoder.
+        ProvenanceError: the signature.
         PublishError: the destination.
 
     >>> import numpy as np, tempfile, os
@@ -118,6 +121,7 @@ def export_video(
             repeat=repeat,
             audio_rate=audio_rate,
             audio_fit=audio_fit,
+            provenance=provenance,
             overwrite=overwrite,
             progress=report,
             loops=loops,

@@ -349,7 +349,7 @@ CODECS = {
     "vp9": Codec(
         name="vp9",
         encoder="libvpx-vp9",
-        pixel_formats=_planar(8),
+        pixel_formats=(*_planar(8), "yuva420p"),
         lossless=_lossless(
             "vp9", "libvpx-vp9", ("gbrp",), {"lossless": "1", "deadline": "good", "cpu-used": "4", "row-mt": "1"}
         ),
@@ -393,7 +393,7 @@ CODECS = {
 
 @dataclass(frozen=True)
 class Plays:
-    """Where a codec plays in a container, in its first pixel format: "yes"; "some" of them or some machines; "no".
+    """Where an output plays, in its codec's first pixel format: "yes"; "some" of them or some machines; "no".
 
     `browser` is Chrome, Firefox and Safari; `quicktime` Apple's player; `editor` Premiere Pro, DaVinci Resolve and
     Final Cut Pro. `archive` is "yes" for what the Library of Congress prefers for keeping, and "if lossless" for what
@@ -406,9 +406,10 @@ class Plays:
     archive: str
 
 
-# Browsers and QuickTime: caniuse.com (hevc, av1, webm), WebKit's and Apple's release notes: AV1 where the chip decodes
-# it, HEVC in Chrome and Firefox where the machine does. Editors: their lists of formats. Archives: the Recommended
-# Formats Statement of the Library of Congress, which prefers FFV1 in Matroska and ProRes 422 HQ.
+# By output, and by codec where it has one. Browsers and QuickTime: caniuse.com (hevc, av1, webm, avif, webp, apng),
+# WebKit's and Apple's release notes: AV1 where the chip decodes it, HEVC in Chrome and Firefox where the machine does.
+# Editors: their lists of formats. Archives: the Recommended Formats Statement of the Library of Congress, which prefers
+# FFV1 in Matroska and ProRes 422 HQ.
 PLAYS = {
     ("mp4", "h264"): Plays("yes", "yes", "yes", "if lossless"),
     ("mp4", "hevc"): Plays("some", "yes", "yes", "if lossless"),
@@ -423,6 +424,14 @@ PLAYS = {
     ("mkv", "av1"): Plays("some", "no", "some", "no"),
     ("mkv", "vp9"): Plays("some", "no", "some", "if lossless"),
     ("mkv", "ffv1"): Plays("no", "no", "some", "yes"),
+    ("gif", ""): Plays("yes", "no", "some", "no"),
+    ("webp", ""): Plays("yes", "no", "no", "if lossless"),
+    ("apng", ""): Plays("yes", "no", "no", "if lossless"),
+    ("avif", ""): Plays("yes", "no", "no", "no"),
+    ("png", ""): Plays("no", "some", "yes", "if lossless"),
+    ("tiff", ""): Plays("no", "some", "yes", "if lossless"),
+    ("jpeg", ""): Plays("no", "some", "yes", "no"),
+    ("exr", ""): Plays("no", "no", "some", "no"),
 }
 
 
@@ -511,6 +520,18 @@ def choose_format(
     given = ", ".join(f"{name}={value!r}" for name, value in asked.items() if value is not None)
     what = f"HDR in {chosen.called}" if hdr else chosen.called
     raise OptionError(f"{given} does not go with {what}: use {_either(row.name for row in rows)}")
+
+
+def keeping_alpha(format: Format) -> str:
+    """Say which arguments keep alpha: of the codec where it can, else of others.
+
+    >>> keeping_alpha(choose_format("clip.webm"))
+    "pixel_format='yuva420p'"
+    """
+    own = next((name for name in format.codec.pixel_formats if PIXEL_FORMATS[name].alpha), None)
+    if own is not None:
+        return f"pixel_format={own!r}"
+    return "a WebM with pixel_format='yuva420p' or a MOV with codec='prores', pixel_format='yuva444p10le'"
 
 
 def _choice(argument: str, given: str, table: Mapping[str, Row]) -> Row:

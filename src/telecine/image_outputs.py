@@ -19,6 +19,7 @@ from .formats import MovingImageFormat, SequenceFormat
 from .frames import Frame
 from .moving_images import MovingImage, MovingImageSettings, check_file, check_frames, check_options, parse_quality
 from .notes import Notes
+from .provenance import Seal, sign_finished
 from .publish import Publication
 from .sequences import Sequence, SequenceSettings, check_sequence
 from .timing import Clock
@@ -76,7 +77,9 @@ class MovingImageOutput:
         value_range: ValueRange,
         background: Background | None,
         notes: Notes,
+        seal: Seal | None = None,
     ) -> None:
+        self._seal = seal
         self._row, self._quality, self._loops = row, parse_quality(row.name, quality), loops
         check_options(row.name, loops, clock.fps)
         self._clock, self._notes = clock, notes
@@ -128,6 +131,7 @@ class MovingImageOutput:
     def finish(self) -> Video:
         """Read the file back, and compare it with what was promised."""
         settings, clock, publication = self._settings, self._clock, self._publication
+        sign_finished(self._seal, publication)
         file = publication.finished
         check_file(file, settings, clock.count)
         return Video(

@@ -163,8 +163,9 @@ class Light:
         )
         if not math.isfinite(deviation) or (encoded and deviation > tolerated):
             planes[:] = np.nan
-        self._brightest = max(self._brightest, largest)
-        self._brightest_average = max(self._brightest_average, total / (height * width))
+        else:
+            self._brightest = max(self._brightest, largest)
+            self._brightest_average = max(self._brightest_average, total / (height * width))
         return planes.transpose(1, 2, 0), alpha < 1
 
     def decode(self, signal: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

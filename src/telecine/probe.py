@@ -20,7 +20,7 @@ from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from . import animations
+from . import alpha, animations
 from .boxes import index_in_front
 from .color import RGB, Color
 from .elements import cues_in_front, doc_type
@@ -48,6 +48,7 @@ class AudioInfo:
 class VideoInfo:
     """What `probe` finds. Seconds and rates are exact fractions.
 
+    `pixel_format` is FFmpeg's name, and "yuva420p" also where each frame of a WebM has its alpha beside it.
     `fps` is an average where `constant_rate` is false: frames do not follow each other at one distance.
     `index_in_front` tells whether an MP4's `moov` comes before its `mdat`, or Matroska's `Cues` before its clusters;
     it is None where the file has neither.
@@ -99,7 +100,7 @@ def probe(path: VideoSource) -> VideoInfo:
             container=_container_name(container, file),
             codec=context.codec.canonical_name,
             profile=context.profile,
-            pixel_format=context.pix_fmt or "unknown",
+            pixel_format=alpha.PIXEL_FORMAT if _is_all_beside(container, stream) else context.pix_fmt or "unknown",
             width=context.width,
             height=context.height,
             fps=fps,
@@ -171,6 +172,14 @@ def _duration(container: InputContainer, stream: Stream, ends: Mapping[int, int]
     return Fraction(container.duration or 0, av.time_base)
 
 
+def _is_all_beside(container: InputContainer, stream: VideoStream) -> bool:
+    """Tell whether the alpha that a track says it has beside its pictures is there, for each of them."""
+    if not alpha.is_beside(stream):
+        return False
+    container.seek(0)
+    return all(packet.has_sidedata(alpha.BESIDE) for packet in container.demux(stream) if packet.size)
+
+
 def _hdr_metadata(file: BinaryIO) -> tuple[MasteringDisplay | None, ContentLight | None]:
     """Look at the first frame, with which FFmpeg gives what the container says, and else what the stream says."""
     with contextlib.suppress(FrameError), open_video(file) as (container, stream):
@@ -190,7 +199,10 @@ def _rate(stream: VideoStream, times: list[int | None], duration: Fraction) -> t
     if not constant and duration:
         return len(times) / duration, False
     if len(gaps) == 1 and stream.time_base and 0 < len(times) * max(gaps) * stream.time_base <= duration:
-        return 1 / (max(gaps) * stream.time_base), True  # FFmpeg's average counts how long the last frame is held
+        gap = max(gaps) * stream.time_base
+        if "matroska" in stream.container.format.name and average and abs(1 / average - gap) < stream.time_base:
+            return average, True  # it is said beside the times, which are rounded
+        return 1 / gap, True  # FFmpeg's average counts how long the last frame is held
     return average, constant
 
 

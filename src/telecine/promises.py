@@ -12,7 +12,7 @@ from .hdr_metadata import HdrMetadata
 from .probe import AudioInfo, VideoInfo
 
 _MOVIE_TICK = Fraction(1, 10_000)  # or less (rate.ticks_a_second)
-_ROUNDED_RATE = 1e-4  # a tenth of what tells 30 from 30000/1001
+_ROUNDED_RATE = Fraction(1, 10_000)  # a tenth of what tells 30 from 30000/1001
 
 
 def check_promises(
@@ -30,8 +30,10 @@ def check_promises(
     codec, clock = settings.format.codec, settings.format.container.clock
     pixel_format = settings.format.pixel_format.name
     rate = info.fps if settings.variable or frame_count == 1 else settings.fps
-    if clock and abs(info.fps / rate - 1) < _ROUNDED_RATE and abs(info.duration - duration) <= 2 * clock:
-        rate, duration = info.fps, info.duration
+    if clock:
+        rounded = max(_ROUNDED_RATE, 2 * clock * rate / max(1, frame_count - 1))  # both ends are, and few are between
+        if abs(info.fps / rate - 1) <= rounded and abs(info.duration - duration) <= 2 * clock:
+            rate, duration = info.fps, info.duration
     display, light = (hdr.mastering_display, hdr.content_light) if hdr else (None, None)
     promised = {
         "container": (info.container, settings.format.container.name),

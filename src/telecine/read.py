@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from av import VideoFrame
 
+from . import alpha as alphas
 from . import animations
 from .color import RGB, Color
-from .convert import CENTER_SITED, LEFT_SITED, to_float_rgb, to_rgb
+from .convert import CENTER_SITED, LEFT_SITED, to_float_rgb, to_rgb, to_rgba
 from .errors import FrameError, OptionError
 from .light import ENCODED, parse_light
 from .probe import VideoSource, color_of, frame_times, open_video, opened_file
@@ -25,7 +26,7 @@ _UNSPECIFIED_MATRICES = {0, 2, 3}  # H.273 table 4: identity, unspecified, reser
 
 
 @overload
-def read_frames(path: str | os.PathLike[str]) -> Iterator[npt.NDArray[np.uint8]]: ...
+def read_frames(path: str | os.PathLike[str], *, alpha: bool = False) -> Iterator[npt.NDArray[np.uint8]]: ...
 
 
 @overload
@@ -35,9 +36,9 @@ def read_frames(
 
 
 def read_frames(
-    path: str | os.PathLike[str], *, light: str | None = None, primaries: str | None = None
+    path: str | os.PathLike[str], *, alpha: bool = False, light: str | None = None, primaries: str | None = None
 ) -> Iterator[npt.NDArray[np.uint8]] | Iterator[npt.NDArray[np.float32]]:
-    """Read a video's frames one by one, each (height, width, 3) uint8 RGB of its own memory; or float32 RGB.
+    """Read a video's frames one by one, each (height, width, 3) uint8 RGB of its own memory; or RGBA, or float32 RGB.
 
     The matrix and range are those of the file's tags; where it has no matrix, BT.601 up to 576 lines and 1024 columns
     and BT.709 above, as players assume. Chroma is interpolated linearly between its samples. Nothing is tone mapped: of
@@ -45,6 +46,8 @@ def read_frames(
 
     Args:
         path: The video.
+        alpha: Whether frames are (height, width, 4) RGBA: straight alpha, 0 transparent to 255 opaque, which all is
+            where the video has none. Else alpha is left out: what colours transparent pixels have is seen.
         light: "encoded" for the signal in float32: 0 is black, 1 is the signal's white, nothing is clipped. Of a PQ or
             HLG file "scene-linear" or "display-linear" for its light, as for `export_video`: 1.0 is 203 cd/m2.
         primaries: Those of the light: "bt709" unless it is "p3-d65" or "bt2020", as for `export_video`. What they can't
@@ -57,12 +60,15 @@ def read_frames(
 
     Raises:
         FrameError: it is no video that FFmpeg reads.
-        OptionError: `light` or `primaries` is not known, or is not what the file has.
+        OptionError: `light` or `primaries` is not known or not what the file has, or `light` is given with `alpha`.
     """
     if light is None:
         if primaries is not None:
             raise OptionError(f"primaries={primaries!r} goes with light='scene-linear' or 'display-linear': give both")
-        return (to_rgb(frame, color, location) for frame, color, location in decoded_frames(path))
+        convert = to_rgba if alpha else to_rgb
+        return (convert(frame, color, location) for frame, color, location in decoded_frames(path, alpha))
+    if alpha:
+        raise OptionError(f"alpha=True does not go with light={light!r}, which is read as RGB: leave one out")
     parse_light("pq", light, primaries)
     return _read_light(path, light, primaries)
 
@@ -102,8 +108,13 @@ def read_timestamps(path: VideoSource) -> list[Fraction]:
         return [(time - first) * stream.time_base for time in sorted(times)]
 
 
-def decoded_frames(path: str | os.PathLike[str]) -> Iterator[tuple[VideoFrame, Color, tuple[float, float]]]:
-    """Decode a video's frames, each with the colour and the chroma location to read it by."""
+def decoded_frames(
+    path: str | os.PathLike[str], alpha: bool = False
+) -> Iterator[tuple[VideoFrame, Color, tuple[float, float]]]:
+    """Decode a video's frames, each with the colour and the chroma location to read it by.
+
+    With `alpha` also what is beside the pictures, which takes a slower decoder.
+    """
     with opened_file(path) as file:
         if animations.format_of(file) is not None:
             for image, _ in animations.images_of(file):
@@ -117,8 +128,9 @@ def decoded_frames(path: str | os.PathLike[str]) -> Iterator[tuple[VideoFrame, C
         if color.matrix in _UNSPECIFIED_MATRICES:
             color = replace(color, matrix=Color.of_size(stream.width, stream.height).matrix)
         location = CENTER_SITED if stream.codec_context.name in _CENTER_SITED_CODECS else LEFT_SITED
+        beside = alpha and alphas.is_beside(stream)
         try:
-            for frame in container.decode(stream):
+            for frame in alphas.decoded(container, stream) if beside else container.decode(stream):
                 yield frame, color, location
         finally:
             # A decoder that is freed while its threads log, of a damaged file, waits for them with the GIL that they

@@ -45,6 +45,7 @@ def recover(path: str | os.PathLike[str], output: str | os.PathLike[str] | None 
     Raises:
         PublishError: there is no journal, its writer lives, it holds no whole frame, or `output` exists or can't be
             written.
+        OptionError: `output` is of no kind that holds what was left.
     """
     name = os.fsdecode(path)
     to = None if output is None else os.fsdecode(output)
@@ -154,27 +155,29 @@ def _write(journal: Journal, destination: str, row: Container | MovingImageForma
 
 def _rewritten(journal: BinaryIO, finished: BinaryIO, row: Container | MovingImageFormat, notes: Notes) -> int:
     if isinstance(row, Container):
-        return _with_sound(journal, finished, row, notes) or write_finished(journal, finished, row, torn=True)
+        return _with_sound(journal, finished, row, notes)
     from .moving_images import parse_quality, rewrite
 
     return rewrite(journal, finished, row.name, parse_quality(row.name, "high"))
 
 
 def _with_sound(journal: BinaryIO, finished: BinaryIO, container: Container, notes: Notes) -> int:
-    """Write the frames with the sound that the journal has; give how many there are, 0 if there is none or it fails."""
+    """Write the frames with the sound in the journal, or else without, which is noted; give how many there are."""
     track = track_in(journal)
     if track is None:
-        return 0
+        return write_finished(journal, finished, container, torn=True)
     duration = duration_of(journal, torn=True)
     with captured_log() as lines:
         try:
             sound = soundtrack_of(track, journal, container, duration)
             return write_finished(journal, finished, container, torn=True, sound=sound)
         except (av.FFmpegError, ValueError) as error:
-            notes.warn(f"the sound can't be recovered: {in_words(error, lines)}")
-            finished.seek(0)
-            finished.truncate()
-            return 0
+            why = in_words(error, lines)
+    finished.seek(0)
+    finished.truncate()
+    count = write_finished(journal, finished, container, torn=True)
+    notes.warn(f"the sound can't be recovered: {why}")
+    return count
 
 
 @contextlib.contextmanager

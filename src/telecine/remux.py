@@ -15,7 +15,7 @@ from fractions import Fraction
 from itertools import chain, pairwise
 from math import floor, lcm
 from types import SimpleNamespace
-from typing import Any, BinaryIO, TypeAlias, cast
+from typing import Any, BinaryIO, cast
 
 import av
 from av import Packet
@@ -23,12 +23,13 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.video.stream import VideoStream
 
+from . import alpha
+from .alpha import VideoPacket
 from .audio_encode import AudioPacket, Soundtrack, add_audio_stream, encoded
 from .boxes import end_of_fragments, top_level_boxes, with_boxes_of_sample_entry
+from .errors import OptionError
 from .formats import Container
 from .hdr_metadata import HdrMetadata
-
-VideoPacket: TypeAlias = "Packet[VideoStream]"
 
 _AVIO_FLAG_READ = 1
 _MOST_MOVIE_TICKS = 2**31 - 1  # a time scale is 32 bit (ISO/IEC 14496-12 8.2.2), and FFmpeg's is signed
@@ -53,9 +54,13 @@ def write_finished(
 
     Raises:
         av.FFmpegError: the journal can't be read: it has no index, or no fragment.
+        OptionError: the container has no place for the journal's alpha.
     """
     count = 0
     with _opened(journal, b"" if hdr is None else hdr.boxes) as (source, stream):
+        joined = alpha.is_joined(stream)
+        if joined and container.muxer not in ("webm", "matroska"):
+            raise OptionError(f"the frames have alpha, which {container.name} can't hold beside VP9: use .webm or .mkv")
         ticks = stream.time_base.denominator if stream.time_base else 1
         options = dict(container.options)
         if container.clock is None:
@@ -77,7 +82,11 @@ def write_finished(
                 copied.codec_context.codec_tag = stream.codec_context.codec_tag
             if duration is None and stream.average_rate:  # evenly timed: Matroska says how long each frame is shown
                 copied.codec_context.framerate = stream.average_rate
-            packets = _from_zero(_whole(source.demux(stream), torn))
+            packets = _whole(source.demux(stream), torn)
+            if joined:
+                copied.codec_context.pix_fmt = alpha.PIXEL_FORMAT
+                packets = alpha.parted(packets)
+            packets = _from_zero(packets)
             if hdr is not None:
                 packets = _with_metadata(packets, stream.codec_context.codec.canonical_name, hdr)
             if duration is not None:

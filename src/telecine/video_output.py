@@ -14,12 +14,13 @@ from av import VideoFrame
 
 from .audio import Audio
 from .audio_encode import Sound
+from .codes import composited
 from .color import BT709, RGB, Color, parse_color
 from .convert import BLACK, Background, Conversion, ValueRange
 from .encode import Encoder, EncoderSettings
 from .errors import EncodeError, FrameError, OptionError, PublishError
 from .ffmpeg_log import captured_log, in_words
-from .formats import choose_format, encoder_options
+from .formats import choose_format, encoder_options, keeping_alpha
 from .frames import Frame
 from .hardware import choose_encoder
 from .hdr_metadata import MasteringDisplay, parse_mastering_display
@@ -28,6 +29,7 @@ from .limits import Passes, parse_max_bytes
 from .notes import Notes
 from .probe import VideoInfo, probe
 from .promises import check_audio, check_promises, check_times
+from .provenance import Seal, sign_finished
 from .publish import Publication
 from .read import read_timestamps
 from .remux import write_finished
@@ -81,7 +83,9 @@ class VideoOutput:
         value_range: ValueRange,
         background: Background | None,
         notes: Notes,
+        seal: Seal | None = None,
     ) -> None:
+        self._seal = seal
         self._color = parse_color(options.color)
         hdr = self._color.hdr if self._color else None
         self._light = parse_light(hdr, options.light, options.primaries)
@@ -170,9 +174,15 @@ class VideoOutput:
         except queue.Empty:
             settings = self._settings
             planes = VideoFrame(settings.width, settings.height, settings.format.pixel_format.name)
-        if self._conversion.to_planes(frame, planes) and self._background is None:
+        conversion = self._conversion
+        if self._background is not None and self._settings.format.pixel_format.alpha:
+            frame, conversion = composited(frame, conversion)
+        if conversion.to_planes(frame, planes) and self._background is None:
             self._background = BLACK
-            self._notes.warn("transparent pixels are shown on black: pass background= to choose another")
+            keeping = keeping_alpha(self._settings.format)
+            self._notes.warn(
+                f"transparent pixels are shown on black: pass background= to choose another; {keeping} keeps them"
+            )
         planes.pts = pts
         return planes
 
@@ -224,6 +234,7 @@ class VideoOutput:
             raise EncodeError(f"the file can't be finished: {in_words(error, lines)}") from error
         except OSError as error:
             raise publication.failure(error) from error
+        sign_finished(self._seal, publication)
         publication.start_sync()
         info = probe(file)
         check_promises(info, settings, clock.count, clock.duration, hdr)

@@ -28,6 +28,7 @@ from .notes import Notes
 from .outputs import Output, Publishing
 from .processors import encoder_threads
 from .progress import Progress, check_progress, reporting
+from .provenance import Provenance, Seal, seal_of
 from .rate import FrameRate, parse_fps
 from .timing import Clock, Seconds, Timestamps, parse_last_frame
 from .video import Video
@@ -65,14 +66,16 @@ class VideoWriter:
         layout: "auto" or the letters of an array's axes: T time, H height, W width, C channels, B batch.
         value_range: "auto" (integers: full scale, floats: [0, 1]) or (low, high), such as (-1, 1) for floats.
         background: What transparent pixels are composited on: a colour's name, "#rrggbb" or (r, g, b) in [0, 1], all
-            sRGB. Without one, black, with a warning. Encoded values are mixed as they are, as browsers and editors
-            do by default; linear light is mixed as light.
+            sRGB. Without one, formats with alpha keep it, and others get black, with a warning. Encoded values are
+            mixed as they are, as browsers do: half transparent white on black is 128 of 255. Linear light is mixed as
+            light.
         overwrite: Whether a file at the path may be replaced.
         hold: How many seconds the last frame is shown, in place of as long as the one before it.
         repeat: How many more times the last frame is written.
         audio_rate: The samples a second of the sound that is written as arrays.
         audio_fit: "pad" keeps all frames and all sound, and silence follows the sound where it is shorter; "trim" ends
             the sound with the video; "loop" does too, and lets it begin again as often as it takes.
+        provenance: What a signed C2PA manifest says of where the file comes from; what signs it is tried at once.
         progress: True for a bar on the terminal, or a function of (frames done, frames in all or None).
         loops: How many times a GIF, WebP or APNG is shown; 0, and without one, forever.
         format: "mp4", "mov", "webm", "mkv", "gif", "webp", "apng" or "avif", in place of the path's extension; or
@@ -122,6 +125,7 @@ class VideoWriter:
         repeat: int = 0,
         audio_rate: int | None = None,
         audio_fit: str = "pad",
+        provenance: Provenance | None = None,
         overwrite: bool = True,
         progress: Progress = False,
         loops: int | None = None,
@@ -132,6 +136,7 @@ class VideoWriter:
         if not isinstance(path, (str, bytes, os.PathLike)):
             raise OptionError(f"path={path!r} is no path")
         row = output_of(path, format)
+        seal = None if provenance is None else _seal(provenance, row)
         self._recognizer = Recognizer(layout)
         held, self._repeat = parse_last_frame(hold, repeat)
         self._clock = Clock(parse_fps(fps), held, _bounds(row))
@@ -157,7 +162,7 @@ class VideoWriter:
             mastering_display=mastering_display,
         )
         of_pixels = parse_value_range(value_range), parse_background(background), self._notes
-        self._output = _output(row, of_video, quality, bit_depth, loops, self._clock, *of_pixels)
+        self._output = _output(row, of_video, quality, bit_depth, loops, self._clock, *of_pixels, seal)
         self._path = Path(os.fsdecode(path))
         self._job = _Job(self._output, self._output.publication(path, overwrite), progress)
         # A writer that is dropped, or still open when the interpreter ends, keeps what it has, as one that failed.
@@ -209,6 +214,7 @@ class VideoWriter:
         Raises:
             FrameError: no frame was written.
             EncodeError: the encoder failed, or the file does not hold what was promised.
+            ProvenanceError: the file can't be signed.
             PublishError: the disk failed, or the path exists by now and `overwrite` is false.
         """
         if self._video is not None:
@@ -366,6 +372,12 @@ def _bounds(row: _Row) -> tuple[Fraction, Fraction] | None:
     return (row.shortest, row.longest) if isinstance(row, MovingImageFormat) else None
 
 
+def _seal(provenance: Provenance, row: _Row) -> Seal:
+    if isinstance(row, SequenceFormat):
+        raise OptionError(f"provenance= signs one file, and {row.name} is a folder of images: leave it out")
+    return seal_of(provenance, row.name)
+
+
 def _output(
     row: _Row,
     of_video: VideoOptions,
@@ -376,12 +388,13 @@ def _output(
     value_range: ValueRange,
     background: Background | None,
     notes: Notes,
+    seal: Seal | None,
 ) -> Output[Any]:
     """Choose what the frames become; raises OptionError for what does not go with it."""
     if loops is not None and not isinstance(row, MovingImageFormat):
         raise OptionError(f"loops={loops!r} does not go with {row.name}: leave it out")
     if isinstance(row, Container):
-        return VideoOutput(row.name, of_video, quality, bit_depth, clock, value_range, background, notes)
+        return VideoOutput(row.name, of_video, quality, bit_depth, clock, value_range, background, notes, seal)
     linear = row.name == "exr" and of_video.light == "scene-linear"
     (replace(of_video, light=None) if linear else of_video).refuse(row.name)
     from .image_outputs import MovingImageOutput, SequenceOutput
@@ -390,4 +403,4 @@ def _output(
         return SequenceOutput(row, quality, bit_depth, linear, clock, value_range, background, notes)
     if bit_depth not in (None, 8):
         raise OptionError(f"bit_depth={bit_depth!r} does not go with {row.name}, which has 8: leave it out")
-    return MovingImageOutput(row, quality, loops or 0, clock, value_range, background, notes)
+    return MovingImageOutput(row, quality, loops or 0, clock, value_range, background, notes, seal)
