@@ -173,6 +173,10 @@ def _export(
         str | None,
         typer.Option(help="In place of the extension; png, tiff, jpeg or exr writes a folder of images."),
     ] = None,
+    audio: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A file with the sound: any that FFmpeg reads.")
+    ] = None,
+    audio_fit: Annotated[str, typer.Option(help="pad, trim or loop: how the sound is fitted to the video.")] = "pad",
     overwrite: Annotated[bool, typer.Option(help="Replace a file that exists.")] = True,
     allow_gaps: GapsOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no table.")] = False,
@@ -217,6 +221,8 @@ def _export(
         timestamps=own_times,
         hold=hold,
         repeat=repeat,
+        audio=audio,
+        audio_fit=audio_fit,
         provenance=provenance,
         overwrite=overwrite,
         progress=not quiet and sys.stderr.isatty(),
@@ -415,7 +421,9 @@ def facts_of_file(info: VideoInfo) -> Facts:
     if info.content_light is not None:
         facts.append(("content light", str(info.content_light)))
     if info.audio is not None:
-        facts.append(("sound", f"{info.audio.codec}, {info.audio.sample_rate} Hz, {info.audio.channels} channels"))
+        sound = info.audio
+        lasting = f"{float(sound.duration):.3f} s"
+        facts.append(("sound", f"{sound.codec}, {sound.sample_rate} Hz, {sound.channels} channels, {lasting}"))
     return facts + sorted(info.metadata.items())
 
 
