@@ -58,11 +58,6 @@ class EncoderSettings:
         return HdrMetadata(self.mastering_display, content_light)
 
 
-# So few frames are encoded as they are shown. How far others are reordered x265 sees at the third, and fewer get a
-# decoding time out of memory that it never wrote (x265 4.1, Encoder::encode, m_bframeDelayTime).
-_NEVER_REORDERED = 2
-
-
 class Encoder:
     """A stream of one picture size in a fragmented MP4 that is being written to `journal`."""
 
