@@ -742,6 +742,19 @@ def test_hdr_frames_keep_their_metadata_beside_sound(name: str, tmp_path: Path) 
     assert with_sound.audio is not None
 
 
+@pytest.mark.parametrize("name", ["clip.webm", "clip.mkv"])
+@pytest.mark.filterwarnings("ignore:.*does not play everywhere")
+def test_alpha_beside_the_pictures_stays_beside_sound(name: str, tmp_path: Path) -> None:
+    frames = np.concatenate([greys(), np.full((5, 48, 64, 1), 90, np.uint8)], axis=3)
+    how: dict[str, Any] = {"codec": "vp9", "pixel_format": "yuva420p"}
+    silent = export_video(frames, tmp_path / f"silent.{name}", **how)
+    with_sound = export_video(frames, tmp_path / name, audio=STEREO, audio_rate=RATE, **how)
+    info = telecine.probe(with_sound)
+    assert info.pixel_format == telecine.probe(silent).pixel_format == "yuva420p"
+    assert info.frame_count == 5
+    assert heard(with_sound).shape == STEREO.shape
+
+
 def test_a_limit_of_bytes_counts_the_sound(tmp_path: Path) -> None:
     sound = np.random.default_rng(0).integers(-(2**15), 2**15, (48_000, 2), np.int16)
     video = export_video(noise(16), tmp_path / "clip.mp4", audio=sound, audio_rate=RATE, max_bytes=80_000)
