@@ -24,6 +24,7 @@ from .probe import AudioInfo, VideoInfo, probe
 from .read import read_frames, read_timestamps
 from .recover import recover
 from .sources import open_frames
+from .strip import strip
 from .verify import VerifyReport, verify
 from .video import Video
 from .writer import VideoWriter
@@ -59,5 +60,6 @@ __all__ = [
     "read_timestamps",
     "recommended_fps",
     "recover",
+    "strip",
     "verify",
 ]

@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 
 from .color import BT709, Color
 from .formats import Format
+from .metadata import EXACT_COPY
 from .rate import VARIABLE_TIME_BASE, ticks_a_second
 
 
@@ -23,6 +24,7 @@ class EncoderSettings:
     """All that an encoder is opened with. Size, colour, threads and timing are those of a trial, until frames come.
 
     `profile` is what it must give. Frames come at the rate `fps`, or, where that is `variable`, at any times.
+    `metadata` is the exact copy of what the file says of itself.
     """
 
     format: Format
@@ -34,6 +36,7 @@ class EncoderSettings:
     threads: int = 1
     profile: str | None = None
     variable: bool = False
+    metadata: str | None = None
 
     @property
     def time_base(self) -> Fraction:
@@ -54,7 +57,7 @@ class Encoder:
             journal,
             "w",
             format=codec.journal,
-            container_options=_muxer_options(settings.time_base),
+            container_options=_muxer_options(settings),
             buffer_size=1 << 18,
         )
         stream = self._container.add_stream(codec.encoder, rate=settings.fps)
@@ -63,6 +66,8 @@ class Encoder:
         self.context = stream.codec_context
         _configure(stream.codec_context, settings)
         stream.time_base = settings.time_base
+        if settings.metadata is not None:
+            self._container.metadata[EXACT_COPY] = settings.metadata
 
     def encode(self, frame: VideoFrame) -> None:
         """Encode the next frame, whose `pts` is its time in ticks, and write the packets that are ready."""
@@ -88,11 +93,11 @@ class Encoder:
         self._container.close()
 
 
-def _muxer_options(time_base: Fraction) -> dict[str, str]:
-    ticks = str(ticks_a_second(1 / time_base))
+def _muxer_options(settings: EncoderSettings) -> dict[str, str]:
+    ticks = str(ticks_a_second(1 / settings.time_base))
     return {
-        # The index first, then each frame in a fragment of its own, handed over at once.
-        "movflags": "+empty_moov+default_base_moof+frag_every_frame",
+        # The index first, then each frame in a fragment of its own, handed over at once. Tags of any name and length.
+        "movflags": "+empty_moov+default_base_moof+frag_every_frame+use_metadata_tags",
         "fflags": "+flush_packets",
         "video_track_timescale": ticks,
         "movie_timescale": ticks,

@@ -11,6 +11,7 @@ from typing import Literal
 
 from .errors import TelecineWarning
 from .frames import Frames, check_layout, count_frames, only_video
+from .metadata import Json
 from .probe import probe
 from .progress import Progress, check_progress, reporting
 from .rate import FrameRate, parse_fps
@@ -44,6 +45,7 @@ def export_video(
     timestamps: Iterable[Seconds] | None = None,
     hold: Seconds | None = None,
     repeat: int = 0,
+    metadata: Mapping[str, Json] | None = None,
     overwrite: bool = True,
     progress: Progress = False,
     format: str | None = None,
@@ -98,6 +100,7 @@ def export_video(
             background=background,
             hold=hold,
             repeat=repeat,
+            metadata=metadata,
             overwrite=overwrite,
             progress=report,
             format=format,

@@ -22,6 +22,9 @@ from .color import Color
 from .elements import cues_in_front, doc_type
 from .errors import FrameError
 from .ffmpeg_log import captured_log, in_words
+from .metadata import Json, read_tags
+from .user_data import xmp_packet
+from .xmp import copy_in
 
 VideoSource: TypeAlias = "str | os.PathLike[str] | BinaryIO"
 
@@ -62,7 +65,7 @@ class VideoInfo:
     size_bytes: int
     index_in_front: bool | None
     audio: AudioInfo | None
-    metadata: Mapping[str, str]
+    metadata: Mapping[str, Json]
 
 
 def probe(path: VideoSource) -> VideoInfo:
@@ -98,7 +101,7 @@ def probe(path: VideoSource) -> VideoInfo:
             size_bytes=file.seek(0, os.SEEK_END),
             index_in_front=cues_in_front(file) if "matroska" in container.format.name else index_in_front(file),
             audio=_audio(container),
-            metadata={name: text for name, text in container.metadata.items() if name not in _BRANDS},
+            metadata=_metadata(container, file),
         )
 
 
@@ -180,6 +183,11 @@ def _container_name(container: InputContainer, file: BinaryIO) -> str:
     if "mp4" in names and not container.metadata.get("major_brand", "").startswith("qt"):
         return "mp4"
     return names[0]
+
+
+def _metadata(container: InputContainer, file: BinaryIO) -> dict[str, Json]:
+    tags = {name: text for name, text in container.metadata.items() if name not in _BRANDS}
+    return read_tags(tags, filter(None, [copy_in(xmp_packet(file) or b"")]))
 
 
 def _audio(container: InputContainer) -> AudioInfo | None:

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from .encode import EncoderSettings
 from .errors import EncodeError
+from .metadata import read_exact
 from .probe import VideoInfo
 
 _ROUNDED_RATE = 1e-4  # a tenth of what tells 30 from 30000/1001
@@ -37,6 +38,8 @@ def check_promises(info: VideoInfo, settings: EncoderSettings, frame_count: int,
         "index in front": (info.index_in_front, True),
     }
     broken = differences(promised, "is")
+    if settings.metadata is not None and info.metadata != read_exact(settings.metadata):
+        broken = "the metadata is not what was given"  # which may be long
     if broken:
         raise EncodeError(f"the written file is not what was promised: {broken}")
 

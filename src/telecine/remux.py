@@ -22,6 +22,8 @@ from av.video.stream import VideoStream
 
 from .boxes import end_of_fragments
 from .formats import Container
+from .metadata import EXACT_COPY, read_exact, tags_of
+from .user_data import boxes_of, replace_filler
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"
 
@@ -35,7 +37,8 @@ def write_finished(
 ) -> int:
     """Copy the packets of a journal's whole fragments to a file, and give how many they are.
 
-    Its frames are shown as long as the journal says, but for the last, if the file is to last `duration` seconds. One
+    It says of itself what the journal says. Its frames are shown as long as there, but for the last, if the file is to
+    last `duration` seconds. One
     that may be torn, for its writer died, ends in front of the first packet that is not whole.
 
     Raises:
@@ -53,6 +56,9 @@ def write_finished(
         if container.clock is None:
             # The movie counts in the media's ticks, so that edit lists are exact (ISO/IEC 14496-12 8.2.2, 8.6.6).
             options.update(video_track_timescale=str(ticks), movie_timescale=str(ticks))
+        tags, boxes = _said(source, container)
+        if boxes is not None:
+            options["movflags"] += "+use_metadata_tags"
         target = av.open(
             # Without the file's name, which need not be text.
             SimpleNamespace(write=finished.write, seek=finished.seek, tell=finished.tell),
@@ -62,6 +68,7 @@ def write_finished(
             io_open=functools.partial(_reopen, finished),
             buffer_size=1 << 18,
         )
+        target.metadata.update(tags)
         with _closed(target):
             copied = target.add_stream_from_template(stream, opaque=True)  # its codec is a decoder: none encodes here
             if container.clock is None:  # the journal's, for the muxer's own choice is hev1 and ProRes 422
@@ -73,7 +80,20 @@ def write_finished(
                 packet.stream = copied
                 target.mux(packet)
                 count += 1
+        if boxes is not None:
+            replace_filler(finished, *boxes)
     return count
+
+
+def _said(source: InputContainer, container: Container) -> tuple[dict[str, str], tuple[bytes, bytes] | None]:
+    """Give the tags for the muxer to write of what a journal says, and the boxes that take their place."""
+    values = read_exact(source.metadata.get(EXACT_COPY))
+    if values is None:
+        return {}, None
+    if container.clock is not None:  # Matroska
+        return tags_of(values), None
+    boxes = boxes_of(values, quicktime=container.name == "mov")
+    return {"filler": "-" * sum(map(len, boxes))}, boxes
 
 
 def _whole(packets: Iterator[VideoPacket], torn: bool) -> Iterator[VideoPacket]:

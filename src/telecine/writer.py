@@ -29,6 +29,7 @@ from .ffmpeg_log import captured_log, in_words
 from .formats import choose_format
 from .formats import encoder_options as options_of
 from .frames import Frame, Frames, Recognizer, count_frames
+from .metadata import Json, exact_text, parse_metadata
 from .probe import VideoInfo, probe
 from .processors import encoder_threads
 from .progress import Progress, check_progress, reporting
@@ -65,6 +66,7 @@ class VideoWriter:
         value_range: "auto" (integers: full scale, floats: [0, 1]) or (low, high), such as (-1, 1) for floats.
         background: What transparent pixels are composited on: a colour's name, "#rrggbb" or (r, g, b) in [0, 1].
             Without one, black, with a warning.
+        metadata: What the file says of itself: JSON values by any names (docs/metadata.md); `probe` gives them back.
         overwrite: Whether a file at the path may be replaced.
         hold: How many seconds the last frame is shown, in place of as long as the one before it.
         repeat: How many more times the last frame is written.
@@ -108,6 +110,7 @@ class VideoWriter:
         background: str | tuple[float, float, float] | None = None,
         hold: Seconds | None = None,
         repeat: int = 0,
+        metadata: Mapping[str, Json] | None = None,
         overwrite: bool = True,
         progress: Progress = False,
         format: str | None = None,
@@ -136,13 +139,14 @@ class VideoWriter:
             raise OptionError(f"dither=True is for 8 bit, and {chosen.pixel_format.name} has more: leave it out")
         self._dither = dither
         self._settings = EncoderSettings(chosen, self._clock.fps, tuple(options.items()), self._color or BT709)
+        told = None if metadata is None else exact_text(parse_metadata(metadata))
         self._conversion: Conversion | None = None
         self._padding = (0, 0)
         self._notes: list[str] = []
         self._video: Video | None = None
         check_progress(progress)
         tried = try_encoder(self._settings)
-        self._settings = replace(self._settings, profile=tried.profile)
+        self._settings = replace(self._settings, profile=tried.profile, metadata=told)
         if tried.profile not in chosen.codec.plays_everywhere or not chosen.container.plays_everywhere:
             what = f"{chosen.codec.name} {tried.profile} in {chosen.container.name}"
             self._note(f"{what} does not play everywhere: some browsers and phones refuse it", warn=True)
