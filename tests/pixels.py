@@ -11,7 +11,7 @@ from av import VideoFrame
 
 from telecine.color import BT709, Color
 from telecine.convert import Conversion
-from telecine.frames import Recognizer
+from telecine.frames import Frame, Recognizer
 
 from .reference import Real, described, planes_of
 
@@ -40,6 +40,13 @@ def converted(
 ) -> tuple[VideoFrame, bool]:
     """A frame in a pixel format of FFmpeg's name, in a VideoFrame of its padded size; and whether it was composited."""
     (recognized,) = Recognizer(layout).frames(frame)
+    return planes_of_frame(recognized, name, color, **how)
+
+
+def planes_of_frame(
+    recognized: Frame, name: str = "yuv420p", color: Color = BT709, **how: Any
+) -> tuple[VideoFrame, bool]:
+    """The same of a frame that is recognised."""
     width, height = recognized.size
     _, (wide, high), _, _ = described(name)
     planes = VideoFrame(width + width % 2 * wide, height + height % 2 * high, name)

@@ -154,7 +154,7 @@ def test_planes_smaller_than_the_picture_are_refused() -> None:
     planes, yuv420p = VideoFrame(8, 10, "yuv420p").planes, PIXEL_FORMATS["yuv420p"]
     matrix, laid_out = convert._matrix(BT709, yuv420p, 0, 255, convert.BLACK, False), convert._memory_format(yuv420p)
     with pytest.raises(ValueError, match="smaller than its picture"):  # the last row begins at 2**64, which wraps to 0
-        _convert.to_planes(frame.pixels, _convert.Sample.uint8, matrix, laid_out, planes, [8, 2**62, 2**62], None)
+        _convert.to_planes(frame.values, _convert.Sample.uint8, matrix, laid_out, planes, [8, 2**62, 2**62], None)
 
 
 # ---- images --------------------------------------------------------------------------------------------------------

@@ -24,8 +24,8 @@ from PIL import Image
 
 import telecine
 from telecine import EncodeError, FrameError, MissingDependencyError, OptionError
+from telecine.formats import MOVING_IMAGES
 from telecine.moving_images import (
-    MOVING_IMAGES,
     Clock,
     MovingImage,
     MovingImageSettings,

@@ -114,7 +114,7 @@ def test_an_argument_is_refused_before_the_first_frame(
 @pytest.mark.parametrize(
     ("place", "said"),
     [
-        (lambda folder: folder / "clip.avi", r"'\.avi'.* use '\.mp4' or .* or '\.mkv', or say format='mp4'"),
+        (lambda folder: folder / "clip.avi", r"'\.avi'.* use '\.mp4' or .* or '\.avif', or say format='mp4'"),
         (lambda folder: folder / "clip", r"extension ''.* use '\.mp4' or '\.m4v'"),
         (lambda folder: f"{folder}/a\0b.mp4", r"'.*a\\x00b\.mp4'.* no file name can have"),
         (lambda folder: f"{folder}/\ud800.mp4", r"'.*\\ud800\.mp4'.* no file name can have"),

@@ -18,6 +18,7 @@ import pytest
 
 import telecine
 from telecine import PublishError, VideoWriter, export_video
+from telecine.publish import Publication
 
 from .helpers import (
     LIMITED,
@@ -61,6 +62,7 @@ def test_what_is_left_of_a_file_that_was_published_is_not_written_into(path: Pat
     writer = VideoWriter(path)
     writer.write(greys())
     publication = writer._job._publication
+    assert isinstance(publication, Publication)
     publication.open_finished()
     assert path.read_bytes() == OLDER
     writer.abort()

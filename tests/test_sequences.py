@@ -29,8 +29,9 @@ from telecine.codes import pixels_of
 from telecine.color import BT709
 from telecine.convert import Conversion, parse_background
 from telecine.folders import FolderPublication, recover_folder
+from telecine.formats import SEQUENCES
 from telecine.frames import Frames, Recognizer
-from telecine.sequences import SEQUENCES, Sequence, SequenceSettings, check_sequence
+from telecine.sequences import Sequence, SequenceSettings, check_sequence
 
 from .helpers import names_in, noise
 

@@ -251,7 +251,21 @@ NB_MODULE(_convert, m) {
                 *self = {{}, {alpha[0], alpha[1]}, low, high, {background[0], background[1], background[2]}};
                 copy(components, self->component);
             },
-            nb::arg("components"), nb::arg("alpha"), nb::arg("low"), nb::arg("high"), nb::arg("background"));
+            nb::arg("components"), nb::arg("alpha"), nb::arg("low"), nb::arg("high"), nb::arg("background"))
+        // Read back as the floats they are: the conversion on an accelerator has the same.
+        .def_prop_ro("components",
+                     [](const Matrix &self) {
+                         Rows rows;
+                         for (std::size_t row = 0; row < 3; ++row)
+                             std::copy_n(self.component[row], 4, rows[row].begin());
+                         return rows;
+                     })
+        .def_prop_ro("alpha", [](const Matrix &self) { return std::array{self.alpha[0], self.alpha[1]}; })
+        .def_prop_ro(
+            "background",
+            [](const Matrix &self) { return std::array{self.background[0], self.background[1], self.background[2]}; })
+        .def_ro("low", &Matrix::low)
+        .def_ro("high", &Matrix::high);
     nb::class_<InverseMatrix>(m, "InverseMatrix")
         .def(
             "__init__", [copy](InverseMatrix *self, const Rows &components) { copy(components, self->component); },

@@ -107,7 +107,7 @@ def _main(
 @app.command("export")
 def _export(
     frames: FramesArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The video file to write.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write, or the folder of images.")],
     fps: Annotated[
         str | None,
         typer.Option(help="Frames per second, such as 29.97 or 24000/1001; without, a video's own timing, or 16."),
@@ -129,6 +129,13 @@ def _export(
     background: BackgroundOption = None,
     hold: Annotated[float | None, typer.Option(metavar="SECONDS", help="How long the last frame is shown.")] = None,
     repeat: Annotated[int, typer.Option(metavar="N", help="How many more times the last frame is written.")] = 0,
+    loops: Annotated[
+        int | None, typer.Option(metavar="N", help="How many times a GIF, WebP or APNG is shown; 0, forever, without.")
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(help="In place of the extension; png, tiff, jpeg or exr writes a folder of images."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a file that exists.")] = True,
     allow_gaps: GapsOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no table.")] = False,
@@ -158,6 +165,8 @@ def _export(
         repeat=repeat,
         overwrite=overwrite,
         progress=not quiet and sys.stderr.isatty(),
+        loops=loops,
+        format=format,
     )
     if not quiet:
         print_table(facts_of_export(video))

@@ -8,7 +8,8 @@
 Chroma that is halved in width is sited left, 1-2-1 about every even column; halved in height it is the mean of two rows
 (H.264 E.2.1). A code value is what rounding the real number gives, from whatever dtype the pixels have: floats are
 never made 8-bit RGB first. What float32 arithmetic may add to the half of rounding is 0.001 of a code in 8 and 10 bit,
-0.003 in 12 bit, and 0.02 in 16 bit, where integers are still exact. The loops are in `_convert`.
+0.003 in 12 bit, and 0.02 in 16 bit, where integers are still exact. The loops are in `_convert`, and in `accelerator`
+for a tensor on a device.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import numpy.typing as npt
 from av import VideoFrame
 
 from . import _convert, dither
+from .accelerator import DevicePixels, Recipe
 from .color import Color
 from .errors import FrameError, OptionError
 from .frames import SAMPLES, Frame
@@ -104,16 +106,20 @@ class Conversion:
         """
         low, high = self.stored_range(frame)
         pixel_format = _pixel_format(planes.format.name, self.dither)
+        matrix = _matrix(self.color, pixel_format, low, high, self.background, self.dither)
         memory = planes.planes
-        deviation, alpha = _convert.to_planes(
-            frame.pixels,
-            SAMPLES["uint8" if frame.dtype == "bool" else frame.dtype],
-            _matrix(self.color, pixel_format, low, high, self.background, self.dither),
-            _memory_format(pixel_format),
-            memory,
-            [plane.line_size for plane in memory],
-            dither.thresholds() if self.dither else None,
-        )
+        if isinstance(frame.pixels, DevicePixels):
+            deviation, alpha = frame.pixels.to_planes(Recipe(matrix, pixel_format, self.dither), memory)
+        else:
+            deviation, alpha = _convert.to_planes(
+                frame.pixels,
+                SAMPLES["uint8" if frame.dtype == "bool" else frame.dtype],
+                matrix,
+                _memory_format(pixel_format),
+                memory,
+                [plane.line_size for plane in memory],
+                dither.thresholds() if self.dither else None,
+            )
         tolerated = (high - low) / 2 + TOLERANCE if self.value_range == "auto" else math.inf
         if not (deviation <= tolerated and math.isfinite(deviation)):
             raise FrameError(_out_of_range(frame, self.value_range))

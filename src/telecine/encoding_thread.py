@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import math
 import queue
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import av
-from av import VideoFrame
 
-from .boxes import whole_fragments
-from .encode import Encoder, EncoderSettings
 from .errors import EncodeError, TelecineError
 from .ffmpeg_log import captured_log, in_words
-from .publish import Publication
+from .outputs import Encoder, Output, Publishing
 
 _QUEUED_BYTES = 8 << 20  # five frames of 1360x768: enough to keep the encoder busy while the caller converts
 _GRACE = 1.0  # seconds that `keep` gives to what is queued: Ctrl-C returns within two
@@ -25,18 +22,14 @@ _LOOK_AGAIN = 0.2  # seconds after which a caller that waits for room sees that 
 
 
 class EncodingThread:
-    """Encodes planes into a file, in order, until `finish` or `abort`; an error waits for the caller's next call."""
+    """Encodes converted frames into a file, in order, until `finish` or `abort`.
 
-    def __init__(self, publication: Publication, settings: EncoderSettings) -> None:
-        self._publication = publication
-        self.settings = settings
-        self._new_encoder = functools.partial(Encoder, publication.journal, settings)
-        self._new_frame = functools.partial(
-            VideoFrame, settings.width, settings.height, settings.format.pixel_format.name
-        )
-        frame_bytes = settings.format.pixel_format.bytes_of(settings.width, settings.height)
-        self._queue: queue.Queue[VideoFrame | None] = queue.Queue(max(2, _QUEUED_BYTES // frame_bytes))
-        self._encoded: queue.SimpleQueue[VideoFrame] = queue.SimpleQueue()
+    An error waits for the caller's next call.
+    """
+
+    def __init__(self, publication: Publishing, output: Output[Any], threads: int) -> None:
+        self._publication, self._output, self._threads = publication, output, threads
+        self._queue: queue.Queue[Any] = queue.Queue(max(2, _QUEUED_BYTES // output.bytes_of_frame))
         self._stop_at = math.inf
         self._repeats: Sequence[int] = ()
         self._error: TelecineError | None = None
@@ -47,22 +40,13 @@ class EncodingThread:
         """Open the encoder and wait for frames."""
         self._thread.start()
 
-    def blank(self) -> VideoFrame:
-        """Give a frame to write planes into: one that is encoded by now, or a new one."""
-        try:
-            frame = self._encoded.get_nowait()
-        except queue.Empty:
-            return self._new_frame()
-        frame.make_writable()  # other memory, should the encoder still look at this one's
-        return frame
-
     @property
     def queued(self) -> int:
         """How many frames wait to be encoded."""
         return self._queue.qsize()
 
-    def put(self, planes: VideoFrame | None) -> None:
-        """Queue a frame, or the end; waits while the queue is full.
+    def put(self, frame: object) -> None:
+        """Queue a converted frame, or None for the end; waits while the queue is full.
 
         Raises:
             EncodeError, PublishError: the thread has failed.
@@ -74,7 +58,7 @@ class EncodingThread:
             if not self._thread.is_alive():
                 raise TelecineError(f"the writer of {self._publication.path!r} is closed")
             with contextlib.suppress(queue.Full):
-                return self._queue.put(planes, timeout=_LOOK_AGAIN)
+                return self._queue.put(frame, timeout=_LOOK_AGAIN)
 
     def finish(self, repeats: Sequence[int] = ()) -> None:
         """Encode what is queued, the last frame again at each of `repeats`, and complete the file. Raises as `put`."""
@@ -93,7 +77,7 @@ class EncodingThread:
         self._stop(at=time.monotonic() + _GRACE)
         with contextlib.suppress(OSError, ValueError):  # ValueError: it is closed
             # Counted in the journal: of the last frame, a part may be on the disk.
-            return sum(1 for _ in whole_fragments(self._publication.journal))
+            return self._publication.whole_frames()
         return 0
 
     def _stop(self, at: float) -> None:
@@ -110,33 +94,33 @@ class EncodingThread:
         frames = self._frames()
         with captured_log() as lines:
             try:
-                self._encode(self._new_encoder(), frames)
+                self._encode(self._output.encoder(self._threads), frames)
             except BaseException as error:
                 self._error = self._as_telecine_error(error, lines)
         for _ in frames:  # a writer that waits to put a frame must get to see the error
             pass
 
-    def _frames(self) -> Iterator[VideoFrame]:
+    def _frames(self) -> Iterator[Any]:
         """Give what is queued, up to the end; syncs the journal while the caller is slow."""
-        journal = self._publication.journal
+        publication = self._publication
         while True:
             try:
-                frame = self._queue.get(timeout=journal.sync_due_in() if self._error is None else None)
+                frame = self._queue.get(timeout=publication.sync_due_in() if self._error is None else None)
             except queue.Empty:
-                journal.sync()
+                publication.sync()
                 continue
             if frame is None:
                 return
             yield frame
 
-    def _encode(self, encoder: Encoder, frames: Iterable[VideoFrame]) -> None:
+    def _encode(self, encoder: Encoder[Any], frames: Iterable[Any]) -> None:
         try:
-            last: VideoFrame | None = None  # not for reuse yet: it may be repeated
+            last: Any = None  # not for reuse yet: it may be repeated
             for frame in frames:
                 if not self._stopped():
                     encoder.encode(frame)
                 if last is not None:
-                    self._encoded.put(last)
+                    self._output.release(last)
                 last = frame
             for pts in self._repeats:
                 if last is not None and not self._stopped():
@@ -153,6 +137,8 @@ class EncodingThread:
 
     def _as_telecine_error(self, error: BaseException, lines: list[tuple[int, str, str]]) -> TelecineError:
         failed: TelecineError
+        if isinstance(error, TelecineError):
+            return error
         if isinstance(error, OSError) and not isinstance(error, av.FFmpegError):
             failed = self._publication.failure(error)
         else:

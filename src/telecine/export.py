@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from typing import Literal
 
-from .errors import TelecineWarning
 from .frames import Frames, check_layout, count_frames, only_video
 from .metadata import Json
+from .notes import warn
 from .probe import probe
 from .progress import Progress, check_progress, reporting
 from .rate import FrameRate, parse_fps
@@ -48,6 +47,7 @@ def export_video(
     metadata: Mapping[str, Json] | None = None,
     overwrite: bool = True,
     progress: Progress = False,
+    loops: int | None = None,
     format: str | None = None,
 ) -> Video:
     """Write frames to a video file that plays everywhere, and give its path and facts.
@@ -103,6 +103,7 @@ def export_video(
             metadata=metadata,
             overwrite=overwrite,
             progress=report,
+            loops=loops,
             format=format,
         )
         with writer:
@@ -121,5 +122,5 @@ def _retimed(path: str | os.PathLike[str], fps: Fraction) -> tuple[str, ...]:
         note = f"{os.fspath(path)!r} has {info.fps} fps: at {fps} fps it lasts {lasts}"
     else:
         return ()
-    warnings.warn(note, TelecineWarning, stacklevel=3)
+    warn(note)
     return (note,)

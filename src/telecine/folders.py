@@ -29,6 +29,7 @@ SUFFIX = ".telecine-frames"
 OLD_SUFFIX = ".telecine-old"  # what is replaced, until it is removed
 PART_SUFFIX = ".part"  # of a file that is being written
 _ASIDE = re.compile(r"-[0-9a-f]{8}")
+_KIND = re.compile(re.escape(SUFFIX) + r"(-[0-9a-f]{8})?$")
 _FRAME = re.compile(r"\d{6,}\.(png|tif|jpg|exr)")
 _TRIES = 20
 _NO_LOCKS = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL}
@@ -70,6 +71,17 @@ class FolderPublication:
             except BaseException:
                 self._remove_made_folders()
                 raise
+
+    def sync_due_in(self) -> float | None:
+        """None: each file is synced before it has its name."""
+
+    def sync(self) -> None:
+        """Do nothing."""
+
+    def whole_frames(self) -> int:
+        """Count the frames before the first gap: others were written at the same time as the missing one."""
+        numbers = {int(name.split(".")[0]) for name in os.listdir(self.folder) if _FRAME.fullmatch(name)}
+        return next(number for number in range(len(numbers) + 1) if number not in numbers)
 
     def commit(self) -> None:
         """Put the folder, whose files are synced, at its path in one step, sync it, and remove what it replaced.
@@ -179,8 +191,17 @@ class FolderPublication:
             raise self.failure(error) from error
 
 
-def recover_folder(path: str | os.PathLike[str]) -> tuple[str, int]:
-    """Put the frames that a killed writer left in one step at the path, or where that exists at `clip.recovered`.
+def size_of_frames(folder: str) -> tuple[int, int]:
+    """Count the numbered images in a folder, and their bytes."""
+    with os.scandir(folder) as entries:
+        sizes = [each.stat().st_size for each in entries if _is_frame(each)]
+    return len(sizes), sum(sizes)
+
+
+def recover_folder(path: str | os.PathLike[str], output: str | os.PathLike[str] | None = None) -> tuple[str, int]:
+    """Put the frames that a killed writer left in one step at `output`, which may be an empty folder.
+
+    Without one it is the path, or where that exists `clip.recovered`.
 
     Of the frames, those before the first gap are kept: others were written at the same time as the missing one.
 
@@ -198,9 +219,9 @@ def recover_folder(path: str | os.PathLike[str]) -> tuple[str, int]:
                 count = _keep_whole(hidden)
                 if count:
                     sync_folder(hidden)
-                    free = _free_path(target)
+                    free = _free_path(target) if output is None else os.path.realpath(os.fsdecode(output))
                     os.rename(hidden, free)
-                    sync_folder(os.path.dirname(target))
+                    sync_folder(os.path.dirname(free))
                     return free, count
     except PublishError:
         raise
@@ -208,6 +229,20 @@ def recover_folder(path: str | os.PathLike[str]) -> tuple[str, int]:
         said = f"{target!r} can't be recovered: {error.strerror or error}"
         raise PublishError.of(error.errno or errno.EIO, said, target) from error
     raise PublishError.of(errno.ENOENT, f"{target!r} has no frames of a killed writer: nothing to recover", target)
+
+
+def folders_in(folder: str | os.PathLike[str]) -> list[str]:
+    """Give the hidden folders in a folder, whoever's they are, newest last."""
+    with os.scandir(folder) as entries:
+        found = [each for each in entries if target_of_folder(each.path) and each.is_dir(follow_symlinks=False)]
+    return [each.path for each in sorted(found, key=lambda each: each.stat().st_mtime_ns)]
+
+
+def target_of_folder(hidden: str) -> str | None:
+    """Give the path that a hidden folder's name stands for, of a long one what is left of it; None if it is none."""
+    folder, name = os.path.split(hidden)
+    kind = _KIND.search(name)
+    return os.path.join(folder, name[1 : kind.start()]) if kind and kind.start() > 1 and name[0] == "." else None
 
 
 def left_in(target: str) -> list[str]:

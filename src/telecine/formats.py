@@ -1,4 +1,4 @@
-"""The table of containers, codecs, pixel formats and quality levels, and which go together."""
+"""The tables of containers, codecs, moving images, folders of images and quality levels, and which go together."""
 
 from __future__ import annotations
 
@@ -65,6 +65,42 @@ class Codec:
     environment: Mapping[str, str] = field(default_factory=dict)  # what it asks there how much to print
 
 
+@dataclass(frozen=True, eq=False)
+class MovingImageFormat:
+    """An image that moves: what picks it, its clock, its bounds, and what quality levels mean for it.
+
+    `tick` is the unit of its clock in seconds, None where times are exact. `shortest` and `longest` bound how long a
+    frame is shown. A level's quality is what its encoder takes, None for lossless; only with `numbers` are others
+    accepted. `alpha` is "kept", or "on or off" where a pixel is shown or not.
+    """
+
+    name: str
+    extensions: tuple[str, ...]
+    tick: Fraction | None
+    shortest: Fraction
+    longest: Fraction
+    largest_side: int
+    most_loops: int
+    qualities: Mapping[str, float | None]
+    numbers: bool = False
+    alpha: str = "kept"
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceFormat:
+    """A folder of numbered images: their extension, their depths, the first being the default, and alpha.
+
+    32 bits are floats, as are OpenEXR's 16. `qualities` is libjpeg's scale of 0 to 100 for each level, None elsewhere.
+    """
+
+    name: str
+    extension: str
+    bits: tuple[int, ...]
+    alpha: bool
+    qualities: Mapping[str, int | None]
+    largest_side: int = 2**31 - 1
+
+
 _MP4 = MappingProxyType({"movflags": "+faststart"})
 # Bit-exact, for its identifiers are random otherwise.
 _MATROSKA = MappingProxyType({"cues_to_front": "1", "fflags": "+bitexact"})
@@ -76,6 +112,70 @@ CONTAINERS = {
     "webm": Container("webm", (".webm",), "webm", ("vp9", "av1"), _MATROSKA, _MILLISECOND),
     "mkv": Container("mkv", (".mkv",), "matroska", ("h264", "hevc", "av1", "vp9", "ffv1"), _MATROSKA, _MILLISECOND),
 }
+
+# Chromium, Firefox and WebKit show a frame of up to 10 ms for 100 ms.
+_SHORTEST = Fraction(11, 1000)
+_LOSSY_LEVELS = ("draft", "balanced", "high", "visually-lossless")
+_ALL_LEVELS = (*_LOSSY_LEVELS, "lossless")
+
+_MOVING_IMAGES = (
+    MovingImageFormat(
+        name="gif",
+        extensions=(".gif",),
+        tick=Fraction(1, 100),
+        shortest=Fraction(2, 100),
+        longest=Fraction(65535, 100),
+        largest_side=65535,
+        most_loops=65536,
+        # How many colours. Where the clip has no more than that, it is exact.
+        qualities={"draft": 64, "balanced": 128, "high": 256, "visually-lossless": 256},
+        alpha="on or off",
+    ),
+    MovingImageFormat(
+        name="webp",
+        extensions=(".webp",),
+        tick=Fraction(1, 1000),
+        shortest=_SHORTEST,
+        longest=Fraction(2**24 - 1, 1000),
+        largest_side=16383,
+        most_loops=65535,
+        qualities={"draft": 50, "balanced": 75, "high": 90, "visually-lossless": 97, "lossless": None},
+        numbers=True,
+    ),
+    MovingImageFormat(
+        name="apng",
+        extensions=(".apng",),
+        tick=None,
+        shortest=_SHORTEST,
+        longest=Fraction(65535),
+        largest_side=65535,
+        most_loops=65535,
+        qualities=dict.fromkeys(_ALL_LEVELS),
+    ),
+    MovingImageFormat(
+        name="avif",
+        extensions=(".avif",),
+        tick=Fraction(1, 1000),
+        shortest=_SHORTEST,
+        longest=Fraction(2**31 - 1, 1000),
+        largest_side=16384,
+        most_loops=0,  # Pillow's are shown forever
+        qualities={"draft": 50, "balanced": 65, "high": 80, "visually-lossless": 92},
+        numbers=True,
+    ),
+)
+MOVING_IMAGES = {row.name: row for row in _MOVING_IMAGES}
+
+_JPEG = {"draft": 75, "balanced": 85, "high": 95, "visually-lossless": 98}
+_SEQUENCES = (
+    SequenceFormat("png", ".png", bits=(8, 16), alpha=True, qualities=dict.fromkeys(_ALL_LEVELS)),
+    SequenceFormat("tiff", ".tif", bits=(8, 16, 32), alpha=True, qualities=dict.fromkeys(_ALL_LEVELS)),
+    SequenceFormat("jpeg", ".jpg", bits=(8,), alpha=False, qualities=_JPEG, largest_side=65500),
+    SequenceFormat("exr", ".exr", bits=(16,), alpha=True, qualities=dict.fromkeys(_LOSSY_LEVELS)),
+)
+SEQUENCES = {row.name: row for row in _SEQUENCES}
+
+OUTPUTS: Mapping[str, Container | MovingImageFormat | SequenceFormat] = {**CONTAINERS, **MOVING_IMAGES, **SEQUENCES}
 
 _SPEEDS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
 
@@ -269,6 +369,34 @@ class Format:
     pixel_format: PixelFormat
 
 
+def output_of(
+    path: str | os.PathLike[str], format: str | None = None
+) -> Container | MovingImageFormat | SequenceFormat:
+    """Choose what is written by `format`, or else by the path's extension. A folder of images needs a `format`.
+
+    >>> output_of("clip.gif").name, output_of("frames", "png").name
+    ('gif', 'png')
+
+    Raises:
+        OptionError: the format is unknown, or the extension stands for none.
+    """
+    if format is not None:
+        return _choice("format", format, OUTPUTS)
+    name = os.fsdecode(path)
+    extension = Path(name).suffix.lower()
+    rows: list[Container | MovingImageFormat] = [*CONTAINERS.values(), *_MOVING_IMAGES]
+    known = {each: row for row in rows for each in row.extensions}
+    if extension in known:
+        return known[extension]
+    image = next((row for row in _SEQUENCES if row.extension == extension), None)
+    if image is not None:
+        apng = ", or format='apng' for an animation" if image.name == "png" else ""
+        raise OptionError(f"{name!r} names one image: say format={image.name!r} for a folder of them{apng}")
+    raise OptionError(
+        f"the extension {Path(name).suffix!r} of {name!r} is not known: use {_either(known)}, or say format='mp4'"
+    )
+
+
 def choose_format(
     path: str | os.PathLike[str],
     format: str | None = None,
@@ -288,7 +416,9 @@ def choose_format(
     Raises:
         OptionError: one is unknown, or they don't go together.
     """
-    container = container_of(path) if format is None else _choice("format", format, CONTAINERS)
+    container = output_of(path, format)
+    if not isinstance(container, Container):
+        raise OptionError(f"{container.name} has no codecs: use {_either(CONTAINERS)}")
     chosen = CODECS[container.codecs[0]] if codec is None else _choice("codec", codec, CODECS)
     if chosen.name not in container.codecs:
         raise OptionError(f"codec={codec!r} does not go into {container.name}: use {_either(container.codecs)}")
@@ -311,22 +441,6 @@ def _choice(argument: str, given: str, table: Mapping[str, Row]) -> Row:
     if isinstance(given, str) and given in table:
         return table[given]
     raise OptionError(f"{argument}={given!r} is not known: use {_either(table)}")
-
-
-def container_of(path: str | os.PathLike[str]) -> Container:
-    """Give the container that a path's extension stands for.
-
-    Raises:
-        OptionError: it stands for none.
-    """
-    extension = Path(os.fsdecode(path)).suffix
-    for container in CONTAINERS.values():
-        if extension.lower() in container.extensions:
-            return container
-    known = [each for container in CONTAINERS.values() for each in container.extensions]
-    raise OptionError(
-        f"the extension {extension!r} of {os.fsdecode(path)!r} is not known: use {_either(known)}, or say format='mp4'"
-    )
 
 
 def _either(names: Iterable[str]) -> str:

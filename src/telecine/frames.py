@@ -9,16 +9,18 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeGuard, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _convert
+from .accelerator import DeviceChunk, DevicePixels
 from .errors import FrameError, OptionError
 
 if TYPE_CHECKING:
+    import torch
     from PIL import Image
 
 
@@ -38,6 +40,7 @@ class DLPackLike(Protocol):
 
 ImagePath: TypeAlias = "str | os.PathLike[str]"
 FrameOrChunk: TypeAlias = "Image.Image | ArrayLike | DLPackLike | ImagePath"
+Array: TypeAlias = "npt.NDArray[Any] | torch.Tensor"  # a tensor that is on an accelerator
 Frames: TypeAlias = "FrameOrChunk | Iterable[FrameOrChunk] | Iterable[Iterable[FrameOrChunk]]"
 
 SAMPLES = {
@@ -60,13 +63,13 @@ AUTO_LAYOUTS = {
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame as it lies in its owner's memory.
+    """One frame as it lies in its owner's memory, which may be an accelerator's.
 
     `pixels` is a (height, width, channels) view with 1 (gray), 3 (RGB) or 4 (RGBA) channels and any strides;
     `dtype` is its name, for bfloat16 lies as uint16; `kind` is "image" or "array"; `index` counts from 0.
     """
 
-    pixels: npt.NDArray[Any]
+    pixels: npt.NDArray[Any] | DevicePixels
     dtype: str
     kind: str
     index: int
@@ -78,10 +81,14 @@ class Frame:
 
     @property
     def values(self) -> npt.NDArray[Any]:
-        """The pixels as numbers of NumPy's: bfloat16 becomes float32, which holds all of its values."""
+        """The pixels as numbers of NumPy's: bfloat16 becomes float32, which holds all of its values.
+
+        From an accelerator they are copied.
+        """
+        pixels = _tensor_array(self.pixels.tensor.cpu())[0] if isinstance(self.pixels, DevicePixels) else self.pixels
         if self.dtype == "bfloat16":
-            return (self.pixels.astype(np.uint32) << 16).view(np.float32)
-        return self.pixels.view(np.bool_) if self.dtype == "bool" else self.pixels
+            return (pixels.astype(np.uint32) << 16).view(np.float32)
+        return pixels.view(np.bool_) if self.dtype == "bool" else pixels
 
     @property
     def full_scale(self) -> float | None:
@@ -144,19 +151,22 @@ def _in_words(layout: str, shape: tuple[int, ...]) -> str:
     return f"{count} frame{'s' * (count != 1)} of {axes['W']}x{axes['H']}, {channels} channel{'s' * (channels != 1)}"
 
 
-def _chunk(array: npt.NDArray[Any], layout: str, where: str) -> npt.NDArray[Any]:
+def _chunk(array: Array, layout: str, where: str) -> Array:
     """View an array as (T, H, W, C)."""
-    if array.ndim != len(layout):
-        raise FrameError(f"{where}: layout {layout!r} does not name the {array.ndim} axes of shape {array.shape}")
-    batch = array.shape[layout.index("B")] if "B" in layout else 1
+    shape = tuple(array.shape)
+    if len(shape) != len(layout):
+        raise FrameError(f"{where}: layout {layout!r} does not name the {len(shape)} axes of shape {shape}")
+    batch = shape[layout.index("B")] if "B" in layout else 1
     if batch != 1:
         raise FrameError(
-            f"an array of shape {array.shape} holds {batch} videos ({layout}): export frames[i] one by one, "
+            f"an array of shape {shape} holds {batch} videos ({layout}): export frames[i] one by one, "
             "or telecine.grid(frames) to see them side by side"
         )
     missing = [letter for letter in "THWCB" if letter not in layout]
     letters = layout + "".join(missing)
-    array = array.reshape(array.shape + (1,) * len(missing)).transpose([letters.index(letter) for letter in "BTHWC"])[0]
+    array = array.reshape(shape + (1,) * len(missing))
+    order = [letters.index(letter) for letter in "BTHWC"]
+    array = (array.transpose(order) if isinstance(array, np.ndarray) else array.permute(order))[0]
     if array.shape[3] not in (1, 3, 4):
         raise FrameError(f"{where} has {array.shape[3]} channels, read as {layout}: 1, 3 or 4 are accepted")
     return array
@@ -165,18 +175,16 @@ def _chunk(array: npt.NDArray[Any], layout: str, where: str) -> npt.NDArray[Any]
 # ---- arrays and images ---------------------------------------------------------------------------------------------
 
 
-def _as_array(given: object) -> tuple[npt.NDArray[Any], str] | None:
-    """View an array or tensor as a NumPy array, with the name of its dtype; None for anything else."""
+def _as_array(given: object) -> tuple[Array, str] | None:
+    """View an array or a tensor on the host as a NumPy array, with the name of its dtype; None for anything else.
+
+    A tensor on an accelerator stays what it is.
+    """
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(given, torch.Tensor):
-        try:
-            tensor = given.detach().cpu()
-            if tensor.dtype == torch.bfloat16:  # NumPy has no such dtype: the same bits as uint16
-                return tensor.view(torch.int16).numpy().view(np.uint16), "bfloat16"
-            array = tensor.numpy()
-        except (TypeError, RuntimeError) as error:  # float8, sparse, meta: NotImplementedError is a RuntimeError
-            raise FrameError(f"a {given.dtype} tensor of layout {given.layout} can't be read: {error}") from error
-    elif isinstance(given, np.ndarray):
+        tensor = given.detach()
+        return _tensor_array(tensor) if tensor.device.type == "cpu" else _device_tensor(tensor)
+    if isinstance(given, np.ndarray):
         array = given
     elif isinstance(given, ArrayLike) and hasattr(given, "dtype"):
         array = np.asarray(given)
@@ -184,6 +192,29 @@ def _as_array(given: object) -> tuple[npt.NDArray[Any], str] | None:
         array = np.from_dlpack(given)  # type: ignore[arg-type]
     else:
         return None
+    return _with_dtype(array)
+
+
+def _tensor_array(tensor: torch.Tensor) -> tuple[npt.NDArray[Any], str]:
+    """View a tensor on the host as a NumPy array."""
+    import torch  # loaded, for here is a tensor
+
+    try:
+        if tensor.dtype == torch.bfloat16:  # NumPy has no such dtype: the same bits as uint16
+            return tensor.view(torch.int16).numpy().view(np.uint16), "bfloat16"
+        return _with_dtype(tensor.numpy())
+    except (TypeError, RuntimeError) as error:  # float8, sparse: NotImplementedError is a RuntimeError
+        raise FrameError(f"a {tensor.dtype} tensor of layout {tensor.layout} can't be read: {error}") from error
+
+
+def _device_tensor(tensor: torch.Tensor) -> tuple[torch.Tensor, str]:
+    if tensor.is_meta or str(tensor.layout) != "torch.strided":
+        where = f"a {tensor.dtype} tensor of layout {tensor.layout} on {tensor.device}"
+        raise FrameError(f"{where} can't be read: dense tensors that hold values are accepted")
+    return tensor, str(tensor.dtype).removeprefix("torch.")
+
+
+def _with_dtype(array: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], str]:
     name = array.dtype.name
     if name == "bfloat16":  # of ml_dtypes, as JAX has it
         return array.view(np.uint16), name
@@ -274,25 +305,28 @@ class Recognizer:
                 "image paths, and iterables of them are accepted"
             )
 
-    def _of_array(self, array: npt.NDArray[Any], dtype: str) -> Iterator[Frame]:
+    def _of_array(self, array: Array, dtype: str) -> Iterator[Frame]:
         where = f"frame {self.count}"
         if dtype != "bool" and dtype not in SAMPLES:
             raise FrameError(f"{where} has dtype {dtype}: {', '.join(['bool', *SAMPLES])} are accepted")
-        if 0 in array.shape:
-            raise FrameError(f"{where} is empty: no frames in an array of shape {array.shape}")
+        shape = tuple(array.shape)
+        if 0 in shape:
+            raise FrameError(f"{where} is empty: no frames in an array of shape {shape}")
         layout = self.layout
         if layout == "auto":
-            layout = self._settled.get(array.ndim) or find_layout(array.shape)
-            self._settled[array.ndim] = layout
-        for pixels in _chunk(array, layout, where):
+            layout = self._settled.get(len(shape)) or find_layout(shape)
+            self._settled[len(shape)] = layout
+        chunk = _chunk(array, layout, where)
+        for pixels in chunk if isinstance(chunk, np.ndarray) else DeviceChunk(chunk):
             yield from self._next(pixels, dtype, "array")
 
-    def _next(self, pixels: npt.NDArray[Any], dtype: str, kind: str) -> Iterator[Frame]:
+    def _next(self, pixels: npt.NDArray[Any] | DevicePixels, dtype: str, kind: str) -> Iterator[Frame]:
         frame = Frame(pixels, dtype, kind, self.count)
         _check_agreement(self._first or frame, frame)
         yield frame
         # Only now: a frame that its taker refused is not in the video.
-        self._first = self._first or frame
+        # And of the first its shape alone, not memory that is its owner's, which may be an accelerator's.
+        self._first = self._first or replace(frame, pixels=np.broadcast_to(np.uint8(0), frame.pixels.shape))
         self.count += 1
 
 

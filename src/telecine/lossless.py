@@ -16,6 +16,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from .boxes import whole_fragments
+from .errors import OptionError
 from .rate import ticks_a_second
 
 # What the frames are given in, and what FFV1 keeps them in: the same bytes in another order.
@@ -88,10 +89,13 @@ def probe_lossless(journal: BinaryIO) -> Kept:
 
     Raises:
         av.FFmpegError: it can't be read: it has no index, or no fragment.
+        OptionError: it is a video's, which keeps no such frames.
     """
     journal.seek(0)
     with cast(InputContainer, av.open(journal, format="mp4")) as container:
         stream = container.streams.video[0]
+        if stream.codec_context.pix_fmt not in _CHANNELS:
+            raise OptionError("the journal is a video's, not a moving image's: name an output such as 'clip.mp4'")
         assert stream.time_base is not None
         return Kept(stream.width, stream.height, _CHANNELS[stream.codec_context.pix_fmt], stream.time_base)
 

@@ -1,4 +1,4 @@
-"""A moving image file out of frames: GIF, animated WebP, APNG, AVIF. One table says what each can hold.
+"""A moving image file out of frames: GIF, animated WebP, APNG, AVIF.
 
 Beside the file goes a journal of the frames as they are, which a kill leaves and of which the file can be made again.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import math
 import numbers
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import BinaryIO, Protocol, TypeAlias
@@ -21,6 +21,7 @@ from . import avif
 from .apng import Apng
 from .avif import Avif
 from .errors import EncodeError, FrameError, OptionError
+from .formats import MOVING_IMAGES
 from .gif import Gif
 from .lossless import LosslessJournal, probe_lossless, read_lossless
 from .promises import differences
@@ -67,70 +68,7 @@ class Encoder(Protocol):
         """Let go of all that is open."""
 
 
-@dataclass(frozen=True)
-class MovingImageFormat:
-    """What a format holds: the extensions that pick it, its clock, its bounds, and what quality levels mean for it.
-
-    `tick` is the unit of its clock in seconds, None where times are exact. `shortest` and `longest` bound how long a
-    frame is shown. A level's quality is what its encoder takes, None for lossless; only with `numbers` are others
-    accepted.
-    """
-
-    extensions: tuple[str, ...]
-    tick: Fraction | None
-    shortest: Fraction
-    longest: Fraction
-    largest_side: int
-    most_loops: int
-    qualities: Mapping[str, float | None]
-    numbers: bool = False
-
-
-# Chromium, Firefox and WebKit show a frame of up to 10 ms for 100 ms.
-_SHORTEST = Fraction(11, 1000)
 _MOST_PIXELS = 2**28 - 1  # FFmpeg's bound, with 128 added to each side (libavutil/imgutils.c); libavif's is as large
-
-MOVING_IMAGES: Mapping[str, MovingImageFormat] = {
-    "gif": MovingImageFormat(
-        extensions=(".gif",),
-        tick=Fraction(1, 100),
-        shortest=Fraction(2, 100),
-        longest=Fraction(65535, 100),
-        largest_side=65535,
-        most_loops=65536,
-        # How many colours. Where the clip has no more than that, it is exact.
-        qualities={"draft": 64, "balanced": 128, "high": 256, "visually-lossless": 256},
-    ),
-    "webp": MovingImageFormat(
-        extensions=(".webp",),
-        tick=Fraction(1, 1000),
-        shortest=_SHORTEST,
-        longest=Fraction(2**24 - 1, 1000),
-        largest_side=16383,
-        most_loops=65535,
-        qualities={"draft": 50, "balanced": 75, "high": 90, "visually-lossless": 97, "lossless": None},
-        numbers=True,
-    ),
-    "apng": MovingImageFormat(
-        extensions=(".apng", ".png"),
-        tick=None,
-        shortest=_SHORTEST,
-        longest=Fraction(65535),
-        largest_side=65535,
-        most_loops=65535,
-        qualities=dict.fromkeys(("draft", "balanced", "high", "visually-lossless", "lossless")),
-    ),
-    "avif": MovingImageFormat(
-        extensions=(".avif",),
-        tick=Fraction(1, 1000),
-        shortest=_SHORTEST,
-        longest=Fraction(2**31 - 1, 1000),
-        largest_side=16384,
-        most_loops=0,  # Pillow's are shown forever
-        qualities={"draft": 50, "balanced": 65, "high": 80, "visually-lossless": 92},
-        numbers=True,
-    ),
-}
 
 
 # ---- options -------------------------------------------------------------------------------------------------------

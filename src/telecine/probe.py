@@ -17,8 +17,9 @@ from av.container import InputContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
+from . import animations
 from .boxes import index_in_front
-from .color import Color
+from .color import RGB, Color
 from .elements import cues_in_front, doc_type
 from .errors import FrameError
 from .ffmpeg_log import captured_log, in_words
@@ -77,7 +78,10 @@ def probe(path: VideoSource) -> VideoInfo:
     Raises:
         FrameError: it is no video that FFmpeg reads.
     """
-    with _opened(path) as file, open_video(file) as (container, stream):
+    with opened_file(path) as file:
+        if (animation := animations.format_of(file)) is not None:
+            return _probe_animation(file, animation)
+    with opened_file(path) as file, open_video(file) as (container, stream):
         times = frame_times(container, stream)
         context = stream.codec_context
         if stream.duration is not None and stream.time_base is not None:
@@ -105,6 +109,32 @@ def probe(path: VideoSource) -> VideoInfo:
         )
 
 
+def _probe_animation(file: BinaryIO, format: str) -> VideoInfo:
+    images = [(image.shape, duration) for image, duration in animations.images_of(file)]
+    (height, width, channels), _ = images[0]
+    durations = [duration for _, duration in images]
+    constant = max(durations) - min(durations) <= Fraction(1, 1000)  # it counts milliseconds
+    duration = sum(durations, Fraction(0))
+    return VideoInfo(
+        path=Path(_name_of(file)),
+        container=format,
+        codec=format,
+        profile=None,
+        pixel_format="rgba" if channels == 4 else "rgb24",
+        width=width,
+        height=height,
+        fps=len(images) / duration if duration else Fraction(0),
+        constant_rate=constant,
+        frame_count=len(images),
+        duration=duration,
+        color=RGB,
+        size_bytes=file.seek(0, os.SEEK_END),
+        index_in_front=None,
+        audio=None,
+        metadata={},
+    )
+
+
 def frame_times(container: InputContainer, stream: VideoStream) -> list[int | None]:
     """Read when each frame of a stream is shown, in its ticks and in the order of the file, without decoding any."""
     return [packet.pts for packet in container.demux(stream) if packet.size and not packet.is_discard]
@@ -129,7 +159,7 @@ def open_video(path: VideoSource) -> Iterator[tuple[InputContainer, VideoStream]
     Raises:
         FrameError: it can't be opened, or has no video that FFmpeg reads.
     """
-    with _opened(path) as file, captured_log() as lines:
+    with opened_file(path) as file, captured_log() as lines:
         name = _name_of(file)
         try:
             container = av.open(file, metadata_errors="replace")
@@ -148,7 +178,8 @@ def open_video(path: VideoSource) -> Iterator[tuple[InputContainer, VideoStream]
 
 
 @contextmanager
-def _opened(path: VideoSource) -> Iterator[BinaryIO]:
+def opened_file(path: VideoSource) -> Iterator[BinaryIO]:
+    """Open a file to read, or take one that is open, from its beginning."""
     if not isinstance(path, (str, bytes, os.PathLike)):
         path.seek(0)
         yield path

@@ -13,6 +13,7 @@ import stat
 from collections.abc import Iterator
 from typing import BinaryIO, cast
 
+from .boxes import whole_fragments
 from .errors import OptionError, PublishError
 from .journal import Journal, WholeWrites, hidden_name, open_journal, remove_orphans, sync_folder
 
@@ -61,11 +62,29 @@ class Publication:
                 self.discard()
                 raise
 
+    def sync_due_in(self) -> float | None:
+        """How many seconds the journal may still stay unsynced; None where all of it is."""
+        return self.journal.sync_due_in()
+
+    def sync(self) -> None:
+        """Bring the journal to the disk."""
+        self.journal.sync()
+
+    def whole_frames(self) -> int:
+        """Count the frames that are whole in the journal."""
+        return sum(1 for _ in whole_fragments(self.journal))
+
     def open_finished(self) -> BinaryIO:
         """Open the hidden file that `commit` publishes. Only the journal's owner does: nobody else has it open."""
         with self._naming_the_path():
             self._finished = open_anew(hidden_name(self._target, FINISHED_SUFFIX))
             self._make_private(self._finished.name)
+        return self._finished
+
+    @property
+    def finished(self) -> BinaryIO:
+        """The hidden file, once it is open."""
+        assert self._finished is not None
         return self._finished
 
     def _make_private(self, hidden: str) -> None:

@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 from av import VideoFrame
 
-from .color import Color
+from . import animations
+from .color import RGB, Color
 from .convert import CENTER_SITED, LEFT_SITED, to_rgb
 from .errors import FrameError
-from .probe import VideoSource, color_of, frame_times, open_video
+from .probe import VideoSource, color_of, frame_times, open_video, opened_file
 
 # Where chroma sits is not tagged by most encoders; these codecs site it in the middle (JFIF 1.02, ISO/IEC 11172-2).
 _CENTER_SITED_CODECS = {"mjpeg", "mpeg1video"}
@@ -50,6 +51,10 @@ def read_timestamps(path: VideoSource) -> list[Fraction]:
     Raises:
         FrameError: it is no video that FFmpeg reads, or has no times.
     """
+    with opened_file(path) as file:
+        if animations.format_of(file) is not None:
+            durations = [duration for _, duration in animations.images_of(file)]
+            return [sum(durations[:index], Fraction(0)) for index in range(len(durations))]
     with open_video(path) as (container, stream):
         times = [time for time in frame_times(container, stream) if time is not None]
         if not times or stream.time_base is None:
@@ -60,6 +65,12 @@ def read_timestamps(path: VideoSource) -> list[Fraction]:
 
 def decoded_frames(path: str | os.PathLike[str]) -> Iterator[tuple[VideoFrame, Color, tuple[float, float]]]:
     """Decode a video's frames, each with the colour and the chroma location to read it by."""
+    with opened_file(path) as file:
+        if animations.format_of(file) is not None:
+            for image, _ in animations.images_of(file):
+                pixel_format = "rgba" if image.shape[2] == 4 else "rgb24"
+                yield VideoFrame.from_ndarray(image, format=pixel_format), RGB, LEFT_SITED
+            return
     with open_video(path) as (container, stream):
         # Not frames in threads: when a caller drops the iterator, closing waits for one that waits for the GIL to log.
         stream.thread_type = "SLICE"

@@ -8,16 +8,18 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, cast
 
 import av
 
 from .boxes import end_of_fragments
-from .errors import OptionError, PublishError
-from .formats import CONTAINERS, Container, container_of
+from .errors import OptionError, PublishError, TelecineError
+from .folders import folders_in, left_in, locked, recover_folder, size_of_frames, target_of_folder
+from .formats import CONTAINERS, SEQUENCES, Container, MovingImageFormat, output_of
 from .journal import SUFFIX, Journal, hidden_name, journals_in, journals_of, orphan, sync_folder, target_of
-from .probe import VideoInfo, probe
+from .probe import probe
 from .publish import FINISHED_SUFFIX, move_without_overwriting, open_anew
 from .remux import write_finished
 from .video import Video
@@ -25,6 +27,9 @@ from .video import Video
 
 def recover(path: str | os.PathLike[str], output: str | os.PathLike[str] | None = None) -> Video:
     """Make a video of the frames that an export left in its journal when it was killed, or failed.
+
+    Of a moving image it makes one again, of "high" quality; of a folder of images the images before the first that is
+    missing, whose `Video` has no rate: its `fps` and `duration` are 0.
 
     Args:
         path: The path that the export was to write, or the journal itself.
@@ -37,26 +42,49 @@ def recover(path: str | os.PathLike[str], output: str | os.PathLike[str] | None 
             written.
     """
     name = os.fsdecode(path)
+    to = None if output is None else os.fsdecode(output)
+    target = os.path.realpath(name)
+    folder = target_of_folder(target) or target
+    if left_in(folder):
+        return _recovered_folder(folder, to)
     try:
-        info = _recovered(name, None if output is None else os.fsdecode(output))
+        return _recovered(name, to)
     except PublishError:
         raise
     except OSError as error:
         said = f"{name!r} can't be recovered: {error.strerror or error}"
         raise PublishError.of(error.errno or errno.EIO, said, name) from error
-    return Video.of(info.path, info, notes=(f"{info.frame_count} frames were recovered",))
 
 
 def orphans_in(folder: str | os.PathLike[str]) -> list[Path]:
-    """Give the journals in a folder whose writers are dead."""
+    """Give the journals in a folder, and the hidden folders of images, whose writers are dead."""
     found = []
     for path in journals_in(folder):
         with contextlib.suppress(PublishError, FileNotFoundError), orphan(path):
             found.append(path)
+    for hidden in folders_in(folder):
+        with contextlib.suppress(PublishError, FileNotFoundError), locked(hidden, hidden):
+            found.append(Path(hidden))
     return found
 
 
-def _recovered(name: str, output: str | None) -> VideoInfo:
+def _recovered_folder(target: str, output: str | None) -> Video:
+    folder, count = recover_folder(target, output)
+    first = probe(min(Path(folder).iterdir()))
+    return Video(
+        path=Path(folder),
+        width=first.width,
+        height=first.height,
+        fps=Fraction(0),
+        frame_count=count,
+        duration=Fraction(0),
+        codec=next(row.name for row in SEQUENCES.values() if row.extension == first.path.suffix),
+        size_bytes=size_of_frames(folder)[1],
+        notes=(f"{count} frames were recovered",),
+    )
+
+
+def _recovered(name: str, output: str | None) -> Video:
     """Make the video and remove the journal; give what is in the video."""
     target = os.path.realpath(name)
     stands_for = target_of(target)
@@ -66,30 +94,34 @@ def _recovered(name: str, output: str | None) -> VideoInfo:
         journals = journals_of(target) if os.path.isdir(os.path.dirname(target)) else []
     if not journals:
         raise PublishError.of(errno.ENOENT, f"{name!r} has no journal: there is nothing to recover", name)
-    container = _container_of(target) if output is None else container_of(output)
+    row = _row_of(target) if output is None else _row_of(output, strict=True)
     for path in reversed(journals):
         with orphan(path) as journal:
             if end_of_fragments(journal) == 0 and path != journals[0]:
                 continue  # of a writer that was killed before its first frame: an older one may hold some
             destination = _free_path(target) if output is None else os.path.realpath(output)
-            _write(journal, destination, container)
+            _write(journal, destination, row)
             info = probe(destination)
             os.unlink(journal.path)
             if journal.path == hidden_name(target, SUFFIX):  # of a writer that was killed in its last step
                 with contextlib.suppress(OSError):
                     os.unlink(hidden_name(target, FINISHED_SUFFIX))
-            return info
+            return Video.of(info.path, info, notes=(f"{info.frame_count} frames were recovered",))
     raise AssertionError("the oldest journal is tried")
 
 
-def _container_of(target: str) -> Container:
+def _row_of(path: str, strict: bool = False) -> Container | MovingImageFormat:
     try:
-        return container_of(target)
-    except OptionError:  # it was exported with `format=`
-        return CONTAINERS["mp4"]
+        row = output_of(path)
+    except OptionError:
+        if strict:
+            raise
+        return CONTAINERS["mp4"]  # it was exported with `format=`
+    assert isinstance(row, (Container, MovingImageFormat))
+    return row
 
 
-def _write(journal: Journal, destination: str, container: Container) -> None:
+def _write(journal: Journal, destination: str, row: Container | MovingImageFormat) -> None:
     # Named after the journal, of which this is the only owner: a living writer's file has another name, and a recovery
     # that is run again takes what a killed one left.
     digest = hashlib.sha256(os.fsencode(journal.path)).hexdigest()[:8]
@@ -99,7 +131,9 @@ def _write(journal: Journal, destination: str, container: Container) -> None:
         with contextlib.suppress(OSError):  # what was private stays so
             os.chmod(hidden, stat.S_IMODE(os.fstat(journal.fileno()).st_mode))
         try:
-            count = write_finished(cast(BinaryIO, journal), finished, container, torn=True)
+            count = _rewritten(cast(BinaryIO, journal), finished, row)
+        except TelecineError:
+            raise
         except (av.FFmpegError, ValueError):  # no index
             count = 0
         if count == 0:
@@ -110,6 +144,14 @@ def _write(journal: Journal, destination: str, container: Container) -> None:
         except FileExistsError as error:
             raise PublishError.of(errno.EEXIST, f"{destination!r} exists: name another output", destination) from error
     sync_folder(os.path.dirname(destination))
+
+
+def _rewritten(journal: BinaryIO, finished: BinaryIO, row: Container | MovingImageFormat) -> int:
+    if isinstance(row, Container):
+        return write_finished(journal, finished, row, torn=True)
+    from .moving_images import parse_quality, rewrite
+
+    return rewrite(journal, finished, row.name, parse_quality(row.name, "high"))
 
 
 @contextlib.contextmanager

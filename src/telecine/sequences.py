@@ -1,4 +1,4 @@
-"""Frames as a folder of numbered images, written in parallel: PNG, TIFF, JPEG, OpenEXR. One table says what each holds.
+"""Frames as a folder of numbered images, written in parallel: PNG, TIFF, JPEG, OpenEXR.
 
 An image is whole on the disk before it has its name, so that of a killed writer's folder each named image counts.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -22,6 +22,7 @@ from PIL import Image
 from .codes import to_codes, to_floats
 from .errors import EncodeError, FrameError, MissingDependencyError, OptionError
 from .folders import PART_SUFFIX, frame_name
+from .formats import SEQUENCES
 from .parallel import InOrder
 
 Pixels: TypeAlias = npt.NDArray[Any]
@@ -34,7 +35,8 @@ class SequenceSettings:
     """All that a sequence is opened with.
 
     `format` is a name in `SEQUENCES`, `bits` one of its depths. Frames are `width` by `height`, of 4 channels with
-    `alpha` and else 3. With `linear` the frames given are scene-linear already, which only OpenEXR takes.
+    `alpha` and else 3. With `linear` the frames given are scene-linear already, which only OpenEXR takes. `quality` is
+    JPEG's, of 0 to 100.
     """
 
     format: str
@@ -43,22 +45,8 @@ class SequenceSettings:
     alpha: bool
     bits: int
     linear: bool = False
+    quality: int = 95
     threads: int = 1
-
-
-@dataclass(frozen=True)
-class SequenceFormat:
-    """What an image format holds: its files' extension, its depths, the first being its default, and what writes it.
-
-    `prepare` makes of pixels of any dtype those that `encode` writes. 32 bits are floats, as are OpenEXR's 16.
-    """
-
-    extension: str
-    bits: tuple[int, ...]
-    alpha: bool
-    prepare: Callable[[Pixels, SequenceSettings], Pixels]
-    encode: Callable[[Pixels], bytes]
-    largest_side: int = 2**31 - 1
 
 
 # ---- each format ---------------------------------------------------------------------------------------------------
@@ -84,14 +72,14 @@ def _scene_linear(pixels: Pixels, settings: SequenceSettings) -> Pixels:
     return halves.astype(np.float32)  # which FFmpeg takes, and would cut off instead of rounding
 
 
-def _png(pixels: Pixels) -> bytes:
+def _png(pixels: Pixels, settings: SequenceSettings) -> bytes:
     formats = {(1, 3): "rgb24", (1, 4): "rgba", (2, 3): "rgb48be", (2, 4): "rgba64be"}
     # Level 3 takes twice the time of 1 and gives 6 % fewer bytes; 6 takes three times that of 3 and gives 8 % fewer.
     options = {"compression_level": "3", "pred": "mixed"}
     return _by_ffmpeg("png", pixels, formats[pixels.itemsize, pixels.shape[2]], options)
 
 
-def _exr(pixels: Pixels) -> bytes:
+def _exr(pixels: Pixels, settings: SequenceSettings) -> bytes:
     pixel_format = "gbrpf32le" if pixels.shape[2] == 3 else "gbrapf32le"
     return _by_ffmpeg("exr", pixels, pixel_format, {"format": "half", "compression": "zip16"})
 
@@ -111,16 +99,16 @@ def _by_ffmpeg(encoder: str, pixels: Pixels, pixel_format: str, options: dict[st
     return bytes(packet)
 
 
-def _jpeg(pixels: Pixels) -> bytes:
+def _jpeg(pixels: Pixels, settings: SequenceSettings) -> bytes:
     file = io.BytesIO()
     try:
-        Image.fromarray(pixels).save(file, "JPEG", quality=95, subsampling="4:4:4")
+        Image.fromarray(pixels).save(file, "JPEG", quality=settings.quality, subsampling="4:4:4")
     except (OSError, ValueError) as error:
         raise EncodeError(f"libjpeg failed: {error}") from error
     return file.getvalue()
 
 
-def _tiff(pixels: Pixels) -> bytes:
+def _tiff(pixels: Pixels, settings: SequenceSettings) -> bytes:
     import tifffile
 
     file = io.BytesIO()
@@ -138,11 +126,19 @@ def _tiff(pixels: Pixels) -> bytes:
     return file.getvalue()
 
 
-SEQUENCES: Mapping[str, SequenceFormat] = {
-    "png": SequenceFormat(".png", bits=(8, 16), alpha=True, prepare=_codes, encode=_png),
-    "tiff": SequenceFormat(".tif", bits=(8, 16, 32), alpha=True, prepare=_codes, encode=_tiff),
-    "jpeg": SequenceFormat(".jpg", bits=(8,), alpha=False, prepare=_codes, encode=_jpeg, largest_side=65500),
-    "exr": SequenceFormat(".exr", bits=(16,), alpha=True, prepare=_scene_linear, encode=_exr),
+@dataclass(frozen=True)
+class _Image:
+    """What writes one image: `prepare` makes of pixels of any dtype those that `encode` takes."""
+
+    prepare: Callable[[Pixels, SequenceSettings], Pixels]
+    encode: Callable[[Pixels, SequenceSettings], bytes]
+
+
+_IMAGES = {
+    "png": _Image(_codes, _png),
+    "tiff": _Image(_codes, _tiff),
+    "jpeg": _Image(_codes, _jpeg),
+    "exr": _Image(_scene_linear, _exr),
 }
 _MOST_PIXELS = 2**28 - 1  # FFmpeg's bound, with 128 added to each side (libavutil/imgutils.c)
 
@@ -185,7 +181,7 @@ class Sequence:
 
     def __init__(self, folder: str, settings: SequenceSettings) -> None:
         check_sequence(settings)
-        self._folder, self._settings, self._format = folder, settings, SEQUENCES[settings.format]
+        self._folder, self._settings, self._image = folder, settings, _IMAGES[settings.format]
         self._shape = settings.height, settings.width, 4 if settings.alpha else 3
         self._images = InOrder(self._write, settings.threads, "images")
         self._count = 0
@@ -205,7 +201,7 @@ class Sequence:
         """
         if frame.shape != self._shape:
             raise FrameError(f"a frame is of shape {frame.shape}: {self._shape} was promised")
-        path = os.path.join(self._folder, frame_name(self._count, self._format.extension))
+        path = os.path.join(self._folder, frame_name(self._count, SEQUENCES[self._settings.format].extension))
         self._count += 1
         self._images.call(frame.copy(), path)
 
@@ -220,7 +216,7 @@ class Sequence:
         self._images.close()
 
     def _write(self, frame: Pixels, path: str) -> None:
-        encoded = self._format.encode(self._format.prepare(frame, self._settings))
+        encoded = self._image.encode(self._image.prepare(frame, self._settings), self._settings)
         with open(path + PART_SUFFIX, "xb") as file:
             file.write(encoded)
             file.flush()

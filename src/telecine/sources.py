@@ -16,12 +16,15 @@ import numpy.typing as npt
 from .errors import FrameError, MissingDependencyError
 from .formats import CONTAINERS
 from .frames import Frames
-from .probe import open_video
+from .probe import probe
 from .read import read_frames
 
 VIDEO_EXTENSIONS = {each for container in CONTAINERS.values() for each in container.extensions} | {
     ".mov", ".mkv", ".webm", ".avi", ".gif", ".mpg", ".mpeg", ".ts", ".ogv", ".wmv", ".flv",
 }  # fmt: skip
+
+
+_MAY_MOVE = {".webp", ".png", ".apng", ".avif"}
 
 
 def open_frames(path: str | os.PathLike[str], allow_gaps: bool = False) -> Frames:
@@ -56,8 +59,21 @@ def open_frames(path: str | os.PathLike[str], allow_gaps: bool = False) -> Frame
 
 
 def is_video(frames: object) -> TypeGuard[str | os.PathLike[str]]:
-    """Tell whether frames are given as the path of a video, by its extension."""
-    return isinstance(frames, (str, os.PathLike)) and Path(os.fsdecode(frames)).suffix.lower() in VIDEO_EXTENSIONS
+    """Tell whether frames are given as the path of a video, by its extension; of an image, by whether it moves."""
+    if not isinstance(frames, (str, os.PathLike)):
+        return False
+    extension = Path(os.fsdecode(frames)).suffix.lower()
+    return extension in VIDEO_EXTENSIONS or (extension in _MAY_MOVE and _moves(frames))
+
+
+def _moves(path: str | os.PathLike[str]) -> bool:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return getattr(image, "n_frames", 1) > 1
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return False
 
 
 def opened(frames: Frames) -> Frames:
@@ -117,8 +133,8 @@ def _image_extensions() -> Collection[str]:
 
 
 def _video(name: str) -> Iterator[npt.NDArray[np.uint8]]:
-    with open_video(name):  # what can't be read shows now, not when the first frame is asked for
-        return read_frames(name)
+    probe(name)  # what can't be read shows now, not when the first frame is asked for
+    return read_frames(name)
 
 
 def _npy(name: str) -> npt.NDArray[Any]:

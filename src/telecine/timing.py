@@ -23,19 +23,28 @@ _MOST_TICKS = 2**31
 class Clock:
     """Gives each frame of a video its time, in ticks of `time_base` from the first frame on.
 
-    The first call of `times` settles whether the rate is constant or the caller gives the times. `advance` is told of
-    each frame that is written; it is what `count`, `ticks` and `duration` know.
+    `bounds` are the least and most seconds that the format shows a frame. The first call of `times` settles whether the
+    rate is constant or the caller gives the times. `advance` is told of each frame that is written; it is what `count`,
+    `ticks` and `duration` know.
     """
 
-    def __init__(self, fps: Fraction, hold: Fraction | None = None) -> None:
+    def __init__(
+        self, fps: Fraction, hold: Fraction | None = None, bounds: tuple[Fraction, Fraction] | None = None
+    ) -> None:
         self.fps = fps
         self.variable: bool | None = None
         self.ticks = array("q")  # of each frame, where they are the caller's
         self.count = 0
         self.starts_at = Fraction(0)
         self._hold = hold
-        if hold is not None and not 0 < hold * ticks_a_second(fps) < _MOST_TICKS:
+        self._shortest, self._longest = bounds or (VARIABLE_TIME_BASE, MOST_TICKS_A_FRAME * VARIABLE_TIME_BASE)
+        if hold is None:
+            return
+        if not 0 < hold * ticks_a_second(fps) < _MOST_TICKS:
             raise OptionError(f"hold={float(hold):g} is no time to show a frame: use seconds, up to {_LONGEST}")
+        if bounds and not self._shortest <= hold <= self._longest:
+            accepted = f"use {float(self._shortest):g} to {float(self._longest):g} s"
+            raise OptionError(f"hold={float(hold):g} is no time that this format shows a frame: {accepted}")
 
     @property
     def time_base(self) -> Fraction:
@@ -70,11 +79,11 @@ class Clock:
             if index == 0:
                 self.starts_at = seconds
             tick = round((seconds - self.starts_at) / VARIABLE_TIME_BASE)
-            if before is not None and not before < tick <= before + MOST_TICKS_A_FRAME:
+            if before is not None and not self._shortest <= (tick - before) * VARIABLE_TIME_BASE <= self._longest:
                 shown = float(before * VARIABLE_TIME_BASE + self.starts_at)
                 raise OptionError(
                     f"{name} does not follow {shown:g}: each is to be after the one before, "
-                    f"by {VARIABLE_TIME_BASE} to {_LONGEST} seconds"
+                    f"by {self._shortest} to {int(self._longest)} seconds"
                 )
             before = tick
             yield tick

@@ -143,7 +143,12 @@ def _difference(
 ) -> _Difference:
     reference = VideoFrame(decoded.width + decoded.width % 2, decoded.height + decoded.height % 2, "yuv420p")
     conversion.to_planes(frame, reference)
-    picture = decoded.reformat(reference.width, reference.height, "yuv420p", dst_color_range="MPEG")
+    if decoded.format.is_rgb:  # FFmpeg would scale an odd size, and choose a matrix
+        picture = VideoFrame(reference.width, reference.height, "yuv420p")
+        shown_pixels = Frame(to_rgb(decoded, color, location), "uint8", "array", frame.index)
+        replace(conversion, value_range="auto").to_planes(shown_pixels, picture)
+    else:
+        picture = decoded.reformat(reference.width, reference.height, "yuv420p", dst_color_range="MPEG")
     figures = _measured(picture, reference)
     width, height = frame.size
     shown = _cell_means(to_rgb(decoded, color, location)[:height, :width])

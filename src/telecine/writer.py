@@ -7,46 +7,34 @@ from __future__ import annotations
 
 import os
 import shlex
-import warnings
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from fractions import Fraction
 from operator import length_hint
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
+from typing import Any, Literal
 
-import av
-from av import VideoFrame
-
-from .color import BT709, RGB, Color, parse_color
-from .convert import BLACK, Conversion, parse_background, parse_value_range
-from .encode import EncoderSettings
+from .convert import Background, ValueRange, parse_background, parse_value_range
 from .encoding_thread import EncodingThread
-from .errors import EncodeError, FrameError, OptionError, TelecineError, TelecineWarning
-from .ffmpeg_log import captured_log, in_words
-from .formats import choose_format
-from .formats import encoder_options as options_of
-from .frames import Frame, Frames, Recognizer, count_frames
+from .errors import FrameError, OptionError, TelecineError
+from .formats import Container, MovingImageFormat, SequenceFormat, output_of
+from .frames import Frames, Recognizer, count_frames
 from .metadata import Json, exact_text, parse_metadata
-from .probe import VideoInfo, probe
+from .notes import Notes
+from .outputs import Output, Publishing
 from .processors import encoder_threads
 from .progress import Progress, check_progress, reporting
-from .promises import check_promises, check_times
-from .publish import Publication
 from .rate import FrameRate, parse_fps
-from .read import read_timestamps
-from .remux import write_finished
 from .timing import Clock, Seconds, Timestamps, parse_last_frame
-from .trial import try_encoder
 from .video import Video
-
-_MOST_PIXELS = 2**28 - 1  # FFmpeg's bound, with 128 added to each side (libavutil/imgutils.c)
+from .video_output import VideoOptions, VideoOutput
 
 
 class VideoWriter:
-    """Writes frames to a video file as they come.
+    """Writes frames to a video file, a moving image or a folder of images as they come.
 
     Args:
         path: The file to write; missing folders are made. Without one, a new file in the folder for temporary files.
@@ -71,7 +59,9 @@ class VideoWriter:
         hold: How many seconds the last frame is shown, in place of as long as the one before it.
         repeat: How many more times the last frame is written.
         progress: True for a bar on the terminal, or a function of (frames done, frames in all or None).
-        format: "mp4", "mov", "webm" or "mkv", in place of the path's extension.
+        loops: How many times a GIF, WebP or APNG is shown; 0, and without one, forever.
+        format: "mp4", "mov", "webm", "mkv", "gif", "webp", "apng" or "avif", in place of the path's extension; or
+            "png", "tiff", "jpeg" or "exr" for a folder of images, which has no times.
 
     Every option is checked, a trial encoder opened and the folder written to before this returns. Leaving the `with` by
     an exception leaves the path as it was. One thread may write at a time; the arrays given may be reused at once.
@@ -113,44 +103,28 @@ class VideoWriter:
         metadata: Mapping[str, Json] | None = None,
         overwrite: bool = True,
         progress: Progress = False,
+        loops: int | None = None,
         format: str | None = None,
     ) -> None:
         if path is None:
-            from tempfile import gettempdir
-
-            path = Path(gettempdir()) / f"telecine-{os.urandom(4).hex()}.mp4"
+            path = _temporary_path(format)
         if not isinstance(path, (str, bytes, os.PathLike)):
             raise OptionError(f"path={path!r} is no path")
-        self._path = Path(os.fsdecode(path))
+        row = output_of(path, format)
         self._recognizer = Recognizer(layout)
-        self._color = parse_color(color)
-        self._value_range = parse_value_range(value_range)
-        self._background = parse_background(background)
-        chosen = choose_format(path, format, codec, pixel_format, quality, bit_depth, chroma)
-        options = dict(chosen.codec.of_pixel_format.get(chosen.pixel_format.name, {}))
-        options |= options_of(chosen.codec, quality, crf, bitrate, preset, encoder_options)
         held, self._repeat = parse_last_frame(hold, repeat)
-        self._clock = Clock(parse_fps(fps), held)
-        if chosen.pixel_format.rgb:
-            if self._color is not None:
-                raise OptionError(f"color={color!r} is a matrix, and {chosen.pixel_format.name} has none: leave it out")
-            self._color = RGB
-        if dither and chosen.pixel_format.depth != 8:
-            raise OptionError(f"dither=True is for 8 bit, and {chosen.pixel_format.name} has more: leave it out")
-        self._dither = dither
-        self._settings = EncoderSettings(chosen, self._clock.fps, tuple(options.items()), self._color or BT709)
-        told = None if metadata is None else exact_text(parse_metadata(metadata))
-        self._conversion: Conversion | None = None
-        self._padding = (0, 0)
-        self._notes: list[str] = []
+        self._clock = Clock(parse_fps(fps), held, _bounds(row))
+        self._notes = Notes()
         self._video: Video | None = None
         check_progress(progress)
-        tried = try_encoder(self._settings)
-        self._settings = replace(self._settings, profile=tried.profile, metadata=told)
-        if tried.profile not in chosen.codec.plays_everywhere or not chosen.container.plays_everywhere:
-            what = f"{chosen.codec.name} {tried.profile} in {chosen.container.name}"
-            self._note(f"{what} does not play everywhere: some browsers and phones refuse it", warn=True)
-        self._job = _Job(Publication(path, overwrite), progress)
+        of_video = VideoOptions(
+            codec, crf, bitrate, preset, encoder_options, pixel_format, chroma, dither=dither, color=color
+        )
+        of_pixels = parse_value_range(value_range), parse_background(background), self._notes
+        said = None if metadata is None else exact_text(parse_metadata(metadata))
+        self._output = _output(row, of_video, quality, bit_depth, loops, said, self._clock, *of_pixels)
+        self._path = Path(os.fsdecode(path))
+        self._job = _Job(self._output, self._output.publication(path, overwrite), progress)
         # A writer that is dropped, or still open when the interpreter ends, keeps what it has, as one that failed.
         self._keep = weakref.finalize(self, self._job.keep)
 
@@ -174,44 +148,13 @@ class VideoWriter:
             time = next(times, None)
             if time is None:
                 raise OptionError(f"frame {self._clock.count} has no timestamp: give one for each frame")
-            conversion = self._conversion or self._start(frame)
-            planes = self._job.blank()
-            if conversion.to_planes(frame, planes) and self._background is None:
-                self._background = BLACK
-                self._note("transparent pixels are shown on black: pass background= to choose another", warn=True)
-            planes.pts = time
-            self._job.put(planes)
+            if self._clock.count == 0:
+                self._output.settle(frame)
+            self._job.put(self._output.convert(frame, time))
             self._clock.advance(time)
             self._job.report(self._clock.count, None)
         if left := length_hint(times):
             raise OptionError(f"{left} timestamps are left over after {self._clock.count} frames: give one for each")
-
-    def _start(self, first: Frame) -> Conversion:
-        (width, height), codec = first.size, self._settings.format.codec
-        self._padding = self._settings.format.pixel_format.padding(width, height)
-        if any(self._padding):
-            why = f"as {self._settings.format.pixel_format.chroma} needs"
-            self._note(f"{width}x{height} is padded to even sides, {why}, by repeating the last line")
-        width, height = width + self._padding[0], height + self._padding[1]
-        if max(width, height) > codec.largest_side or (width + 128) * (height + 128) > _MOST_PIXELS:
-            raise FrameError(f"frames are {width}x{height}: too large for {codec.name} in FFmpeg")
-        if min(width, height) < codec.smallest_side:
-            least = codec.smallest_side
-            raise FrameError(
-                f"frames are {width}x{height}: too small for {codec.name}, which takes {least}x{least} and up"
-            )
-        color = self._color or Color.of_size(width, height)
-        conversion = Conversion(color, self._value_range, self._background or BLACK, self._dither)
-        self._job.start(
-            replace(self._settings, color=color, width=width, height=height, variable=bool(self._clock.variable))
-        )
-        self._conversion = conversion
-        return conversion
-
-    def _note(self, message: str, warn: bool = False) -> None:
-        self._notes.append(message)
-        if warn:
-            warnings.warn(message, TelecineWarning, stacklevel=3)
 
     def close(self) -> Video:
         """Finish the file, check it and publish it. Closing again gives the same video.
@@ -227,11 +170,11 @@ class VideoWriter:
         try:
             if self._clock.count == 0:
                 raise FrameError("no frames: there is nothing to write")
-            info = self._job.finish(self._clock, [self._clock.repeat() for _ in range(self._repeat)])
+            video = self._job.finish([self._clock.repeat() for _ in range(self._repeat)])
             if self._clock.starts_at:
                 start = float(self._clock.starts_at)
-                self._note(f"the video begins with its first frame: its timestamps count from {start:g} s")
-            self._video = Video.of(self._path, info, self._padding, tuple(self._notes))
+                self._notes.add(f"the video begins with its first frame: its timestamps count from {start:g} s")
+            self._video = replace(video, notes=tuple(self._notes))
         except BaseException as error:
             self._give_up(error)
             raise
@@ -284,10 +227,10 @@ class VideoWriter:
 
 
 class _Job:
-    """What a writer has open: the journal, the encoding thread, its share of the processors, the progress bar."""
+    """What a writer has open: the publication, the encoding thread, its share of the processors, the progress bar."""
 
-    def __init__(self, publication: Publication, progress: Progress) -> None:
-        self._publication = publication
+    def __init__(self, output: Output[Any], publication: Publishing, progress: Progress) -> None:
+        self._output, self._publication = output, publication
         self._thread: EncodingThread | None = None
         self._process = os.getpid()
         self._open = ExitStack()
@@ -302,50 +245,26 @@ class _Job:
             state = "was aborted" if self.aborted else "is closed"
             raise TelecineError(f"the writer of {self._publication.path!r} {state}")
 
-    def start(self, settings: EncoderSettings) -> None:
-        settings = replace(
-            settings, threads=self._open.enter_context(encoder_threads(settings.width * settings.height))
-        )
-        self._thread = EncodingThread(self._publication, settings)
-        self._thread.start()
-
-    def blank(self) -> VideoFrame:
+    def put(self, frame: object) -> None:
         self.check_open()
-        assert self._thread is not None
-        return self._thread.blank()
-
-    def put(self, planes: VideoFrame) -> None:
-        assert self._thread is not None
-        self._thread.put(planes)
+        if self._thread is None:
+            threads = self._open.enter_context(encoder_threads(self._output.pixels))
+            self._thread = EncodingThread(self._publication, self._output, threads)
+            self._thread.start()
+        self._thread.put(frame)
 
     @property
     def queued(self) -> int:
         return 0 if self._thread is None else self._thread.queued
 
-    def finish(self, clock: Clock, repeats: Sequence[int]) -> VideoInfo:
+    def finish(self, repeats: Sequence[int]) -> Video:
         assert self._thread is not None
         self._finished = True
         with self._open:
             self._thread.finish(repeats)
-        settings = self._thread.settings
-        file = self._publication.open_finished()
-        try:
-            with captured_log() as lines:
-                end = clock.duration if clock.uneven else None
-                write_finished(self._publication.journal, file, settings.format.container, end)
-        except av.FFmpegError as error:
-            raise EncodeError(f"the file can't be finished: {in_words(error, lines)}") from error
-        except OSError as error:
-            raise self._publication.failure(error) from error
-        self._publication.start_sync()
-        info = probe(file)
-        check_promises(info, settings, clock.count, clock.duration)
-        if clock.variable:
-            check_times(
-                read_timestamps(file), [tick * clock.time_base for tick in clock.ticks], settings.format.container.clock
-            )
+        video = self._output.finish()
         self._publication.commit()
-        return info
+        return video
 
     def abort(self) -> None:
         self.aborted = True
@@ -371,3 +290,47 @@ class _Job:
             else:
                 self._publication.discard()
         return kept
+
+
+# ---- what is written -----------------------------------------------------------------------------------------------
+
+_Row = Container | MovingImageFormat | SequenceFormat
+
+
+def _temporary_path(format: str | None) -> Path:
+    from tempfile import gettempdir
+
+    row = output_of("clip.mp4", format)
+    extension = "" if isinstance(row, SequenceFormat) else row.extensions[0]
+    return Path(gettempdir()) / f"telecine-{os.urandom(4).hex()}{extension}"
+
+
+def _bounds(row: _Row) -> tuple[Fraction, Fraction] | None:
+    return (row.shortest, row.longest) if isinstance(row, MovingImageFormat) else None
+
+
+def _output(
+    row: _Row,
+    of_video: VideoOptions,
+    quality: str,
+    bit_depth: int | None,
+    loops: int | None,
+    metadata: str | None,
+    clock: Clock,
+    value_range: ValueRange,
+    background: Background | None,
+    notes: Notes,
+) -> Output[Any]:
+    """Choose what the frames become; raises OptionError for what does not go with it."""
+    if loops is not None and not isinstance(row, MovingImageFormat):
+        raise OptionError(f"loops={loops!r} does not go with {row.name}: leave it out")
+    if isinstance(row, Container):
+        return VideoOutput(row.name, of_video, quality, bit_depth, metadata, clock, value_range, background, notes)
+    of_video.refuse(row.name)
+    from .image_outputs import MovingImageOutput, SequenceOutput
+
+    if isinstance(row, SequenceFormat):
+        return SequenceOutput(row, quality, bit_depth, clock, value_range, background, notes)
+    if bit_depth not in (None, 8):
+        raise OptionError(f"bit_depth={bit_depth!r} does not go with {row.name}, which has 8: leave it out")
+    return MovingImageOutput(row, quality, loops or 0, clock, value_range, background, notes)

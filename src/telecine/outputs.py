@@ -1,0 +1,84 @@
+"""What frames become, as the writer sees it: the part of the line that a video and images have each their own way."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from .errors import PublishError
+from .frames import Frame
+from .video import Video
+
+Item = TypeVar("Item")
+Given = TypeVar("Given", contravariant=True)
+
+
+class Publishing(Protocol):
+    """Where the bytes go. Until `commit` the path holds what it held; `keep` leaves what `telecine.recover` finds."""
+
+    path: str
+
+    def sync_due_in(self) -> float | None:
+        """How many seconds what is written may still stay unsynced; None where all is synced."""
+
+    def sync(self) -> None:
+        """Bring what is written to the disk."""
+
+    def whole_frames(self) -> int:
+        """Count the frames that a recovery would find."""
+
+    def failure(self, error: OSError) -> PublishError:
+        """Say of an error of the filesystem which path it cost."""
+
+    def commit(self) -> None:
+        """Put what is written at its path in one step."""
+
+    def keep(self) -> None:
+        """Let go of it, for a recovery."""
+
+    def discard(self) -> None:
+        """Remove it."""
+
+
+class Encoder(Protocol[Given]):
+    """What takes frames in order, each with its `pts` in ticks."""
+
+    def encode(self, frame: Given) -> None:
+        """Take the next one."""
+
+    def finish(self, stop: Callable[[], bool]) -> None:
+        """Write what is still held back, unless told to stop, and let go of the file."""
+
+    def close(self) -> None:
+        """Let go of the file, finished or not."""
+
+
+class Output(Protocol[Item]):
+    """A kind of file. Options are checked when one is made, and the size when the first frame settles it."""
+
+    def publication(self, path: str | os.PathLike[str], overwrite: bool) -> Publishing:
+        """Open the destination, which proves that it can be written."""
+
+    def settle(self, first: Frame) -> None:
+        """Take the size and all that the first frame says."""
+
+    @property
+    def pixels(self) -> int:
+        """The pixels of a frame."""
+
+    @property
+    def bytes_of_frame(self) -> int:
+        """The bytes that a converted frame takes."""
+
+    def convert(self, frame: Frame, pts: int) -> Item:
+        """Make of a frame what the encoder takes, with memory of its own."""
+
+    def release(self, item: Item) -> None:
+        """Take back what is encoded."""
+
+    def encoder(self, threads: int) -> Encoder[Item]:
+        """Open the encoder."""
+
+    def finish(self) -> Video:
+        """Complete what the encoder has written, and check that it is what was promised."""

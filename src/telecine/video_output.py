@@ -1,0 +1,173 @@
+"""Frames to a video file: planes, an encoder into the journal, and the finished file, which is checked."""
+
+from __future__ import annotations
+
+import os
+import queue
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import av
+from av import VideoFrame
+
+from .color import BT709, RGB, Color, parse_color
+from .convert import BLACK, Background, Conversion, ValueRange
+from .encode import Encoder, EncoderSettings
+from .errors import EncodeError, FrameError, OptionError
+from .ffmpeg_log import captured_log, in_words
+from .formats import choose_format, encoder_options
+from .frames import Frame
+from .notes import Notes
+from .probe import probe
+from .promises import check_promises, check_times
+from .publish import Publication
+from .read import read_timestamps
+from .remux import write_finished
+from .timing import Clock
+from .trial import try_encoder
+from .video import Video
+
+_MOST_PIXELS = 2**28 - 1  # FFmpeg's bound, with 128 added to each side (libavutil/imgutils.c)
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """The arguments of `VideoWriter` that only a video has."""
+
+    codec: str | None = None
+    crf: float | None = None
+    bitrate: int | None = None
+    preset: str | None = None
+    encoder_options: Mapping[str, str | int | float] | None = None
+    pixel_format: str | None = None
+    chroma: str | None = None
+    dither: bool = False
+    color: str = "auto"
+
+    def refuse(self, format: str) -> None:
+        """Raise OptionError if one is given for what is no video."""
+        for field in fields(self):
+            given = getattr(self, field.name)
+            if given != field.default:
+                raise OptionError(f"{field.name}={given!r} does not go with {format}: leave it out")
+
+
+class VideoOutput:
+    """A video of one container, codec and pixel format."""
+
+    def __init__(
+        self,
+        container: str,
+        options: VideoOptions,
+        quality: str,
+        bit_depth: int | None,
+        metadata: str | None,
+        clock: Clock,
+        value_range: ValueRange,
+        background: Background | None,
+        notes: Notes,
+    ) -> None:
+        self._color = parse_color(options.color)
+        chosen = choose_format("", container, options.codec, options.pixel_format, quality, bit_depth, options.chroma)
+        of_format = dict(chosen.codec.of_pixel_format.get(chosen.pixel_format.name, {}))
+        of_format |= encoder_options(
+            chosen.codec, quality, options.crf, options.bitrate, options.preset, options.encoder_options
+        )
+        if chosen.pixel_format.rgb:
+            if self._color is not None:
+                name = chosen.pixel_format.name
+                raise OptionError(f"color={options.color!r} is a matrix, and {name} has none: leave it out")
+            self._color = RGB
+        if options.dither and chosen.pixel_format.depth != 8:
+            raise OptionError(f"dither=True is for 8 bit, and {chosen.pixel_format.name} has more: leave it out")
+        self._settings = EncoderSettings(chosen, clock.fps, tuple(of_format.items()), self._color or BT709)
+        self._value_range, self._background, self._dither = value_range, background, options.dither
+        self._clock, self._notes = clock, notes
+        self._padding = (0, 0)
+        self._encoded: queue.SimpleQueue[VideoFrame] = queue.SimpleQueue()
+        tried = try_encoder(self._settings)
+        self._settings = replace(self._settings, profile=tried.profile, metadata=metadata)
+        if tried.profile not in chosen.codec.plays_everywhere or not chosen.container.plays_everywhere:
+            what = f"{chosen.codec.name} {tried.profile} in {chosen.container.name}"
+            notes.warn(f"{what} does not play everywhere: some browsers and phones refuse it")
+
+    def publication(self, path: str | os.PathLike[str], overwrite: bool) -> Publication:
+        """Open the file's publication."""
+        self._publication = Publication(path, overwrite)
+        return self._publication
+
+    def settle(self, first: Frame) -> None:
+        """Take the size of the first frame, and what follows from it: padding and colour."""
+        (width, height), codec = first.size, self._settings.format.codec
+        self._padding = self._settings.format.pixel_format.padding(width, height)
+        if any(self._padding):
+            why = f"as {self._settings.format.pixel_format.chroma} needs"
+            self._notes.add(f"{width}x{height} is padded to even sides, {why}, by repeating the last line")
+        width, height = width + self._padding[0], height + self._padding[1]
+        if max(width, height) > codec.largest_side or (width + 128) * (height + 128) > _MOST_PIXELS:
+            raise FrameError(f"frames are {width}x{height}: too large for {codec.name} in FFmpeg")
+        if min(width, height) < codec.smallest_side:
+            least = codec.smallest_side
+            raise FrameError(
+                f"frames are {width}x{height}: too small for {codec.name}, which takes {least}x{least} and up"
+            )
+        color = self._color or Color.of_size(width, height)
+        self._conversion = Conversion(color, self._value_range, self._background or BLACK, self._dither)
+        self._settings = replace(
+            self._settings, color=color, width=width, height=height, variable=bool(self._clock.variable)
+        )
+
+    @property
+    def pixels(self) -> int:
+        """The pixels of a frame."""
+        return self._settings.width * self._settings.height
+
+    @property
+    def bytes_of_frame(self) -> int:
+        """The bytes of a frame's planes."""
+        return self._settings.format.pixel_format.bytes_of(self._settings.width, self._settings.height)
+
+    def convert(self, frame: Frame, pts: int) -> VideoFrame:
+        """Write a frame's planes into one that is encoded by now, or a new one."""
+        try:
+            planes = self._encoded.get_nowait()
+            planes.make_writable()  # other memory, should the encoder still look at this one's
+        except queue.Empty:
+            settings = self._settings
+            planes = VideoFrame(settings.width, settings.height, settings.format.pixel_format.name)
+        if self._conversion.to_planes(frame, planes) and self._background is None:
+            self._background = BLACK
+            self._notes.warn("transparent pixels are shown on black: pass background= to choose another")
+        planes.pts = pts
+        return planes
+
+    def release(self, item: VideoFrame) -> None:
+        """Take back the memory of a frame."""
+        self._encoded.put(item)
+
+    def encoder(self, threads: int) -> Encoder:
+        """Open the encoder, which writes to the journal."""
+        self._settings = replace(self._settings, threads=threads)
+        return Encoder(self._publication.journal, self._settings)
+
+    def finish(self) -> Video:
+        """Copy the journal's packets to the finished file and compare it with what was promised."""
+        settings, clock, publication = self._settings, self._clock, self._publication
+        file = publication.open_finished()
+        try:
+            with captured_log() as lines:
+                end = clock.duration if clock.uneven else None
+                write_finished(publication.journal, file, settings.format.container, end)
+        except av.FFmpegError as error:
+            raise EncodeError(f"the file can't be finished: {in_words(error, lines)}") from error
+        except OSError as error:
+            raise publication.failure(error) from error
+        publication.start_sync()
+        info = probe(file)
+        check_promises(info, settings, clock.count, clock.duration)
+        if clock.variable:
+            check_times(
+                read_timestamps(file), [tick * clock.time_base for tick in clock.ticks], settings.format.container.clock
+            )
+        return Video.of(Path(publication.path), info, self._padding)
