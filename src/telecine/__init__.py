@@ -19,6 +19,7 @@ from .errors import (
     TelecineWarning,
 )
 from .export import export_video
+from .generation import generation_metadata
 from .pipelines import recommended_fps
 from .probe import AudioInfo, VideoInfo, probe
 from .read import read_frames, read_timestamps
@@ -53,6 +54,7 @@ __all__ = [
     "VideoInfo",
     "VideoWriter",
     "export_video",
+    "generation_metadata",
     "grid",
     "open_frames",
     "probe",

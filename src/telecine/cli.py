@@ -1,4 +1,4 @@
-"""The command `telecine`: export, probe, verify, recover, formats.
+"""The command `telecine`: export, probe, verify, strip, recover, formats.
 
 Exit codes: 0 done; 1 it failed, or `verify` found a difference; 2 the command line or an argument is wrong.
 """
@@ -14,7 +14,7 @@ import sys
 import warnings
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from rich.console import Console
@@ -26,10 +26,12 @@ from .errors import FrameError, OptionError, TelecineError, TelecineWarning
 from .export import export_video
 from .formats import CODECS, CONTAINERS
 from .frames import Frames
+from .metadata import Json, as_text
 from .probe import VideoInfo, probe
 from .read import read_timestamps
 from .recover import orphans_in, recover
 from .sources import images_in_order, is_video, open_frames
+from .strip import strip
 from .verify import LEAST_PSNR, LEAST_SSIM, MOST_COLOR_ERROR, VerifyReport, verify
 from .video import Video
 
@@ -40,6 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+_SHOWN = 500
 _CTRL_C = 130  # what typer makes of it
 
 FramesArgument = Annotated[
@@ -136,6 +139,12 @@ def _export(
         str | None,
         typer.Option(help="In place of the extension; png, tiff, jpeg or exr writes a folder of images."),
     ] = None,
+    metadata: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=TEXT", help="What the file says of itself; may be repeated.")
+    ] = None,
+    metadata_json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The same, from a file of a JSON object.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a file that exists.")] = True,
     allow_gaps: GapsOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no table.")] = False,
@@ -163,6 +172,7 @@ def _export(
         timestamps=own_times,
         hold=hold,
         repeat=repeat,
+        metadata=_metadata(metadata or [], metadata_json),
         overwrite=overwrite,
         progress=not quiet and sys.stderr.isatty(),
         loops=loops,
@@ -206,6 +216,18 @@ def _verify(
     else:
         print_table(facts_of_report(report))
     raise typer.Exit(0 if report.ok else 1)
+
+
+@app.command("strip")
+def _strip(
+    video: VideoArgument,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where the file without goes; in place of it without.")
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
+) -> None:
+    """Remove what a video file says of itself; its packets stay as they are."""
+    print_table(facts_of_file(strip(video, output)))
 
 
 @app.command("recover")
@@ -266,6 +288,26 @@ def _own_timing(given: list[str]) -> tuple[Fraction, list[Fraction] | None]:
     return info.fps, None if info.constant_rate else read_timestamps(given[0])
 
 
+def _metadata(pairs: list[str], path: Path | None) -> dict[str, Json] | None:
+    """Read what the command line says of the file; None if nothing."""
+    if not pairs and path is None:
+        return None
+    values: Any = {}
+    if path is not None:
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise OptionError(f"--metadata-json {str(path)!r} can't be read as JSON: {error}") from error
+        if not isinstance(values, dict):
+            raise OptionError(f"--metadata-json {str(path)!r} is no JSON object: write {{...}}")
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise OptionError(f"--metadata {pair!r} has no '=': write NAME=TEXT")
+        values[name] = text
+    return cast("dict[str, Json]", values)
+
+
 def _range(text: str | None) -> Any:
     if text is None:
         return "auto"
@@ -319,7 +361,15 @@ def facts_of_file(info: VideoInfo) -> Facts:
     ]
     if info.audio is not None:
         facts.append(("sound", f"{info.audio.codec}, {info.audio.sample_rate} Hz, {info.audio.channels} channels"))
-    return facts + sorted(info.metadata.items())
+    return facts + [(_shown(name), _shown(value)) for name, value in sorted(info.metadata.items())]
+
+
+def _shown(value: Json) -> str:
+    """Give a value as a terminal may show it: text as it is, other values as JSON, of what is long the beginning."""
+    text = as_text(value)
+    if not text.isprintable():
+        text = json.dumps(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text):,} characters: --json shows all)"
 
 
 def facts_of_report(report: VerifyReport) -> Facts:

@@ -99,6 +99,7 @@ class SequenceFormat:
     alpha: bool
     qualities: Mapping[str, int | None]
     largest_side: int = 2**31 - 1
+    metadata: bool = False
 
 
 _MP4 = MappingProxyType({"movflags": "+faststart"})
@@ -168,7 +169,7 @@ MOVING_IMAGES = {row.name: row for row in _MOVING_IMAGES}
 
 _JPEG = {"draft": 75, "balanced": 85, "high": 95, "visually-lossless": 98}
 _SEQUENCES = (
-    SequenceFormat("png", ".png", bits=(8, 16), alpha=True, qualities=dict.fromkeys(_ALL_LEVELS)),
+    SequenceFormat("png", ".png", bits=(8, 16), alpha=True, qualities=dict.fromkeys(_ALL_LEVELS), metadata=True),
     SequenceFormat("tiff", ".tif", bits=(8, 16, 32), alpha=True, qualities=dict.fromkeys(_ALL_LEVELS)),
     SequenceFormat("jpeg", ".jpg", bits=(8,), alpha=False, qualities=_JPEG, largest_side=65500),
     SequenceFormat("exr", ".exr", bits=(16,), alpha=True, qualities=dict.fromkeys(_LOSSY_LEVELS)),

@@ -84,9 +84,9 @@ def _place(at: tuple[str | int, ...]) -> str:
 # ---- as text -------------------------------------------------------------------------------------------------------
 
 
-def exact_text(values: Mapping[str, Json]) -> str:
+def exact_text(values: Mapping[str, Json], ascii: bool = False) -> str:
     """Give the exact copy: JSON that XML, terminals and C strings leave as it is."""
-    text = json.dumps({_MARK: dict(values)}, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps({_MARK: dict(values)}, ensure_ascii=ascii, separators=(",", ":"))
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
@@ -122,9 +122,9 @@ def tags_of(values: Mapping[str, Json]) -> dict[str, str]:
     return tags
 
 
-def has_graphs(tags: Mapping[str, str]) -> bool:
-    """Tell whether tags hold what ComfyUI loads."""
-    return any(tags.get(name, "").lstrip().startswith("{") for name in _GRAPHS)
+def graphs_in(tags: Mapping[str, str]) -> dict[str, str]:
+    """Give those tags that ComfyUI loads."""
+    return {name: tags[name] for name in _GRAPHS if tags.get(name, "").lstrip().startswith("{")}
 
 
 def _names_a_tag(name: str) -> bool:

@@ -23,6 +23,7 @@ from .color import RGB, Color
 from .elements import cues_in_front, doc_type
 from .errors import FrameError
 from .ffmpeg_log import captured_log, in_words
+from .image_metadata import read_image
 from .metadata import Json, read_tags
 from .user_data import xmp_packet
 from .xmp import copy_in
@@ -105,7 +106,7 @@ def probe(path: VideoSource) -> VideoInfo:
             size_bytes=file.seek(0, os.SEEK_END),
             index_in_front=cues_in_front(file) if "matroska" in container.format.name else index_in_front(file),
             audio=_audio(container),
-            metadata=_metadata(container, file),
+            metadata=_metadata(file, container.metadata),
         )
 
 
@@ -131,7 +132,7 @@ def _probe_animation(file: BinaryIO, format: str) -> VideoInfo:
         size_bytes=file.seek(0, os.SEEK_END),
         index_in_front=None,
         audio=None,
-        metadata={},
+        metadata=_metadata(file, {}),
     )
 
 
@@ -216,9 +217,12 @@ def _container_name(container: InputContainer, file: BinaryIO) -> str:
     return names[0]
 
 
-def _metadata(container: InputContainer, file: BinaryIO) -> dict[str, Json]:
-    tags = {name: text for name, text in container.metadata.items() if name not in _BRANDS}
-    return read_tags(tags, filter(None, [copy_in(xmp_packet(file) or b"")]))
+def _metadata(file: BinaryIO, tags: Mapping[str, str]) -> dict[str, Json]:
+    of_image = read_image(file)
+    if of_image is not None:
+        return read_tags({**tags, **of_image[0]}, of_image[1])
+    copy = copy_in(xmp_packet(file) or b"")
+    return read_tags({name: text for name, text in tags.items() if name not in _BRANDS}, [] if copy is None else [copy])
 
 
 def _audio(container: InputContainer) -> AudioInfo | None:

@@ -11,6 +11,7 @@ from typing import BinaryIO
 from .boxes import Box, boxes_in, top_level_boxes
 from .elements import Element, elements, elements_in
 from .errors import EncodeError, OptionError
+from .image_metadata import cut_metadata
 from .probe import VideoInfo, probe
 from .publish import Publication
 from .user_data import XMP, is_uuid
@@ -22,23 +23,25 @@ _TITLE, _DATE, _FILE_NAME, _CRC_32 = 0x7BA9, 0x4461, 0x7384, 0xBF
 
 
 def strip(path: str | os.PathLike[str], output: str | os.PathLike[str] | None = None) -> VideoInfo:
-    """Remove what an MP4, MOV, Matroska or WebM file says of itself: tags, XMP, creation times, a C2PA manifest.
+    """Remove what a file says of itself: tags, XMP, Exif, creation times, a C2PA manifest.
 
     Args:
-        path: The file.
+        path: An MP4, MOV, Matroska, WebM, GIF, WebP or PNG.
         output: Where the file without goes; `path` itself if not given. Until the last step it holds what it held.
 
-    What held metadata becomes padding, so that nothing else in the file changes: its packets, times and index are the
-    same bytes at the same places. What encoders write into their packets stays, such as x264's settings.
+    What held metadata in a video becomes padding, so that nothing else changes: packets, times and index are the same
+    bytes at the same places. From an image it is cut out. What encoders write into packets stays, such as x264's
+    settings.
 
     Raises:
-        FrameError: it is no video that FFmpeg reads.
+        FrameError: it can't be read.
         OptionError: it is of another kind.
         PublishError: the output can't be written.
     """
     before = probe(path)
     if before.container not in _STRIPPERS:
-        raise OptionError(f"{str(before.path)!r} is {before.container}: strip takes {', '.join(_STRIPPERS)}")
+        takes = "MP4, MOV, Matroska, WebM, GIF, WebP and PNG"
+        raise OptionError(f"{str(before.path)!r} is {before.container}, of which strip can't: it takes {takes}")
     publication = Publication(path if output is None else output)
     try:
         file = publication.open_finished()
@@ -145,4 +148,9 @@ _STRIPPERS: dict[str, Callable[[BinaryIO], None]] = {
     "mov": _strip_boxes,
     "mkv": _strip_elements,
     "webm": _strip_elements,
+    "gif": cut_metadata,
+    "webp": cut_metadata,
+    "apng": cut_metadata,
+    "png_pipe": cut_metadata,
+    "webp_pipe": cut_metadata,
 }

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import BinaryIO
 
 from .boxes import Box, boxes_in, top_level_boxes
-from .metadata import Json, has_graphs, tags_of
+from .metadata import Json, graphs_in, tags_of
 from .xmp import packet_of
 
 XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")  # XMP specification part 3, 1.1.5
@@ -63,7 +63,7 @@ def _user_data(tags: Mapping[str, str], quicktime: bool) -> bytes:
     keys = {name: text for name, text in tags.items() if name not in _ITUNES}
     fields_and_keys = _itunes_fields({name: text for name, text in tags.items() if name in _ITUNES}), _keys(keys)
     # Most look at the first `meta` alone: players for their fields, ComfyUI for its graphs.
-    return box(b"udta", *(reversed(fields_and_keys) if has_graphs(tags) else fields_and_keys))
+    return box(b"udta", *(reversed(fields_and_keys) if graphs_in(tags) else fields_and_keys))
 
 
 def _itunes_fields(tags: Mapping[str, str]) -> bytes:

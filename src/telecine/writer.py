@@ -330,7 +330,7 @@ def _output(
     from .image_outputs import MovingImageOutput, SequenceOutput
 
     if isinstance(row, SequenceFormat):
-        return SequenceOutput(row, quality, bit_depth, clock, value_range, background, notes)
+        return SequenceOutput(row, quality, bit_depth, metadata, clock, value_range, background, notes)
     if bit_depth not in (None, 8):
         raise OptionError(f"bit_depth={bit_depth!r} does not go with {row.name}, which has 8: leave it out")
-    return MovingImageOutput(row, quality, loops or 0, clock, value_range, background, notes)
+    return MovingImageOutput(row, quality, loops or 0, metadata, clock, value_range, background, notes)
