@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, features
 
+from .boxes import forget_times
 from .errors import EncodeError, MissingDependencyError
 from .image_metadata import exif_of
 from .metadata import Json
@@ -59,6 +60,7 @@ class Avif:
         self._put(None)
         self._done.result()
         self.close()
+        forget_times(self._file)  # libavif writes the time of day
 
     def close(self) -> None:
         """Stop the encoder."""

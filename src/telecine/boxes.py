@@ -43,6 +43,24 @@ def _boxes(file: BinaryIO, at: int, end: int) -> Iterator[Box]:
         at += size
 
 
+def boxes_of_index(file: BinaryIO) -> Iterator[Box]:
+    """Give the boxes of a file, and those in its index, its tracks and their media."""
+    boxes = list(top_level_boxes(file))
+    for box in boxes:
+        yield box
+        if box.kind in (b"moov", b"trak", b"mdia"):
+            boxes += boxes_in(file, box)
+
+
+def forget_times(file: BinaryIO) -> None:
+    """Zero when a file was created and changed, with which its headers begin (ISO/IEC 14496-12 8.2.2, 8.3.2, 8.4.2)."""
+    for box in boxes_of_index(file):
+        if box.kind in (b"mvhd", b"tkhd", b"mdhd"):
+            file.seek(box.contents)
+            version = file.read(4)[0]
+            file.write(bytes(16 if version else 8))
+
+
 def whole_fragments(file: BinaryIO) -> Iterator[Box]:
     """Give the `mdat` of each whole fragment, which is a `moof` and its `mdat`."""
     size_of_file = file.seek(0, os.SEEK_END)

@@ -180,10 +180,11 @@ def _read_gif(file: BinaryIO) -> _Read:
     texts, packets = {}, []
     for part in _gif_parts(file):
         if part.kind == b"comment":
-            data, text, at = _contents(file, part), b"", 0
+            data, blocks, at = _contents(file, part), [], 0
             while at < len(data):
-                text, at = text + data[at + 1 : at + 1 + data[at]], at + 1 + data[at]
-            texts["comment"] = text.decode("utf-8", "replace")
+                blocks.append(data[at + 1 : at + 1 + data[at]])
+                at += 1 + data[at]
+            texts["comment"] = b"".join(blocks).decode("utf-8", "replace")
         elif part.kind == b"XMP Data":
             packets.append(_contents(file, part).removesuffix(_XMP_GIF_END))
     return texts, packets, b""
@@ -304,9 +305,14 @@ def _colors(flags: bytes) -> int:
 
 
 def _end_of_blocks(file: BinaryIO, at: int) -> int:
-    while (size := _read(file, at, 1)) not in (b"", b"\0"):
-        at += 1 + size[0]
-    return at + 1
+    while data := _read(file, at, _STEP):
+        inside = 0
+        while inside < len(data):
+            if data[inside] == 0:
+                return at + inside + 1
+            inside += 1 + data[inside]
+        at += inside
+    return at
 
 
 def _read(file: BinaryIO, at: int, size: int) -> bytes:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import BinaryIO
 
-from .boxes import Box, boxes_in, top_level_boxes
+from .boxes import Box, boxes_of_index, forget_times, top_level_boxes
 from .elements import Element, elements, elements_in
 from .errors import EncodeError, OptionError
 from .image_metadata import cut_metadata
@@ -71,23 +71,13 @@ def _check(before: VideoInfo, after: VideoInfo) -> None:
 
 
 def _strip_boxes(file: BinaryIO) -> None:
-    for box in list(_boxes(file)):
+    for box in list(boxes_of_index(file)):
         if box.kind in (b"udta", b"meta") or is_uuid(file, box, XMP) or is_uuid(file, box, _C2PA):
             _free(file, box)
-        elif box.kind in (b"mvhd", b"tkhd", b"mdhd"):
-            _forget_times(file, box)
+    forget_times(file)
     *_, last = top_level_boxes(file)
     if last.kind == b"free":
         file.truncate(last.start)
-
-
-def _boxes(file: BinaryIO) -> Iterator[Box]:
-    """Give the boxes of a file, and those in its index, its tracks and their media."""
-    boxes = list(top_level_boxes(file))
-    for box in boxes:
-        yield box
-        if box.kind in (b"moov", b"trak", b"mdia"):
-            boxes += boxes_in(file, box)
 
 
 def _free(file: BinaryIO, box: Box) -> None:
@@ -97,13 +87,6 @@ def _free(file: BinaryIO, box: Box) -> None:
     file.write(b"free")
     file.seek(box.contents)
     file.write(bytes(min(box.end, size_of_file) - box.contents))
-
-
-def _forget_times(file: BinaryIO, header: Box) -> None:
-    """Zero the times of creation and modification in a header's beginning (ISO/IEC 14496-12 8.2.2, 8.3.2, 8.4.2)."""
-    file.seek(header.contents)
-    version = file.read(4)[0]
-    file.write(bytes(16 if version else 8))
 
 
 # ---- Matroska and WebM ---------------------------------------------------------------------------------------------
