@@ -21,7 +21,7 @@ from .reference import Real
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning")
 
-METADATA = {"prompt": "a panda", "workflow": {"nodes": [1, 2]}, "seed": 42, "generated": True}
+METADATA: dict[str, Any] = {"prompt": "a panda", "workflow": {"nodes": [1, 2]}, "seed": 42, "generated": True}
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "h264": ("mp4", {}),
     "h264-draft": ("mp4", {"quality": "draft"}),

@@ -36,7 +36,6 @@ _QUICKTIME = {
     "comment": b"\xa9cmt",
     "encoder": b"\xa9swr",
     "copyright": b"\xa9cpy",
-    "description": b"\xa9des",
 }
 _FIELD_BYTES = range(1, 1 << 16)  # of QuickTime's, whose length has 16 bits; a longer text is a key
 _UTF_8 = (1).to_bytes(4, "big")  # the type of an item's value (QuickTime File Format, well-known types)
