@@ -18,7 +18,7 @@ test: lint
 	$(BIN)/python -m pytest
 
 soak: .venv/dev
-	TELECINE_SOAK=1 $(BIN)/python -m pytest tests/faults
+	TELECINE_SOAK=1 $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/faults
 
 lint: .venv/dev
 	$(BIN)/ruff check

@@ -98,7 +98,7 @@ def pyav_by_hand(images: Images, path: Path, fps: int) -> None:
 def with_torchcodec(images: Images, path: Path, fps: int) -> None:
     """`torchcodec.encoders.VideoEncoder`."""
     import torch
-    from torchcodec.encoders import VideoEncoder
+    from torchcodec.encoders import VideoEncoder  # type: ignore[attr-defined,unused-ignore]
 
     frames = torch.from_numpy(np.stack([np.asarray(image) for image in images])).permute(0, 3, 1, 2)
     VideoEncoder(frames, frame_rate=fps).to_file(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from playwright.sync_api import Page, sync_playwright
+from PIL import Image
+from playwright.sync_api import Error, Page, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 # No sandbox: a container's root can't have one. No GPU, so that it converts colours the same way everywhere. The others
@@ -53,24 +55,42 @@ function nextFrame(start) {
 
 let shown = null;  // the position asked for last, and the time of the frame that is up since
 
-async function load() {
-    const file = URL.createObjectURL(document.querySelector("input").files[0]);
-    shown = {at: 0, time: await nextFrame(() => { video.src = file; })};
+async function load(url) {
+    shown = {at: 0, time: await nextFrame(() => { video.src = url; })};
     return [video.videoWidth, video.videoHeight, video.duration];
 }
 
 async function show(seconds) {
     if (seconds !== shown.at)  // no frame comes of a seek to where it is
         shown = {at: seconds, time: await nextFrame(() => { video.currentTime = seconds; })};
+    return [shown.time, bytesOf(video)];
+}
+
+function bytesOf(picture) {
     const canvas = document.createElement("canvas");
-    [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+    [canvas.width, canvas.height] =
+        [picture.videoWidth || picture.displayWidth, picture.videoHeight || picture.displayHeight];
     const context = canvas.getContext("2d");
-    context.drawImage(video, 0, 0);
+    context.drawImage(picture, 0, 0);
     const bytes = context.getImageData(0, 0, canvas.width, canvas.height).data;
     const parts = [];
     for (let at = 0; at < bytes.length; at += 32768)  // a call takes so many arguments
         parts.push(String.fromCharCode(...bytes.subarray(at, at + 32768)));
-    return [shown.time, btoa(parts.join(""))];
+    return btoa(parts.join(""));
+}
+
+async function decodeImage(type) {
+    const data = await document.querySelector("input").files[0].arrayBuffer();
+    const decoder = new ImageDecoder({data, type});
+    await Promise.all([decoder.completed, decoder.tracks.ready]);
+    const found = [], track = decoder.tracks.selectedTrack;
+    for (let frameIndex = 0; frameIndex < track.frameCount; frameIndex++) {
+        const {image} = await decoder.decode({frameIndex});
+        const {timestamp, duration, displayWidth, displayHeight} = image;
+        found.push([timestamp / 1e6, duration / 1e6, displayWidth, displayHeight, bytesOf(image)]);
+        image.close();
+    }
+    return found;
 }
 
 async function play() {
@@ -103,6 +123,10 @@ class Shown:
     rgb: npt.NDArray[np.uint8]
 
 
+class CanNotPlayError(Exception):
+    """The browser refuses the file: it has no demuxer or decoder for it."""
+
+
 def find_chromium() -> str | None:
     """Find the executable of a Chromium or Chrome."""
     return next(filter(None, map(shutil.which, _NAMES)), None)
@@ -116,25 +140,64 @@ class Browser:
         self._size = (0, 0)
 
     def load(self, path: str | os.PathLike[str]) -> Loaded:
-        """Open a video file; fails where the browser can't play it."""
+        """Open a video file; raises CanNotPlayError where the browser can't play it."""
         self._page.set_content(_PAGE)
         self._page.set_input_files("input", os.fspath(path))
-        width, height, duration = self._page.evaluate("load()")
+        return self._load("URL.createObjectURL(document.querySelector('input').files[0])")
+
+    def load_from(self, url: str) -> Loaded:
+        """Open a video of a web server, in a page of the same origin."""
+        self._go_to_page_at(url.rpartition("/")[0])
+        return self._load(repr(url))
+
+    def moving_image(self, path: str | os.PathLike[str], kind: str) -> list[tuple[float, Shown]]:
+        """Decode a moving image of a MIME type: of each frame how long it is shown, and the frame."""
+        self._go_to_page_at("http://localhost")  # only a page of a secure origin may
+        self._page.set_input_files("input", os.fspath(path))
+        try:
+            found = self._page.evaluate("kind => decodeImage(kind)", kind)
+        except Error as error:
+            raise CanNotPlayError(error.message) from error
+        return [(duration, Shown(time, _rgb(pixels, width, height))) for time, duration, width, height, pixels in found]
+
+    def _go_to_page_at(self, origin: str) -> None:
+        self._page.route(f"{origin}/page", lambda route: route.fulfill(content_type="text/html", body=_PAGE))
+        self._page.goto(f"{origin}/page")
+
+    def _load(self, url: str) -> Loaded:
+        try:
+            width, height, duration = self._page.evaluate(f"load({url})")
+        except Error as error:
+            raise (CanNotPlayError(error.message) if "_ERROR_" in error.message else error) from error
         self._size = width, height
         return Loaded(width, height, duration)
+
+    def says_it_plays(self, kind: str) -> bool:
+        """Whether the browser says that it plays a MIME type with codecs (RFC 6381)."""
+        return bool(self._page.evaluate("kind => document.createElement('video').canPlayType(kind)", kind))
 
     def show(self, seconds: float) -> Shown:
         """Seek, and give the frame that is shown then."""
         time, pixels = self._page.evaluate("seconds => show(seconds)", seconds)
-        width, height = self._size
-        rgba = np.frombuffer(base64.b64decode(pixels), np.uint8).reshape(height, width, 4)
-        assert (rgba[:, :, 3] == 255).all(), "the canvas was drawn on before the video had a picture"
-        return Shown(time, rgba[:, :, :3])
+        return Shown(time, _rgb(pixels, *self._size))
+
+    def show_on_page(self, seconds: float, color: str) -> npt.NDArray[np.uint8]:
+        """Seek, and give what is on the screen then, (height, width, 3) uint8 RGB, on a page of a colour."""
+        self._page.evaluate("seconds => show(seconds)", seconds)
+        self._page.add_style_tag(content=f"body {{ background: {color}; }}")
+        png = self._page.locator("video").screenshot()
+        return np.array(Image.open(io.BytesIO(png)).convert("RGB"))
 
     def play(self) -> tuple[float, float]:
         """Play from the start to the end, fast, and give the time range that was played. Load again before `show`."""
         start, end = self._page.evaluate("play()")
         return start, end
+
+
+def _rgb(pixels: str, width: int, height: int) -> npt.NDArray[np.uint8]:
+    rgba = np.frombuffer(base64.b64decode(pixels), np.uint8).reshape(height, width, 4)
+    assert (rgba[:, :, 3] == 255).all(), "the canvas was drawn on before the video had a picture"
+    return rgba[:, :, :3]
 
 
 @contextmanager

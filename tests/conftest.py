@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from .browser import Browser, chromium, find_chromium
 from .helpers import OLDER
 
 
@@ -26,3 +28,13 @@ def path(tmp_path: Path) -> Path:
     path.parent.mkdir()
     path.write_bytes(OLDER)
     return path
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium, of which each module that needs one starts its own; its tests skip where none is installed."""
+    executable = find_chromium()
+    if executable is None:
+        pytest.skip("no Chromium is installed: apt-get install chromium")
+    with chromium(executable) as running:
+        yield running

@@ -232,7 +232,7 @@ def test_every_instruction_set_gives_the_rounded_codes(isa: str) -> None:
     if "does not run on this processor" in found.stderr:
         pytest.skip(f"this processor has no {isa}")
     assert found.stdout.strip() == isa
-    modules = [__file__, str(Path(__file__).with_name("test_pixel_formats.py"))]
+    modules = [__file__, *(str(Path(__file__).with_name(name)) for name in ("test_pixel_formats.py", "test_light.py"))]
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *modules]
     inner = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=Path(__file__).parents[1])
     assert inner.returncode == 0, inner.stdout[-2000:]

@@ -207,6 +207,28 @@ def _codes_of_16_bit(path: Path) -> npt.NDArray[np.uint16]:
     return np.asarray(image[:, :, ::-1], np.uint16)
 
 
+def test_openexr_holds_the_light_that_is_given_or_that_srgb_means(tmp_path: Path) -> None:
+    import OpenEXR
+
+    light = np.float32(4 * np.random.default_rng(5).random((2, 9, 11, 3)))
+    encoded = np.minimum(light / 4, 1)
+    folders = {
+        "given": (export_video(light, tmp_path / "given", format="exr", light="scene-linear"), light),
+        "srgb": (
+            export_video(encoded, tmp_path / "srgb", format="exr"),
+            np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4),  # IEC 61966-2-1
+        ),
+    }
+    for video, expected in folders.values():
+        for each, frame in zip(sorted(video.path.iterdir()), expected, strict=True):
+            with OpenEXR.File(str(each)) as file:
+                assert np.allclose(file.channels()["RGB"].pixels, frame, rtol=2**-10, atol=1e-6)
+    with pytest.raises(FrameError, match="light='scene-linear' is for floats"):
+        export_video(soft(), tmp_path / "given", format="exr", light="scene-linear")
+    with pytest.raises(OptionError, match="light='scene-linear' does not go with png"):
+        export_video(light, tmp_path / "given", format="png", light="scene-linear")
+
+
 def test_the_frames_of_a_folder_can_be_exported_again(tmp_path: Path) -> None:
     folder = export_video(noise(), tmp_path / "frames", format="png")
     video = export_video(folder.path, tmp_path / "clip.apng", quality="lossless")

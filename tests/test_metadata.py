@@ -263,12 +263,12 @@ def test_only_what_is_declared_generated_says_so(generated: Any, tmp_path: Path)
 
 
 @pytest.mark.parametrize("extension", IMAGES)
-def test_pillow_finds_the_xmp_of_an_image(extension: str, tmp_path: Path) -> None:
-    with Image.open(export(tmp_path / f"clip.{extension}", METADATA)) as image:
-        image.load()
-        if extension in ("gif", "apng"):
-            pytest.skip("Pillow reads no XMP of it") if not image.info.get("xmp") else None
-        assert GENERATED.encode() in image.info["xmp"]
+def test_a_copy_is_in_the_xmp_of_an_image(extension: str, tmp_path: Path) -> None:
+    path = export(tmp_path / f"clip.{extension}", METADATA)
+    assert path.read_bytes().count(GENERATED.encode()) == 1
+    if extension in ("webp", "avif"):  # of which Pillow reads it
+        with Image.open(path) as image:
+            assert GENERATED.encode() in image.info["xmp"]
 
 
 # ---- ComfyUI -------------------------------------------------------------------------------------------------------

@@ -67,16 +67,49 @@ struct InverseMatrix {
     float component[3][4];
 };
 
+// A function of light from 2^-60 up, straight between points that lie 256 to an octave: at each point its value, and
+// how much it grows to the next.
+constexpr int curve_log2_points = 8, curve_lowest_exponent = -60;
+struct Curve {
+    const float *pieces;
+    int count;  // of pairs; 0 where there is no such function
+};
+
+// RGB to a signal: matrix (RGB - low), composited on the background, times a factor if there is one, then through
+// `signal`. A curve that is not there changes nothing.
+//
+// A pixel's level is its largest channel through `level`; the factor, `luminance` of the weighted sum of the channels
+// through `scene`, is the level's where `factor_of_level` says so.
+struct Grade {
+    float matrix[3][3];
+    float low, high;  // transparent and opaque, in alpha
+    float background[3];
+    Curve signal, level, scene, luminance;
+    bool factor_of_level;
+    float weights[3];
+    float peak;  // that levels are clamped to
+};
+
+struct Levels {
+    float largest;
+    double sum;
+    float alpha;      // the smallest
+    float deviation;  // the largest |value - (low + high) / 2|: infinite or NaN if a value is
+};
+
 using ToPlanes = Statistics (*)(const Pixels &, const Matrix &, const Planes &);
 // (height, width, 3) of rounded bytes from 0 to 255, or of float32 as they come.
 using ToRgb = void (*)(const Picture &, const InverseMatrix &, std::uint8_t *rgb);
 using ToFloatRgb = void (*)(const Picture &, const InverseMatrix &, float *rgb);
+// (3, height, width) in [0, 1].
+using ToSignal = Levels (*)(const Pixels &, const Grade &, float *signal);
 
 #define TELECINE_KERNEL(isa)                                                             \
     namespace isa {                                                                      \
     Statistics to_planes(const Pixels &pixels, const Matrix &matrix, const Planes &out); \
     void to_rgb(const Picture &picture, const InverseMatrix &matrix, std::uint8_t *rgb); \
     void to_float_rgb(const Picture &picture, const InverseMatrix &matrix, float *rgb);  \
+    Levels to_signal(const Pixels &pixels, const Grade &grade, float *signal);           \
     }
 TELECINE_KERNEL(baseline)
 TELECINE_KERNEL(avx2)

@@ -5,6 +5,7 @@
 #include <nanobind/stl/array.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include <cstdlib>
 #include <deque>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -28,14 +30,15 @@ struct Kernels {
     ToPlanes to_planes;
     ToRgb to_rgb;
     ToFloatRgb to_float_rgb;
+    ToSignal to_signal;
 };
 
 constexpr Kernels kernel_table[] = {
 #ifdef TELECINE_X86
-    {"avx512", avx512::to_planes, avx512::to_rgb, avx512::to_float_rgb},
-    {"avx2", avx2::to_planes, avx2::to_rgb, avx2::to_float_rgb},
+    {"avx512", avx512::to_planes, avx512::to_rgb, avx512::to_float_rgb, avx512::to_signal},
+    {"avx2", avx2::to_planes, avx2::to_rgb, avx2::to_float_rgb, avx2::to_signal},
 #endif
-    {"baseline", baseline::to_planes, baseline::to_rgb, baseline::to_float_rgb},
+    {"baseline", baseline::to_planes, baseline::to_rgb, baseline::to_float_rgb, baseline::to_signal},
 };
 
 bool runs_here(const std::string &name) {
@@ -82,6 +85,21 @@ void require(bool holds, const char *what) {
 std::ptrdiff_t sample_size(Sample sample) {
     constexpr std::ptrdiff_t sizes[] = {1, 2, 2, 2, 4, 8};
     return sizes[static_cast<int>(sample)];
+}
+
+Pixels pixels_in(const Buffer &pixels, Sample sample) {
+    require(pixels->ndim == 3 && pixels->itemsize == sample_size(sample), "pixels are (H, W, C) of the sample's size");
+    const auto height = pixels->shape[0], width = pixels->shape[1], channels = pixels->shape[2];
+    require(height > 0 && width > 0 && height < 1 << 20 && width < 1 << 20, "a side is 1 to 2**20 - 1 pixels");
+    require(channels == 1 || channels == 3 || channels == 4, "channels are 1, 3 or 4");
+    return {static_cast<const char *>(pixels->buf),
+            pixels->strides[0],
+            pixels->strides[1],
+            pixels->strides[2],
+            static_cast<int>(width),
+            static_cast<int>(height),
+            static_cast<int>(channels),
+            sample};
 }
 
 // A plane of a frame: `stride` bytes from row to row in a flat buffer.
@@ -132,13 +150,10 @@ std::pair<float, float> convert_to_planes(nb::handle frame, Sample sample, const
                                           const std::vector<nb::object> &planes,
                                           const std::vector<std::ptrdiff_t> &strides, nb::handle thresholds) {
     const Buffer pixels(frame, PyBUF_STRIDES);
-    require(pixels->ndim == 3 && pixels->itemsize == sample_size(sample), "pixels are (H, W, C) of the sample's size");
-    const auto height = pixels->shape[0], width = pixels->shape[1], channels = pixels->shape[2];
-    require(height > 0 && width > 0 && height < 1 << 20 && width < 1 << 20, "a side is 1 to 2**20 - 1 pixels");
-    require(channels == 1 || channels == 3 || channels == 4, "channels are 1, 3 or 4");
+    const Pixels in = pixels_in(pixels, sample);
     std::deque<Buffer> buffers;
     for (const nb::object &plane : planes) buffers.emplace_back(plane, PyBUF_WRITABLE);
-    Planes out = planes_in(format, buffers, strides, width, height);
+    Planes out = planes_in(format, buffers, strides, in.width, in.height);
     std::deque<Buffer> dither;
     if (!thresholds.is_none()) {
         const Buffer &held = dither.emplace_back(thresholds, PyBUF_ND);
@@ -147,14 +162,6 @@ std::pair<float, float> convert_to_planes(nb::handle frame, Sample sample, const
                 "thresholds are (64, 512) float32, for 8 bit");
         out.thresholds = static_cast<const float *>(held->buf);
     }
-    const Pixels in{static_cast<const char *>(pixels->buf),
-                    pixels->strides[0],
-                    pixels->strides[1],
-                    pixels->strides[2],
-                    static_cast<int>(width),
-                    static_cast<int>(height),
-                    static_cast<int>(channels),
-                    sample};
     static const Kernels &kernels = choose_kernels();
     const nb::gil_scoped_release release;
     const Statistics statistics = kernels.to_planes(in, matrix, out);
@@ -192,6 +199,42 @@ void convert_to_rgb(nb::handle y, nb::handle cb, nb::handle cr, std::ptrdiff_t y
         kernels.to_rgb(picture, matrix, static_cast<std::uint8_t *>(out->buf));
     else
         kernels.to_float_rgb(picture, matrix, static_cast<float *>(out->buf));
+}
+
+// A curve's pieces, float32 pairs, which the object keeps.
+Curve curve_in(std::deque<Buffer> &held, nb::handle pieces) {
+    if (pieces.is_none()) return {nullptr, 0};
+    const Buffer &buffer = held.emplace_back(pieces, PyBUF_ND);
+    require(buffer->ndim == 2 && buffer->shape[1] == 2 && buffer->itemsize == sizeof(float) && buffer->shape[0] > 0 &&
+                buffer->shape[0] <= 256 << curve_log2_points,
+            "a curve is (N, 2) float32");
+    return {static_cast<const float *>(buffer->buf), static_cast<int>(buffer->shape[0])};
+}
+
+std::tuple<float, double, float, float> convert_to_signal(nb::handle frame, Sample sample,
+                                                          const std::array<std::array<float, 3>, 3> &matrix, float low,
+                                                          float high, std::array<float, 3> background,
+                                                          const std::array<nb::object, 4> &curves, bool factor_of_level,
+                                                          std::array<float, 3> weights, float peak, nb::handle signal) {
+    const Buffer pixels(frame, PyBUF_STRIDES);
+    const Pixels in = pixels_in(pixels, sample);
+    const Buffer out(signal, PyBUF_WRITABLE | PyBUF_ND);
+    require(out->ndim == 3 && out->shape[0] == 3 && out->shape[1] == in.height && out->shape[2] == in.width &&
+                out->itemsize == sizeof(float),
+            "signal is (3, H, W) float32, contiguous");
+    require(low < high && std::isfinite(low) && std::isfinite(high), "low < high, both finite");
+    std::deque<Buffer> held;
+    Grade grade{};
+    for (std::size_t row = 0; row < 3; ++row) std::copy(matrix[row].begin(), matrix[row].end(), grade.matrix[row]);
+    std::copy(background.begin(), background.end(), grade.background);
+    std::copy(weights.begin(), weights.end(), grade.weights);
+    grade.low = low, grade.high = high, grade.peak = peak, grade.factor_of_level = factor_of_level;
+    grade.signal = curve_in(held, curves[0]), grade.level = curve_in(held, curves[1]);
+    grade.scene = curve_in(held, curves[2]), grade.luminance = curve_in(held, curves[3]);
+    static const Kernels &kernels = choose_kernels();
+    const nb::gil_scoped_release release;
+    const Levels levels = kernels.to_signal(in, grade, static_cast<float *>(out->buf));
+    return {levels.largest, levels.sum, levels.alpha, levels.deviation};
 }
 
 // The structures of the Arrow C data interface (arrow.apache.org/docs/format/CDataInterface.html), as far as read here.
@@ -286,6 +329,9 @@ NB_MODULE(_convert, m) {
     m.def("to_rgb", &convert_to_rgb, nb::arg("y"), nb::arg("cb"), nb::arg("cr"), nb::arg("y_stride"),
           nb::arg("c_stride"), nb::arg("bytes_per_sample"), nb::arg("log2_chroma"), nb::arg("chroma_location"),
           nb::arg("matrix"), nb::arg("rgb"));
+    m.def("to_signal", &convert_to_signal, nb::arg("pixels"), nb::arg("sample"), nb::arg("matrix"), nb::arg("low"),
+          nb::arg("high"), nb::arg("background"), nb::arg("curves"), nb::arg("factor_of_level"), nb::arg("weights"),
+          nb::arg("peak"), nb::arg("signal"));
     m.def("arrow_bytes", &arrow_bytes, nb::arg("schema"), nb::arg("array"));
     m.def("instruction_set", [] { return choose_kernels().name; });
 }

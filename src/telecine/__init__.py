@@ -14,14 +14,18 @@ from .errors import (
     FrameError,
     MissingDependencyError,
     OptionError,
+    ProvenanceError,
     PublishError,
     TelecineError,
     TelecineWarning,
 )
 from .export import export_video
 from .generation import generation_metadata
+from .hdr_metadata import ContentLight, MasteringDisplay
+from .manifests import ProvenanceReport, read_provenance
 from .pipelines import recommended_fps
 from .probe import AudioInfo, VideoInfo, probe
+from .provenance import Provenance
 from .read import read_frames, read_timestamps
 from .recover import recover
 from .sources import open_frames
@@ -42,10 +46,15 @@ def __getattr__(name: str) -> str:
 __all__ = [
     "AudioInfo",
     "Color",
+    "ContentLight",
     "EncodeError",
     "FrameError",
+    "MasteringDisplay",
     "MissingDependencyError",
     "OptionError",
+    "Provenance",
+    "ProvenanceError",
+    "ProvenanceReport",
     "PublishError",
     "TelecineError",
     "TelecineWarning",
@@ -59,6 +68,7 @@ __all__ = [
     "open_frames",
     "probe",
     "read_frames",
+    "read_provenance",
     "read_timestamps",
     "recommended_fps",
     "recover",

@@ -64,5 +64,18 @@ def to_rgb(
     matrix: InverseMatrix,
     rgb: npt.NDArray[np.uint8] | npt.NDArray[np.float32],
 ) -> None: ...
+def to_signal(
+    pixels: npt.NDArray[Any],
+    sample: Sample,
+    matrix: Sequence[Sequence[float]],
+    low: float,
+    high: float,
+    background: Sequence[float],
+    curves: Sequence[npt.NDArray[np.float32] | None],
+    factor_of_level: bool,
+    weights: Sequence[float],
+    peak: float,
+    signal: npt.NDArray[np.float32],
+) -> tuple[float, float, float, float]: ...
 def arrow_bytes(schema: object, array: object) -> npt.NDArray[np.uint8]: ...
 def instruction_set() -> str: ...

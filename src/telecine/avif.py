@@ -77,6 +77,7 @@ class Avif:
                 duration=self._durations,
                 quality=round(self._quality),
                 subsampling="4:4:4",
+                range="limited",  # Chromium and torchcodec take a sequence's codes for it, whatever its tags say
                 speed=_SPEED,
                 max_threads=self._threads,
                 **self._said,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -83,3 +83,20 @@ def index_in_front(file: BinaryIO) -> bool | None:
     kinds = (box.kind for box in top_level_boxes(file) if box.kind in (b"moov", b"mdat"))
     first = next(kinds, None)
     return None if first is None else first == b"moov"
+
+
+_TO_SAMPLE_ENTRY = (b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"")
+
+
+def with_boxes_of_sample_entry(moov: bytes, boxes: bytes, path: Sequence[bytes] = _TO_SAMPLE_ENTRY) -> bytes:
+    """Give a `moov` with more boxes at the end of its first track's first sample entry (8.5.2)."""
+    kind, content = moov[4:8], moov[8:]
+    if path:
+        at = 8 if kind == b"stsd" else 0  # after its version, flags and number of entries
+        while path[0] not in (b"", content[at + 4 : at + 8]):
+            at += int.from_bytes(content[at : at + 4], "big")
+        end = at + int.from_bytes(content[at : at + 4], "big")
+        content = content[:at] + with_boxes_of_sample_entry(content[at:end], boxes, path[1:]) + content[end:]
+    else:
+        content += boxes
+    return (8 + len(content)).to_bytes(4, "big") + kind + content

@@ -1,6 +1,7 @@
-"""The command `telecine`: export, probe, verify, strip, recover, formats.
+"""The command `telecine`: export, probe, verify, strip, recover, formats, provenance.
 
 Exit codes: 0 done; 1 it failed, or `verify` found a difference; 2 the command line or an argument is wrong.
+`provenance show` gives 0 for "valid", 1 for "tampered", 3 for "valid but untrusted", 4 for "no manifest".
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import math
 import os
 import sys
 import warnings
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -21,13 +24,18 @@ from rich.console import Console
 from rich.table import Table
 
 from . import __version__
+from .certificates import make_development_chain
 from .color import Color
 from .errors import FrameError, OptionError, TelecineError, TelecineWarning
 from .export import export_video
-from .formats import CODECS, CONTAINERS
+from .formats import CODECS, CONTAINERS, MOVING_IMAGES, PLAYS, SEQUENCES, Codec
 from .frames import Frames
+from .limits import parse_bytes
+from .manifests import ProvenanceReport, read_provenance
 from .metadata import Json, as_text
+from .pixel_formats import PIXEL_FORMATS
 from .probe import VideoInfo, probe
+from .provenance import Provenance
 from .read import read_timestamps
 from .recover import orphans_in, recover
 from .sources import images_in_order, is_video, open_frames
@@ -43,7 +51,11 @@ app = typer.Typer(
 )
 
 _SHOWN = 500
+provenance_app = typer.Typer(help="Make a certificate for development, show a file's manifest.")
+app.add_typer(provenance_app, name="provenance")
+
 _CTRL_C = 130  # what typer makes of it
+_CODES = {"valid": 0, "tampered": 1, "valid but untrusted": 3, "no manifest": 4}
 
 FramesArgument = Annotated[
     list[str],
@@ -58,6 +70,10 @@ BackgroundOption = Annotated[
     str | None, typer.Option(help="What transparent pixels are shown on: a name or #rrggbb. Black without.")
 ]
 GapsOption = Annotated[bool, typer.Option("--allow-gaps", help="Accept images whose numbering skips a number.")]
+LightOption = Annotated[
+    str | None, typer.Option(help="What the values of HDR frames are: scene-linear, display-linear or encoded.")
+]
+PrimariesOption = Annotated[str | None, typer.Option(help="Those of linear light: bt709, p3-d65 or bt2020.")]
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -118,20 +134,41 @@ def _export(
     codec: Annotated[
         str | None, typer.Option(help="h264, hevc, av1, vp9, prores or ffv1; the container's own without.")
     ] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="FFmpeg's name of another encoder than the usual, such as h264_nvenc.")
+    ] = None,
     quality: Annotated[str, typer.Option(help="draft, balanced, high, visually-lossless or lossless.")] = "high",
     crf: Annotated[float | None, typer.Option(help="The encoder's crf, in place of --quality.")] = None,
     bitrate: Annotated[int | None, typer.Option(help="Bits per second, in place of --quality.")] = None,
+    max_bytes: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="The most that the file may take, such as 10MB or 9.5MiB.")
+    ] = None,
     preset: Annotated[str | None, typer.Option(help="The encoder's speed: ultrafast to placebo.")] = None,
     pixel_format: Annotated[str | None, typer.Option(help="FFmpeg's name, such as yuv422p10le.")] = None,
     bit_depth: Annotated[int | None, typer.Option(help="8, 10 or 12.")] = None,
     chroma: Annotated[str | None, typer.Option(help="4:2:0, 4:2:2 or 4:4:4.")] = None,
     dither: Annotated[bool, typer.Option("--dither", help="Dither 8-bit codes, against bands in gradients.")] = False,
-    color: Annotated[str, typer.Option(help="auto, bt601 or bt709.")] = "auto",
+    color: Annotated[str, typer.Option(help="auto, bt601, bt709, or pq or hlg for HDR.")] = "auto",
+    light: LightOption = None,
+    primaries: PrimariesOption = None,
     layout: LayoutOption = "auto",
     value_range: RangeOption = None,
     background: BackgroundOption = None,
     hold: Annotated[float | None, typer.Option(metavar="SECONDS", help="How long the last frame is shown.")] = None,
     repeat: Annotated[int, typer.Option(metavar="N", help="How many more times the last frame is written.")] = 0,
+    provenance_certificate: Annotated[
+        Path | None, typer.Option(help="Sign a C2PA manifest: the certificate's chain in PEM.")
+    ] = None,
+    provenance_key: Annotated[Path | None, typer.Option(help="The certificate's private key in PEM.")] = None,
+    provenance_model: Annotated[str | None, typer.Option(help="The model that made the frames.")] = None,
+    provenance_prompt: Annotated[str | None, typer.Option(help="The prompt, only if it is to be in the file.")] = None,
+    provenance_parent: Annotated[Path | None, typer.Option(help="The file of which this one is an edit.")] = None,
+    provenance_source_type: Annotated[
+        str, typer.Option(help="IPTC's digital source type.")
+    ] = Provenance.digital_source_type,
+    provenance_time_stamps: Annotated[
+        str | None, typer.Option(metavar="URL", help="A time-stamp authority; without, no network.")
+    ] = None,
     loops: Annotated[
         int | None, typer.Option(metavar="N", help="How many times a GIF, WebP or APNG is shown; 0, forever, without.")
     ] = None,
@@ -151,21 +188,38 @@ def _export(
     debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
 ) -> None:
     """Write frames to a video file."""
+    provenance = None
+    if provenance_certificate is not None:
+        provenance = Provenance(
+            certificate=provenance_certificate,
+            private_key=provenance_key,
+            model=provenance_model,
+            prompt=provenance_prompt,
+            parent=provenance_parent,
+            digital_source_type=provenance_source_type,
+            time_stamp_authority=provenance_time_stamps,
+        )
+    elif provenance_key or provenance_model or provenance_prompt or provenance_parent or provenance_time_stamps:
+        raise OptionError("a manifest takes --provenance-certificate and --provenance-key")
     own_rate, own_times = _own_timing(frames) if fps is None else (fps, None)
     video = export_video(
         _frames(frames, allow_gaps),
         output,
         fps=own_rate,
         codec=codec,
+        encoder=encoder,
         quality=quality,
         crf=crf,
         bitrate=bitrate,
+        max_bytes=None if max_bytes is None else parse_bytes(max_bytes),
         preset=preset,
         pixel_format=pixel_format,
         bit_depth=bit_depth,
         chroma=chroma,
         dither=dither,
         color=color,
+        light=light,
+        primaries=primaries,
         layout=layout,
         value_range=_range(value_range),
         background=background,
@@ -173,6 +227,7 @@ def _export(
         hold=hold,
         repeat=repeat,
         metadata=_metadata(metadata or [], metadata_json),
+        provenance=provenance,
         overwrite=overwrite,
         progress=not quiet and sys.stderr.isatty(),
         loops=loops,
@@ -203,13 +258,21 @@ def _verify(
     layout: LayoutOption = "auto",
     value_range: RangeOption = None,
     background: BackgroundOption = None,
+    light: LightOption = None,
+    primaries: PrimariesOption = None,
     allow_gaps: GapsOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
 ) -> None:
     """Compare a video file with the frames it was made of; exit code 1 if they differ."""
     report = verify(
-        video, _frames(frames, allow_gaps), layout=layout, value_range=_range(value_range), background=background
+        video,
+        _frames(frames, allow_gaps),
+        layout=layout,
+        value_range=_range(value_range),
+        background=background,
+        light=light,
+        primaries=primaries,
     )
     if as_json:
         print(json.dumps({**_plain(report), "ok": report.ok}, indent=2))
@@ -253,22 +316,52 @@ def _recover(
 def _formats(
     debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
 ) -> None:
-    """List containers, codecs, and what goes into them."""
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("extension", "codec", "plays everywhere", "lossless RGB", "pixel formats, the default first"):
-        table.add_column(heading, no_wrap=heading != "pixel formats, the default first")
-    pairs = [(container, CODECS[name]) for container in CONTAINERS.values() for name in container.codecs]
-    for container, codec in pairs:
-        lossless = codec.lossless is not None or "lossless" in codec.qualities
-        everywhere = container.plays_everywhere and bool(codec.plays_everywhere)
-        table.add_row(
-            " ".join(container.extensions),
-            codec.name,
-            "8 bit 4:2:0" if everywhere else "no",
-            "yes" if lossless else "no",
-            " ".join(codec.pixel_formats),
-        )
-    Console(markup=False, highlight=False).print(table)
+    """List containers and codecs, where they play, and what pixel formats and quality levels they have."""
+    tables = (
+        (("extension", "codec", "browser", "QuickTime", "editor", "archive"), rows_of_places()),
+        (("codec", "bits", "pixel formats, the default first"), rows_of_pixel_formats()),
+        (("codec", "quality", "encoder options"), rows_of_qualities()),
+    )
+    for headings, rows in tables:
+        table = Table(*headings, box=None, padding=(0, 2, 0, 0))
+        for row in rows:
+            table.add_row(*row)
+        Console(markup=False, highlight=False).print(table, "")
+
+
+@provenance_app.command("init")
+def _provenance_init(
+    folder: Annotated[Path, typer.Argument(help="The folder to make them in.")] = Path("provenance"),
+    debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
+) -> None:
+    """Make a certificate and a key for development."""
+    files = make_development_chain(folder)
+    print_table(
+        [
+            ("certificate", str(files.certificate)),
+            ("private key", f"{files.private_key}, which only you can read"),
+            ("root", f"{files.root}, for provenance show --trust"),
+        ]
+    )
+    print("For development only: no verifier trusts this chain. What it signs is shown as valid but untrusted.")
+
+
+@provenance_app.command("show")
+def _provenance_show(
+    file: Annotated[Path, typer.Argument(help="A video or a moving image.")],
+    trust: Annotated[
+        Path | None, typer.Option(metavar="ANCHORS", help="Certificates in PEM that stand for signers.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with the whole manifest.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
+) -> None:
+    """Show a file's manifest and whether it holds: exit code 0 valid, 1 tampered, 3 valid but untrusted, 4 none."""
+    report = read_provenance(file, trust)
+    if as_json:
+        print(json.dumps(_plain(report), indent=2))
+    else:
+        print_table(facts_of_provenance(report))
+    raise typer.Exit(_CODES[report.state])
 
 
 def _frames(given: list[str], allow_gaps: bool) -> Frames:
@@ -359,6 +452,10 @@ def facts_of_file(info: VideoInfo) -> Facts:
         ("index", in_front),
         ("size", _bytes(info.size_bytes)),
     ]
+    if info.mastering_display is not None:
+        facts.append(("mastering display", str(info.mastering_display)))
+    if info.content_light is not None:
+        facts.append(("content light", str(info.content_light)))
     if info.audio is not None:
         facts.append(("sound", f"{info.audio.codec}, {info.audio.sample_rate} Hz, {info.audio.channels} channels"))
     return facts + [(_shown(name), _shown(value)) for name, value in sorted(info.metadata.items())]
@@ -384,6 +481,74 @@ def facts_of_report(report: VerifyReport) -> Facts:
         ("verdict", "ok" if report.ok else "different"),
     ]
     return facts + [("problem", problem) for problem in report.problems]
+
+
+def facts_of_provenance(report: ProvenanceReport) -> Facts:
+    """What a manifest's table shows."""
+    said = [
+        ("title", report.title),
+        ("generator", report.generator),
+        *(("action", each) for each in report.actions),
+        *(("source type", each) for each in report.digital_source_types),
+        *(("model", each) for each in report.models),
+        ("prompt", report.prompt),
+        *(("ingredient", each) for each in report.ingredients),
+        ("signed by", report.signed_by),
+        ("signed at", report.signed_at),
+        *(("problem", each) for each in report.problems),
+    ]
+    return [("file", str(report.path)), ("state", report.state), *((name, text) for name, text in said if text)]
+
+
+Rows = list[tuple[str, ...]]
+
+
+def rows_of_places() -> Rows:
+    """Where each output plays: see `formats.Plays`."""
+    named = {row.name: f"folder of {row.extension}" for row in SEQUENCES.values()}
+    named |= {row.name: " ".join(row.extensions) for row in CONTAINERS.values()}
+    named |= {row.name: " ".join(row.extensions) for row in MOVING_IMAGES.values()}
+    return [(named[name], codec, *dataclasses.astuple(plays)) for (name, codec), plays in PLAYS.items()]
+
+
+def rows_of_pixel_formats() -> Rows:
+    """The pixel formats of each codec, by depth, and the depths of images."""
+    of_codecs = [
+        (label, str(depth), " ".join(names))
+        for label, codec in _labelled_codecs()
+        for depth, names in groupby(codec.pixel_formats, lambda name: PIXEL_FORMATS[name].depth)
+    ]
+    of_images = [(row.name, "8", f"RGB, alpha {row.alpha}") for row in MOVING_IMAGES.values()]
+    of_folders = [
+        (row.name, str(bits), "RGB, alpha kept" if row.alpha else "RGB")
+        for row in SEQUENCES.values()
+        for bits in row.bits
+    ]
+    return [*of_codecs, *of_images, *of_folders]
+
+
+def rows_of_qualities() -> Rows:
+    """What each quality level tells the encoder of each codec or image."""
+    of_codecs = [
+        (codec.name, quality, " ".join(f"{name}={value}" for name, value in options.items()))
+        for _, codec in _labelled_codecs()
+        for quality, options in codec.qualities.items()
+    ]
+    levels: dict[str, Mapping[str, float | None]] = {row.name: row.qualities for row in MOVING_IMAGES.values()}
+    levels |= {row.name: row.qualities for row in SEQUENCES.values()}
+    of_images = [
+        (name, quality, "lossless" if value is None else f"{value} colours" if name == "gif" else f"quality {value}")
+        for name, qualities in levels.items()
+        for quality, value in qualities.items()
+    ]
+    return [*of_codecs, *of_images]
+
+
+def _labelled_codecs() -> Iterator[tuple[str, Codec]]:
+    for codec in CODECS.values():
+        yield codec.called, codec
+        if codec.lossless:
+            yield f"{codec.called} lossless", codec.lossless
 
 
 def _rate(fps: Fraction) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -97,3 +98,15 @@ def pixels_of(frame: Frame, conversion: Conversion, bits: int, background: Backg
         values, low, high = real[:, :, :3] * alpha + np.array(background) * (1 - alpha), 0, 1
     pixels = to_floats(values, low, high) if bits == 32 else to_codes(values, bits, low, high)
     return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
+
+
+def composited(frame: Frame, conversion: Conversion) -> tuple[Frame, Conversion]:
+    """Give a frame on the conversion's background, for a format that would keep its alpha, and how to convert that.
+
+    Raises:
+        FrameError: a value is NaN, infinite or out of the range.
+    """
+    if frame.pixels.shape[2] != 4:
+        return frame, conversion
+    pixels = np.clip(pixels_of(frame, conversion, 32, conversion.background), 0, 1)
+    return replace(frame, pixels=pixels, dtype="float32"), replace(conversion, value_range="auto")

@@ -72,6 +72,11 @@ class Color:
         """`limited` or `full`."""
         return "full" if self.full_range else "limited"
 
+    @property
+    def hdr(self) -> str | None:
+        """Give "pq" or "hlg", the two transfer functions of BT.2100, or None."""
+        return {16: "pq", 18: "hlg"}.get(self.transfer)
+
     def __str__(self) -> str:
         return (
             f"{self.matrix_name} matrix, {self.primaries_name} primaries, "
@@ -84,15 +89,18 @@ BT601 = Color(matrix=6, primaries=1, transfer=1)
 BT709 = Color(matrix=1, primaries=1, transfer=1)
 # RGB itself (H.273: matrix 0 is the identity), in full range.
 RGB = Color(matrix=0, primaries=1, transfer=1, full_range=True)
+# BT.2100 tables 2, 4, 5 and 6, as H.273 counts them.
+PQ = Color(matrix=9, primaries=9, transfer=16)
+HLG = Color(matrix=9, primaries=9, transfer=18)
 
-_CHOICES = {"bt601": BT601, "bt709": BT709}
+_CHOICES = {"bt601": BT601, "bt709": BT709, "pq": PQ, "hlg": HLG}
 
 
 def parse_color(color: str) -> Color | None:
     """Give the colour that `color` names, or None for "auto", which is by size.
 
     Raises:
-        OptionError: it is none of "auto", "bt601" and "bt709".
+        OptionError: it is none of "auto", "bt601", "bt709", "pq" and "hlg".
     """
     if color == "auto":
         return None

@@ -25,11 +25,12 @@ import numpy as np
 import numpy.typing as npt
 from av import VideoFrame
 
-from . import _convert, dither
+from . import _convert, alpha, dither
 from .accelerator import DevicePixels, Recipe
 from .color import Color
 from .errors import FrameError, OptionError
 from .frames import SAMPLES, Frame
+from .light import Light
 from .pixel_formats import PIXEL_FORMATS, PixelFormat
 
 ValueRange: TypeAlias = 'Literal["auto"] | tuple[float, float]'
@@ -90,6 +91,7 @@ class Conversion:
     value_range: ValueRange = "auto"
     background: Background = BLACK
     dither: bool = False  # of 8-bit codes, by blue noise that stands still: else they are rounded
+    light: Light | None = None  # what values are where the color is PQ or HLG: else they are encoded for the display
 
     def to_planes(self, frame: Frame, planes: VideoFrame) -> bool:
         """Convert a frame into the memory of a frame of any format in `PIXEL_FORMATS`.
@@ -105,25 +107,30 @@ class Conversion:
             OptionError: the format is not in the table, or has more than 8 bit and is to be dithered.
         """
         low, high = self.stored_range(frame)
+        tolerated = (high - low) / 2 + TOLERANCE if self.value_range == "auto" else math.inf
         pixel_format = _pixel_format(planes.format.name, self.dither)
         matrix = _matrix(self.color, pixel_format, low, high, self.background, self.dither)
         memory = planes.planes
-        if isinstance(frame.pixels, DevicePixels):
-            deviation, alpha = frame.pixels.to_planes(Recipe(matrix, pixel_format, self.dither), memory)
+        pixels, sample, composited = frame.pixels, SAMPLES["uint8" if frame.dtype == "bool" else frame.dtype], False
+        if self.light is not None:
+            pixels, composited = self.light.encode(frame, low, high, self.background, tolerated)
+            sample = SAMPLES["float32"]
+            matrix = _matrix(self.color, pixel_format, 0.0, 1.0, self.background, self.dither)
+        if isinstance(pixels, DevicePixels):
+            deviation, alpha = pixels.to_planes(Recipe(matrix, pixel_format, self.dither), memory)
         else:
             deviation, alpha = _convert.to_planes(
-                frame.pixels,
-                SAMPLES["uint8" if frame.dtype == "bool" else frame.dtype],
+                pixels,
+                sample,
                 matrix,
                 _memory_format(pixel_format),
                 memory,
                 [plane.line_size for plane in memory],
                 dither.thresholds() if self.dither else None,
             )
-        tolerated = (high - low) / 2 + TOLERANCE if self.value_range == "auto" else math.inf
         if not (deviation <= tolerated and math.isfinite(deviation)):
             raise FrameError(_out_of_range(frame, self.value_range))
-        return alpha < 1
+        return composited or alpha < 1
 
     def stored_range(self, frame: Frame) -> tuple[float, float]:
         """Give the stored values that mean 0 and 1.
@@ -229,6 +236,29 @@ def to_rgb(frame: VideoFrame, color: Color, location: tuple[float, float] = LEFT
     rgb = np.empty((frame.height, frame.width, 3), np.uint8)
     _planar_to_rgb(frame, color, location, 255, rgb)
     return rgb
+
+
+def to_rgba(frame: VideoFrame, color: Color, location: tuple[float, float] = LEFT_SITED) -> npt.NDArray[np.uint8]:
+    """Convert a decoded frame to (height, width, 4) uint8 RGBA: as `to_rgb`, and alpha as it is, exactly rounded.
+
+    It is opaque where the frame has no alpha.
+    """
+    rgba = np.full((frame.height, frame.width, 4), 255, np.uint8)
+    rgba[:, :, :3] = to_rgb(frame, color, location)
+    if alpha.in_format(frame.format.name):
+        rgba[:, :, 3] = _alpha(frame)
+    return rgba
+
+
+def _alpha(frame: VideoFrame) -> npt.NDArray[np.uint8]:
+    match = _PLANAR.fullmatch(frame.format.name)
+    if match is None:  # packed
+        return frame.to_ndarray(format="rgba")[:, :, 3].astype(np.uint8, copy=False)
+    depth, plane = int(match["depth"] or 8), frame.planes[3]
+    lines = np.frombuffer(bytes(plane), "u1" if depth == 8 else "<u2").reshape(plane.height, -1)[:, : frame.width]
+    white = 2**depth - 1
+    rounded: npt.NDArray[np.uint8] = ((lines.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8)
+    return rounded
 
 
 def to_float_rgb(

@@ -6,17 +6,24 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import av
 from av import VideoFrame
+from av.codec.hwaccel import HWAccel
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
+from . import alpha
 from .color import BT709, Color
 from .formats import Format
+from .hdr_metadata import ContentLight, HdrMetadata, MasteringDisplay
 from .metadata import EXACT_COPY
 from .rate import VARIABLE_TIME_BASE, ticks_a_second
+
+# How many frames are decoded in the order that they are shown in. Of so few x265 subtracts from the times of decoding a
+# delay that it has not set, whatever is in its memory (x265 source/encoder/encoder.cpp, m_bframeDelayTime).
+_NEVER_REORDERED = 2
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,7 @@ class EncoderSettings:
 
     `profile` is what it must give. Frames come at the rate `fps`, or, where that is `variable`, at any times.
     `metadata` is the exact copy of what the file says of itself.
+    Of PQ and HLG, `mastering_display` is what the finished file says.
     """
 
     format: Format
@@ -37,11 +45,18 @@ class EncoderSettings:
     profile: str | None = None
     variable: bool = False
     metadata: str | None = None
+    mastering_display: MasteringDisplay | None = None
 
     @property
     def time_base(self) -> Fraction:
         """The unit of frames' times, in seconds."""
         return VARIABLE_TIME_BASE if self.variable else 1 / self.fps
+
+    def hdr_metadata(self, content_light: ContentLight | None) -> HdrMetadata | None:
+        """What the finished file says of frames that are so bright; None unless it is PQ or HLG."""
+        if self.mastering_display is None or content_light is None:
+            return None
+        return HdrMetadata(self.mastering_display, content_light)
 
 
 class Encoder:
@@ -50,6 +65,7 @@ class Encoder:
     def __init__(self, journal: BinaryIO, settings: EncoderSettings) -> None:
         self._time_base = settings.time_base
         self._interval = round(1 / settings.fps / settings.time_base)
+        self._count = 0
         codec = settings.format.codec
         for name, value in codec.environment.items():
             os.environ.setdefault(name, value)
@@ -60,7 +76,8 @@ class Encoder:
             container_options=_muxer_options(settings),
             buffer_size=1 << 18,
         )
-        stream = self._container.add_stream(codec.encoder, rate=settings.fps)
+        device: dict[str, Any] = {"hwaccel": HWAccel(codec.device)} if codec.device else {}
+        stream = self._container.add_stream(codec.encoder, rate=settings.fps, **device)
         assert isinstance(stream, VideoStream)
         self._stream = stream
         self.context = stream.codec_context
@@ -68,22 +85,27 @@ class Encoder:
         stream.time_base = settings.time_base
         if settings.metadata is not None:
             self._container.metadata[EXACT_COPY] = settings.metadata
+        if settings.format.pixel_format.alpha and codec.name in alpha.DECODERS:
+            stream.metadata.update(alpha.SAYS_JOINED)
 
     def encode(self, frame: VideoFrame) -> None:
         """Encode the next frame, whose `pts` is its time in ticks, and write the packets that are ready."""
+        self._count += 1
         frame.time_base, frame.duration = self._time_base, self._interval
         # prores_ks writes the frame's tags, the others the context's.
         frame.colorspace, frame.color_range = self.context.colorspace, self.context.color_range
         frame.color_primaries, frame.color_trc = self.context.color_primaries, self.context.color_trc
         for packet in self._stream.encode(frame):
-            self._container.mux(packet)
+            self._container.mux(alpha.joined(packet))
 
     def finish(self, stop: Callable[[], bool]) -> None:
         """Write what is still in the encoder, unless told to stop, and close the journal."""
         if not stop():
             for packet in self._stream.codec_context.encode_lazy(None):
                 packet.stream = self._stream
-                self._container.mux(packet)
+                if self._count <= _NEVER_REORDERED:
+                    packet.dts = packet.pts
+                self._container.mux(alpha.joined(packet))
                 if stop():
                     break
         self._container.close()
@@ -98,7 +120,8 @@ def _muxer_options(settings: EncoderSettings) -> dict[str, str]:
     return {
         # The index first, then each frame in a fragment of its own, handed over at once. Tags of any name and length.
         "movflags": "+empty_moov+default_base_moof+frag_every_frame+use_metadata_tags",
-        "fflags": "+flush_packets",
+        # Packets as the encoder gives them: what FFmpeg looks for at the end of VP9's is not there with alpha behind.
+        "fflags": "+flush_packets-autobsf",
         "video_track_timescale": ticks,
         "movie_timescale": ticks,
     }
@@ -106,7 +129,8 @@ def _muxer_options(settings: EncoderSettings) -> dict[str, str]:
 
 def _configure(context: VideoCodecContext, settings: EncoderSettings) -> None:
     context.width, context.height = settings.width, settings.height
-    context.pix_fmt = settings.format.pixel_format.name
+    pixel_format = settings.format.pixel_format.name
+    context.pix_fmt = settings.format.codec.takes.get(pixel_format, pixel_format)  # PyAV lays the codes out anew
     context.framerate = settings.fps
     context.time_base = settings.time_base
     context.colorspace = settings.color.matrix
@@ -116,7 +140,12 @@ def _configure(context: VideoCodecContext, settings: EncoderSettings) -> None:
     context.thread_count = settings.threads
     options, codec = dict(settings.options), settings.format.codec
     # In front of what the caller says there, which is believed.
-    told = codec.always, "" if settings.variable else codec.at_constant_rate, options.get(codec.parameters, "")
+    told = (
+        codec.always,
+        "" if settings.variable else codec.at_constant_rate,
+        codec.between_crfs.format(crf=options["crf"]) if "." in options.get("crf", "") else "",
+        options.get(codec.parameters, ""),
+    )
     if any(told):
         options[codec.parameters] = ":".join(filter(None, told))
     context.options = options

@@ -5,6 +5,7 @@
     ├── OptionError(ValueError)              an argument, or two that don't go together
     ├── EncodeError(RuntimeError)            the encoder, with FFmpeg's own log line
     ├── PublishError(OSError)                the destination, with `errno`
+    ├── ProvenanceError(RuntimeError)        the signature of a finished file
     └── MissingDependencyError(ImportError)  a package that an extra installs
 
 `TelecineWarning` is the category of what is said once and changes nothing: alpha composited, a file that some
@@ -45,6 +46,10 @@ class PublishError(TelecineError, OSError):
 
     def __str__(self) -> str:
         return str(self.args[0])  # not "[Errno 28] …", which OSError makes of errno and filename
+
+
+class ProvenanceError(TelecineError, RuntimeError):
+    """A finished file can't be signed, or its signature does not hold. Nothing of a key is in the message."""
 
 
 class MissingDependencyError(TelecineError, ImportError):

@@ -9,10 +9,12 @@ from fractions import Fraction
 from typing import Literal
 
 from .frames import Frames, check_layout, count_frames, only_video
+from .hdr_metadata import MasteringDisplay
 from .metadata import Json
 from .notes import warn
 from .probe import probe
 from .progress import Progress, check_progress, reporting
+from .provenance import Provenance
 from .rate import FrameRate, parse_fps
 from .sources import is_video, opened
 from .timing import Seconds
@@ -28,9 +30,11 @@ def export_video(
     *,
     fps: FrameRate = 16,
     codec: str | None = None,
+    encoder: str | None = None,
     quality: str = "high",
     crf: float | None = None,
     bitrate: int | None = None,
+    max_bytes: int | None = None,
     preset: str | None = None,
     encoder_options: Mapping[str, str | int | float] | None = None,
     pixel_format: str | None = None,
@@ -38,6 +42,9 @@ def export_video(
     chroma: str | None = None,
     dither: bool = False,
     color: str = "auto",
+    light: str | None = None,
+    primaries: str | None = None,
+    mastering_display: MasteringDisplay | None = None,
     layout: str = "auto",
     value_range: tuple[float, float] | Literal["auto"] = "auto",
     background: str | tuple[float, float, float] | None = None,
@@ -45,6 +52,7 @@ def export_video(
     hold: Seconds | None = None,
     repeat: int = 0,
     metadata: Mapping[str, Json] | None = None,
+    provenance: Provenance | None = None,
     overwrite: bool = True,
     progress: Progress = False,
     loops: int | None = None,
@@ -68,6 +76,7 @@ def export_video(
         FrameError: the frames.
         OptionError: an argument.
         EncodeError: the encoder.
+        ProvenanceError: the signature.
         PublishError: the destination.
 
     >>> import numpy as np, tempfile, os
@@ -85,9 +94,11 @@ def export_video(
             path,
             fps=fps,
             codec=codec,
+            encoder=encoder,
             quality=quality,
             crf=crf,
             bitrate=bitrate,
+            max_bytes=max_bytes,
             preset=preset,
             encoder_options=encoder_options,
             pixel_format=pixel_format,
@@ -95,12 +106,16 @@ def export_video(
             chroma=chroma,
             dither=dither,
             color=color,
+            light=light,
+            primaries=primaries,
+            mastering_display=mastering_display,
             layout=layout,
             value_range=value_range,
             background=background,
             hold=hold,
             repeat=repeat,
             metadata=metadata,
+            provenance=provenance,
             overwrite=overwrite,
             progress=report,
             loops=loops,

@@ -50,19 +50,41 @@ class Codec:
     largest_side: int
     qualities: Mapping[str, Mapping[str, str]]
     crf_range: tuple[float, float] | None = None
+    crf_options: tuple[str, ...] = ("crf",)  # those that a crf sets, each to so many times it as `crf_unit` says
+    crf_unit: int = 1
+    crf_step: float = 0  # from one that it has to the next; 0 where it has them all
+    rates: frozenset[str] = frozenset()  # options and parameters of which it obeys one alone
+    at_bitrate: Mapping[str, str] = field(default_factory=dict)  # what goes with a bitrate, in place of the crf
     presets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     effort: frozenset[str] = frozenset()
     named_values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of which it prints bad ones to stderr
     plays_everywhere: frozenset[str] = field(default_factory=frozenset)  # the profiles that do
     decoded: Mapping[str, str] = field(default_factory=dict)  # the pixel formats that decoders make another of
     of_pixel_format: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # options that go with it
+    dithered: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by level, what makes it keep dither
     lossless: Codec | None = None  # the row that keeps RGB bit by bit
     journal: str = "mp4"
     tag: str = ""  # what an MP4 calls it, if not what FFmpeg's muxer does
     parameters: str = ""  # the option for parameters of the encoder's own, "name=value:name=value"
     always: str = ""  # what it is told there
     at_constant_rate: str = ""  # and if frames are evenly timed
+    between_crfs: str = ""  # and if the crf is not whole, which the option takes for the nearest
+    statistics: str = ""  # and to write, as pass 1, or to read, as pass 2, what helps to share a bitrate out
     environment: Mapping[str, str] = field(default_factory=dict)  # what it asks there how much to print
+    hdr: bool = False  # whether PQ and HLG are usual in it, in 10 bit and more
+    needs: str = ""  # the hardware that it is made for
+    device: str = ""  # FFmpeg's kind of device that frames are brought to, if it takes none from memory
+    takes: Mapping[str, str] = field(default_factory=dict)  # the pixel formats that it wants the same codes laid out in
+    tried_at: tuple[int, int] = (128, 96)  # the size of a trial's pictures
+
+    @property
+    def called(self) -> str:
+        """The name that a caller asked for it by."""
+        return self.encoder if self.needs else self.name
+
+    def at_crf(self, crf: float) -> dict[str, str]:
+        """The options that set it to a crf."""
+        return dict.fromkeys(self.crf_options, f"{crf * self.crf_unit:g}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,6 +224,7 @@ def _lossless(name: str, encoder: str, pixel_formats: tuple[str, ...], options: 
         smallest_side=32 if name == "hevc" else 1,
         largest_side=16384,
         qualities=_levels(lossless=options),
+        dithered=_levels(lossless={}),
         decoded=MappingProxyType({"rgb24": "gbrp"}),
         tag="hvc1" if name == "hevc" else "",
     )
@@ -253,10 +276,15 @@ CODECS = {
             high=_H264 | {"crf": "20", "aq-strength": "0.5"},
             visually_lossless=_H264 | {"crf": "13", "aq-strength": "0.5"},
         ),
+        # Else dither is quantised away, and the bands are as without (docs/dither.md). PSNR is that of the level or
+        # up to 1 dB more, on real clips, with 15 to 60 % more bytes.
+        dithered=_levels(high={"crf": "16", "aq-strength": "1.5"}, visually_lossless={"crf": "11", "aq-strength": "1"}),
         effort=frozenset({"refs", "partitions", "mbtree"}),
         plays_everywhere=frozenset({"Constrained Baseline", "Baseline", "Main", "High"}),
+        rates=frozenset({"crf", "qp", "b", "bitrate"}),
         parameters="x264-params",
         always=_SAME_BYTES,
+        statistics="pass={number}:stats={file}",
         # Else x264 waits for one frame more, to know how long the one before it is shown (x264, encoder/encoder.c).
         at_constant_rate="force-cfr=1",
     ),
@@ -299,8 +327,12 @@ CODECS = {
             visually_lossless=_HEVC | {"crf": "14"},
         ),
         tag="hvc1",  # which QuickTime and Safari ask for: parameter sets in the index (ISO/IEC 14496-15 8.4.1.1)
+        rates=frozenset({"crf", "qp", "b", "bitrate", "lossless"}),
         parameters="x265-params",
         always="log-level=error",
+        hdr=True,
+        # The first pass may be the only one; and of a bitrate too low x265 prints what its opening fails of.
+        statistics="log-level=none:slow-firstpass=1:pass={number}:stats={file}",
     ),
     "av1": Codec(
         name="av1",
@@ -316,19 +348,25 @@ CODECS = {
             high={"preset": "6", "crf": "20"},
             visually_lossless={"preset": "6", "crf": "8"},
         ),
+        crf_step=0.25,
+        rates=frozenset({"crf", "qp", "b", "tbr"}),
         parameters="svtav1-params",
+        between_crfs="crf={crf}",
         environment=MappingProxyType({"SVT_LOG": "1"}),  # errors alone (SVT-AV1 Docs/CommonQuestions.md)
+        hdr=True,
     ),
     "vp9": Codec(
         name="vp9",
         encoder="libvpx-vp9",
-        pixel_formats=_planar(8),
+        pixel_formats=(*_planar(8), "yuva420p"),
         lossless=_lossless(
             "vp9", "libvpx-vp9", ("gbrp",), {"lossless": "1", "deadline": "good", "cpu-used": "4", "row-mt": "1"}
         ),
         smallest_side=1,
         largest_side=16384,
         crf_range=(0, 63),
+        crf_step=1,
+        rates=frozenset({"crf", "lossless"}),  # a bitrate beside a crf is the most that it may take
         presets=_speeds("cpu-used", (8, 7, 6, 5, 4, 3, 2, 1, 0, 0), deadline="good"),
         qualities=_levels(  # as for HEVC
             draft={"deadline": "good", "cpu-used": "5", "row-mt": "1", "crf": "41", "b": "0"},
@@ -357,7 +395,52 @@ CODECS = {
         smallest_side=1,
         largest_side=16384,
         qualities=_levels(draft=_FFV1, balanced=_FFV1, high=_FFV1, visually_lossless=_FFV1, lossless=_FFV1),
+        dithered=_levels(draft={}, balanced={}, high={}, visually_lossless={}, lossless={}),
     ),
+}
+
+
+@dataclass(frozen=True)
+class Plays:
+    """Where an output plays, in its codec's first pixel format: "yes"; "some" of them or some machines; "no".
+
+    `browser` is Chrome, Firefox and Safari; `quicktime` Apple's player; `editor` Premiere Pro, DaVinci Resolve and
+    Final Cut Pro. `archive` is "yes" for what the Library of Congress prefers for keeping, and "if lossless" for what
+    gives the same RGB back with quality="lossless".
+    """
+
+    browser: str
+    quicktime: str
+    editor: str
+    archive: str
+
+
+# By output, and by codec where it has one. Browsers and QuickTime: caniuse.com (hevc, av1, webm, avif, webp, apng),
+# WebKit's and Apple's release notes: AV1 where the chip decodes it, HEVC in Chrome and Firefox where the machine does.
+# Editors: their lists of formats. Archives: the Recommended Formats Statement of the Library of Congress, which prefers
+# FFV1 in Matroska and ProRes 422 HQ.
+PLAYS = {
+    ("mp4", "h264"): Plays("yes", "yes", "yes", "if lossless"),
+    ("mp4", "hevc"): Plays("some", "yes", "yes", "if lossless"),
+    ("mp4", "av1"): Plays("some", "some", "some", "no"),
+    ("mov", "h264"): Plays("yes", "yes", "yes", "if lossless"),
+    ("mov", "hevc"): Plays("some", "yes", "yes", "if lossless"),
+    ("mov", "prores"): Plays("some", "yes", "yes", "yes"),
+    ("webm", "vp9"): Plays("yes", "no", "some", "if lossless"),
+    ("webm", "av1"): Plays("some", "no", "some", "no"),
+    ("mkv", "h264"): Plays("some", "no", "some", "if lossless"),
+    ("mkv", "hevc"): Plays("some", "no", "some", "if lossless"),
+    ("mkv", "av1"): Plays("some", "no", "some", "no"),
+    ("mkv", "vp9"): Plays("some", "no", "some", "if lossless"),
+    ("mkv", "ffv1"): Plays("no", "no", "some", "yes"),
+    ("gif", ""): Plays("yes", "no", "some", "no"),
+    ("webp", ""): Plays("yes", "no", "no", "if lossless"),
+    ("apng", ""): Plays("yes", "no", "no", "if lossless"),
+    ("avif", ""): Plays("yes", "no", "no", "no"),
+    ("png", ""): Plays("no", "some", "yes", "if lossless"),
+    ("tiff", ""): Plays("no", "some", "yes", "if lossless"),
+    ("jpeg", ""): Plays("no", "some", "yes", "no"),
+    ("exr", ""): Plays("no", "no", "some", "no"),
 }
 
 
@@ -401,15 +484,18 @@ def output_of(
 def choose_format(
     path: str | os.PathLike[str],
     format: str | None = None,
-    codec: str | None = None,
+    codec: str | Codec | None = None,
     pixel_format: str | None = None,
     quality: str = "high",
     bit_depth: int | None = None,
     chroma: str | None = None,
+    hdr: bool = False,
 ) -> Format:
     """Choose the container by `format` or else by the path's extension, and the codec and pixel format that fit it.
 
-    The pixel format is the codec's first that has the bit depth and the chroma that are asked for.
+    The pixel format is the codec's first that has the bit depth and the chroma that are asked for. A codec may be a row
+    of its own, for an encoder that is not the usual one.
+    HDR is in 10 bit or more, of the first codec that is used for it.
 
     >>> choose_format("clip.mp4").codec.encoder, choose_format("clip.mov", codec="prores").pixel_format.name
     ('libx264', 'yuv422p10le')
@@ -420,22 +506,41 @@ def choose_format(
     container = output_of(path, format)
     if not isinstance(container, Container):
         raise OptionError(f"{container.name} has no codecs: use {_either(CONTAINERS)}")
-    chosen = CODECS[container.codecs[0]] if codec is None else _choice("codec", codec, CODECS)
+    if codec is None:
+        usual = (name for name in container.codecs if hdr and CODECS[name].hdr)
+        codec = CODECS[next(usual, container.codecs[0])]
+    chosen = codec if isinstance(codec, Codec) else _choice("codec", codec, CODECS)
     if chosen.name not in container.codecs:
-        raise OptionError(f"codec={codec!r} does not go into {container.name}: use {_either(container.codecs)}")
+        raise OptionError(f"codec={chosen.name!r} does not go into {container.name}: use {_either(container.codecs)}")
+    if hdr and not CODECS[chosen.name].hdr:
+        used = [name for name, each in CODECS.items() if each.hdr]
+        raise OptionError(f"{chosen.name} is not used for PQ and HLG: use codec={_either(used)}")
     if quality == "lossless" and quality not in chosen.qualities:
         if chosen.lossless is None:
             lossless = [name for name, each in CODECS.items() if each.lossless or quality in each.qualities]
-            raise OptionError(f"quality='lossless' is not what {chosen.name} does: use codec={_either(lossless)}")
+            raise OptionError(f"quality='lossless' is not what {chosen.called} does: use codec={_either(lossless)}")
         chosen = chosen.lossless
     asked = {"pixel_format": pixel_format, "bit_depth": bit_depth, "chroma": chroma}
-    rows = [PIXEL_FORMATS[name] for name in chosen.pixel_formats]
+    rows = [PIXEL_FORMATS[name] for name in chosen.pixel_formats if not hdr or PIXEL_FORMATS[name].depth >= 10]
     for row in rows:
         its_own = {"pixel_format": row.name, "bit_depth": row.depth, "chroma": row.chroma}
         if all(value is None or value == its_own[name] for name, value in asked.items()):
             return Format(container, chosen, row)
     given = ", ".join(f"{name}={value!r}" for name, value in asked.items() if value is not None)
-    raise OptionError(f"{given} does not go with {chosen.name}: use {_either(chosen.pixel_formats)}")
+    what = f"HDR in {chosen.called}" if hdr else chosen.called
+    raise OptionError(f"{given} does not go with {what}: use {_either(row.name for row in rows)}")
+
+
+def keeping_alpha(format: Format) -> str:
+    """Say which arguments keep alpha: of the codec where it can, else of others.
+
+    >>> keeping_alpha(choose_format("clip.webm"))
+    "pixel_format='yuva420p'"
+    """
+    own = next((name for name in format.codec.pixel_formats if PIXEL_FORMATS[name].alpha), None)
+    if own is not None:
+        return f"pixel_format={own!r}"
+    return "a WebM with pixel_format='yuva420p' or a MOV with codec='prores', pixel_format='yuva444p10le'"
 
 
 def _choice(argument: str, given: str, table: Mapping[str, Row]) -> Row:
@@ -455,8 +560,9 @@ def encoder_options(
     bitrate: int | None = None,
     preset: str | None = None,
     extra: Mapping[str, str | int | float] | None = None,
+    dither: bool = False,
 ) -> dict[str, str]:
-    """Give the encoder's options: those of the quality level, overridden by what is given.
+    """Give the encoder's options: those of the quality level, and of dither at it, overridden by what is given.
 
     `crf` and `bitrate` (bits per second) each replace the level's crf; `extra` goes to the encoder as it is.
 
@@ -464,26 +570,37 @@ def encoder_options(
         OptionError: one is unknown or out of range, or two contradict.
     """
     options = dict(_choice("quality", quality, codec.qualities))
-    if crf is not None and bitrate is not None:
-        raise OptionError(f"crf={crf!r} and bitrate={bitrate!r} contradict: give one")
+    if dither:
+        options |= codec.dithered.get(quality, {})
+    given = _checked_mapping(extra or {})
+    told = [part.partition("=")[::2] for part in given.get(codec.parameters, "").split(":")]
+    rates = [f"{name}={value!r}" for name, value in (("crf", crf), ("bitrate", bitrate)) if value is not None]
+    rates += [f"{name}={value}" for name, value in (*given.items(), *told) if name in codec.rates]
+    if len(rates) > 1:
+        raise OptionError(f"{' and '.join(rates)} contradict: give one")
+    if rates:
+        options = {name: value for name, value in options.items() if name not in codec.crf_options}
+    if bitrate is not None or "b" in given:
+        options |= codec.at_bitrate
     if crf is not None:
         if codec.crf_range is None:
-            raise OptionError(f"crf={crf!r} does not go with {codec.name}, which has no such scale: leave it out")
-        low, high = codec.crf_range
-        if isinstance(crf, bool) or not (isinstance(crf, numbers.Real) and low <= crf <= high):
-            raise OptionError(f"crf={crf!r} is not in {codec.name}'s range: use {low:g} (best) to {high:g}")
-        options["crf"] = f"{float(crf):g}"
+            raise OptionError(f"crf={crf!r} does not go with {codec.called}, which has no such scale: leave it out")
+        best, worst = codec.crf_range
+        between = isinstance(crf, numbers.Real) and min(codec.crf_range) <= crf <= max(codec.crf_range)
+        if isinstance(crf, bool) or not between:
+            raise OptionError(f"crf={crf!r} is not in {codec.called}'s range: use {best:g} (best) to {worst:g}")
+        if codec.crf_step and crf % codec.crf_step:
+            raise OptionError(f"crf={crf!r} is between what {codec.called} has: use a multiple of {codec.crf_step:g}")
+        options |= codec.at_crf(float(crf))
     if bitrate is not None:
         if codec.crf_range is None:
-            raise OptionError(f"bitrate={bitrate!r} does not go with {codec.name}, which has none: leave it out")
+            raise OptionError(f"bitrate={bitrate!r} does not go with {codec.called}, which has none: leave it out")
         if isinstance(bitrate, bool) or not (isinstance(bitrate, numbers.Integral) and 1000 <= bitrate < 2**31):
             raise OptionError(f"bitrate={bitrate!r} is not in bits per second: use an int from 1000, such as 5_000_000")
-        options.pop("crf", None)
         options["b"] = str(int(bitrate))
-    given = _checked_mapping(extra or {})
     if preset is not None:
         if not codec.presets:
-            raise OptionError(f"preset={preset!r} does not go with {codec.name}, which has one speed: leave it out")
+            raise OptionError(f"preset={preset!r} does not go with {codec.called}, which has one speed: leave it out")
         given = {**_choice("preset", preset, codec.presets), **given}
     if "preset" in given:
         options = {name: value for name, value in options.items() if name not in codec.effort}

@@ -220,8 +220,6 @@ def _with_dtype(array: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], str]:
         return array.view(np.uint16), name
     if name == "bool":
         return array.view(np.uint8), name
-    if not array.dtype.isnative and name in SAMPLES:
-        array = array.astype(array.dtype.newbyteorder("="))
     return array, name
 
 
@@ -318,6 +316,8 @@ class Recognizer:
             self._settled[len(shape)] = layout
         chunk = _chunk(array, layout, where)
         for pixels in chunk if isinstance(chunk, np.ndarray) else DeviceChunk(chunk):
+            if isinstance(pixels, np.ndarray) and not pixels.dtype.isnative:  # a copy, so of one frame at a time
+                pixels = pixels.astype(pixels.dtype.newbyteorder("="))
             yield from self._next(pixels, dtype, "array")
 
     def _next(self, pixels: npt.NDArray[Any] | DevicePixels, dtype: str, kind: str) -> Iterator[Frame]:

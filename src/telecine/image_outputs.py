@@ -12,12 +12,13 @@ import numpy as np
 from .codes import Pixels, pixels_of
 from .color import RGB
 from .convert import BLACK, Background, Conversion, ValueRange
-from .errors import EncodeError, OptionError
+from .errors import EncodeError, FrameError, OptionError
 from .folders import FolderPublication, size_of_frames
 from .formats import MovingImageFormat, SequenceFormat
 from .frames import Frame
 from .moving_images import MovingImage, MovingImageSettings, check_file, check_frames, check_options, parse_quality
 from .notes import Notes
+from .provenance import Seal, sign_finished
 from .publish import Publication
 from .sequences import Sequence, SequenceSettings, check_sequence
 from .timing import Clock
@@ -76,7 +77,9 @@ class MovingImageOutput:
         value_range: ValueRange,
         background: Background | None,
         notes: Notes,
+        seal: Seal | None = None,
     ) -> None:
+        self._seal = seal
         self._row, self._quality, self._loops = row, parse_quality(row.name, quality), loops
         check_options(row.name, loops, clock.fps)
         self._clock, self._notes, self._metadata = clock, notes, metadata
@@ -125,6 +128,7 @@ class MovingImageOutput:
     def finish(self) -> Video:
         """Read the file back, and compare it with what was promised."""
         settings, clock, publication = self._settings, self._clock, self._publication
+        sign_finished(self._seal, publication)
         file = publication.finished
         check_file(file, settings, clock.count)
         return Video(
@@ -176,6 +180,7 @@ class SequenceOutput:
         quality: str,
         bit_depth: int | None,
         metadata: str | None,
+        linear: bool,
         clock: Clock,
         value_range: ValueRange,
         background: Background | None,
@@ -190,10 +195,12 @@ class SequenceOutput:
         if metadata is not None and not row.metadata:
             raise OptionError(f"metadata does not go into {row.name} images here: write png, or leave it out")
         self._settings = SequenceSettings(
-            row.name, 1, 1, False, bits, quality=row.qualities[quality] or 0, metadata=metadata
+            row.name, 1, 1, False, bits, linear, row.qualities[quality] or 0, metadata=metadata
         )
         check_sequence(self._settings)
         floats = bits == 32 or row.name == "exr"
+        if linear and value_range == "auto":
+            value_range = (0.0, 1.0)  # and light that is brighter
         self._pictures = _Pictures(32 if floats else bits, value_range, background, notes)
 
     def publication(self, path: str | os.PathLike[str], overwrite: bool) -> FolderPublication:
@@ -204,6 +211,8 @@ class SequenceOutput:
     def settle(self, first: Frame) -> None:
         """Take the size of the first frame, and whether it has alpha."""
         _refuse_times(self._row.name, self._clock)
+        if self._settings.linear and first.full_scale is not None:
+            raise FrameError(f"frame 0 is {first.dtype}: light='scene-linear' is for floats, where 1.0 is white")
         self._pictures.settle(first, self._row.alpha)
         width, height = first.size
         self._settings = replace(self._settings, width=width, height=height, alpha=self._pictures.alpha)

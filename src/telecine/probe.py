@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,12 +18,13 @@ from av.container import InputContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from . import animations
+from . import alpha, animations
 from .boxes import index_in_front
 from .color import RGB, Color
 from .elements import cues_in_front, doc_type
 from .errors import FrameError
 from .ffmpeg_log import captured_log, in_words
+from .hdr_metadata import ContentLight, MasteringDisplay, metadata_of
 from .image_metadata import read_image
 from .metadata import Json, read_tags
 from .user_data import xmp_packet
@@ -47,9 +49,11 @@ class AudioInfo:
 class VideoInfo:
     """What `probe` finds. Seconds and rates are exact fractions.
 
+    `pixel_format` is FFmpeg's name, and "yuva420p" also where each frame of a WebM has its alpha beside it.
     `fps` is an average where `constant_rate` is false: frames do not follow each other at one distance.
     `index_in_front` tells whether an MP4's `moov` comes before its `mdat`, or Matroska's `Cues` before its clusters;
     it is None where the file has neither.
+    `mastering_display` and `content_light` are looked for in files that are tagged PQ or HLG.
     """
 
     path: Path
@@ -68,6 +72,8 @@ class VideoInfo:
     index_in_front: bool | None
     audio: AudioInfo | None
     metadata: Mapping[str, Json]
+    mastering_display: MasteringDisplay | None = None
+    content_light: ContentLight | None = None
 
 
 def probe(path: VideoSource) -> VideoInfo:
@@ -90,23 +96,27 @@ def probe(path: VideoSource) -> VideoInfo:
         else:
             duration = Fraction(container.duration or 0, av.time_base)
         fps, constant_rate = _rate(stream, times, duration)
+        color = color_of(context)
+        display, light = _hdr_metadata(file) if color.hdr else (None, None)
         return VideoInfo(
             path=Path(_name_of(file)),
             container=_container_name(container, file),
             codec=context.codec.canonical_name,
             profile=context.profile,
-            pixel_format=context.pix_fmt or "unknown",
+            pixel_format=alpha.PIXEL_FORMAT if _is_all_beside(container, stream) else context.pix_fmt or "unknown",
             width=context.width,
             height=context.height,
             fps=fps,
             constant_rate=constant_rate,
             frame_count=len(times),
             duration=duration,
-            color=color_of(context),
+            color=color,
             size_bytes=file.seek(0, os.SEEK_END),
             index_in_front=cues_in_front(file) if "matroska" in container.format.name else index_in_front(file),
             audio=_audio(container),
             metadata=_metadata(file, container.metadata),
+            mastering_display=display,
+            content_light=light,
         )
 
 
@@ -141,6 +151,25 @@ def frame_times(container: InputContainer, stream: VideoStream) -> list[int | No
     return [packet.pts for packet in container.demux(stream) if packet.size and not packet.is_discard]
 
 
+def _is_all_beside(container: InputContainer, stream: VideoStream) -> bool:
+    """Tell whether the alpha that a track says it has beside its pictures is there, for each of them."""
+    if not alpha.is_beside(stream):
+        return False
+    container.seek(0)
+    return all(packet.has_sidedata(alpha.BESIDE) for packet in container.demux(stream) if packet.size)
+
+
+def _hdr_metadata(file: BinaryIO) -> tuple[MasteringDisplay | None, ContentLight | None]:
+    """Look at the first frame, with which FFmpeg gives what the container says, and else what the stream says."""
+    with contextlib.suppress(FrameError), open_video(file) as (container, stream):
+        stream.codec_context.options = {"side_data_prefer_packet": "-1"}  # all types, from the container first
+        stream.codec_context.thread_count = 1
+        frame = next(container.decode(stream), None)
+        if frame is not None:
+            return metadata_of(frame)
+    return None, None
+
+
 def _rate(stream: VideoStream, times: list[int | None], duration: Fraction) -> tuple[Fraction, bool]:
     """Give the frame rate, and whether it is constant."""
     gaps = {after - before for before, after in pairwise(sorted(time for time in times if time is not None))}
@@ -149,7 +178,10 @@ def _rate(stream: VideoStream, times: list[int | None], duration: Fraction) -> t
     if not constant and duration:
         return len(times) / duration, False
     if len(gaps) == 1 and stream.time_base and 0 < len(times) * max(gaps) * stream.time_base <= duration:
-        return 1 / (max(gaps) * stream.time_base), True  # FFmpeg's average counts how long the last frame is held
+        gap = max(gaps) * stream.time_base
+        if "matroska" in stream.container.format.name and average and abs(1 / average - gap) < stream.time_base:
+            return average, True  # it is said beside the times, which are rounded
+        return 1 / gap, True  # FFmpeg's average counts how long the last frame is held
     return average, constant
 
 

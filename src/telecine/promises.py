@@ -7,13 +7,20 @@ from fractions import Fraction
 
 from .encode import EncoderSettings
 from .errors import EncodeError
+from .hdr_metadata import HdrMetadata
 from .metadata import read_exact
 from .probe import VideoInfo
 
-_ROUNDED_RATE = 1e-4  # a tenth of what tells 30 from 30000/1001
+_ROUNDED_RATE = Fraction(1, 10_000)  # a tenth of what tells 30 from 30000/1001
 
 
-def check_promises(info: VideoInfo, settings: EncoderSettings, frame_count: int, duration: Fraction) -> None:
+def check_promises(
+    info: VideoInfo,
+    settings: EncoderSettings,
+    frame_count: int,
+    duration: Fraction,
+    hdr: HdrMetadata | None = None,
+) -> None:
     """Compare a written file with what it was to be, but for frames' times where they are the caller's.
 
     Raises:
@@ -22,8 +29,11 @@ def check_promises(info: VideoInfo, settings: EncoderSettings, frame_count: int,
     codec, clock = settings.format.codec, settings.format.container.clock
     pixel_format = settings.format.pixel_format.name
     rate = info.fps if settings.variable or frame_count == 1 else settings.fps
-    if clock and abs(info.fps / rate - 1) < _ROUNDED_RATE and abs(info.duration - duration) <= 2 * clock:
-        rate, duration = info.fps, info.duration
+    if clock:
+        rounded = max(_ROUNDED_RATE, 2 * clock * rate / max(1, frame_count - 1))  # both ends are, and few are between
+        if abs(info.fps / rate - 1) <= rounded and abs(info.duration - duration) <= 2 * clock:
+            rate, duration = info.fps, info.duration
+    display, light = (hdr.mastering_display, hdr.content_light) if hdr else (None, None)
     promised = {
         "container": (info.container, settings.format.container.name),
         "codec": (info.codec, codec.name),
@@ -35,6 +45,8 @@ def check_promises(info: VideoInfo, settings: EncoderSettings, frame_count: int,
         "constant rate": (info.constant_rate, info.constant_rate or not settings.variable),
         "duration": (info.duration, duration),
         "colour": (info.color, settings.color),
+        "mastering display": (info.mastering_display, display),
+        "content light": (info.content_light, light),
         "index in front": (info.index_in_front, True),
     }
     broken = differences(promised, "is")

@@ -47,6 +47,7 @@ class Publication:
         self._target = os.path.realpath(self.path)
         self._made_folders: list[str] = []
         self._finished: BinaryIO | None = None
+        self._scratch = contextlib.ExitStack()
         with self._naming_the_path():
             self._check_target()
             try:
@@ -77,6 +78,7 @@ class Publication:
     def open_finished(self) -> BinaryIO:
         """Open the hidden file that `commit` publishes. Only the journal's owner does: nobody else has it open."""
         with self._naming_the_path():
+            self.drop_finished()
             self._finished = open_anew(hidden_name(self._target, FINISHED_SUFFIX))
             self._make_private(self._finished.name)
         return self._finished
@@ -86,6 +88,29 @@ class Publication:
         """The hidden file, once it is open."""
         assert self._finished is not None
         return self._finished
+
+    @property
+    def dropped(self) -> bool:
+        """Whether it was kept or discarded, which may come from another thread."""
+        return self.journal.closed
+
+    def scratch_file(self) -> BinaryIO:
+        """Open a file in the target's folder that nobody sees, and that goes with this publication or its process."""
+        from tempfile import TemporaryFile
+
+        with self._naming_the_path():
+            return self._scratch.enter_context(cast(BinaryIO, TemporaryFile(dir=os.path.dirname(self._target))))
+
+    def scratch_folder(self) -> str:
+        """Make a folder for temporary files, which goes with this publication."""
+        from tempfile import TemporaryDirectory
+
+        try:
+            folder = TemporaryDirectory(prefix="telecine-", ignore_cleanup_errors=True)
+        except OSError as error:
+            said = f"no folder for temporary files can be made: {error.strerror}"
+            raise PublishError.of(error.errno or errno.EIO, said, error.filename or self.path) from error
+        return self._scratch.enter_context(folder)
 
     def _make_private(self, hidden: str) -> None:
         """Let nobody read the new frames who could not read the old ones, from the first on."""
@@ -127,20 +152,27 @@ class Publication:
         """Let go of the journal, synced, for `telecine.recover` to find."""
         with contextlib.suppress(OSError):
             self.journal.sync()
-        self._remove_finished()
+        self.drop_finished()
+        self._drop_scratch()
         with contextlib.suppress(OSError):
             self.journal.close()
 
     def discard(self) -> None:
         """Remove the journal, and the folders that were made for it."""
-        self._remove_finished()
+        self.drop_finished()
+        self._drop_scratch()
         with contextlib.suppress(OSError):  # removed before it is unlocked: nobody takes it for an orphan
             os.unlink(self.journal.path)
         with contextlib.suppress(OSError):
             self.journal.close()
         self._remove_made_folders()
 
-    def _remove_finished(self) -> None:
+    def _drop_scratch(self) -> None:
+        with contextlib.suppress(OSError):
+            self._scratch.close()
+
+    def drop_finished(self) -> None:
+        """Remove the file that is not to be published."""
         if self._finished is not None:
             with contextlib.suppress(OSError):
                 self._finished.close()

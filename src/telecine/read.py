@@ -6,15 +6,18 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 from av import VideoFrame
 
+from . import alpha as alphas
 from . import animations
 from .color import RGB, Color
-from .convert import CENTER_SITED, LEFT_SITED, to_rgb
-from .errors import FrameError
+from .convert import CENTER_SITED, LEFT_SITED, to_float_rgb, to_rgb, to_rgba
+from .errors import FrameError, OptionError
+from .light import ENCODED, parse_light
 from .probe import VideoSource, color_of, frame_times, open_video, opened_file
 
 # Where chroma sits is not tagged by most encoders; these codecs site it in the middle (JFIF 1.02, ISO/IEC 11172-2).
@@ -22,11 +25,33 @@ _CENTER_SITED_CODECS = {"mjpeg", "mpeg1video"}
 _UNSPECIFIED_MATRICES = {0, 2, 3}  # H.273 table 4: identity, unspecified, reserved
 
 
-def read_frames(path: str | os.PathLike[str]) -> Iterator[npt.NDArray[np.uint8]]:
-    """Read a video's frames one by one, each (height, width, 3) uint8 RGB of its own memory.
+@overload
+def read_frames(path: str | os.PathLike[str], *, alpha: bool = False) -> Iterator[npt.NDArray[np.uint8]]: ...
+
+
+@overload
+def read_frames(
+    path: str | os.PathLike[str], *, light: str, primaries: str | None = None
+) -> Iterator[npt.NDArray[np.float32]]: ...
+
+
+def read_frames(
+    path: str | os.PathLike[str], *, alpha: bool = False, light: str | None = None, primaries: str | None = None
+) -> Iterator[npt.NDArray[np.uint8]] | Iterator[npt.NDArray[np.float32]]:
+    """Read a video's frames one by one, each (height, width, 3) uint8 RGB of its own memory; or RGBA, or float32 RGB.
 
     The matrix and range are those of the file's tags; where it has no matrix, BT.601 up to 576 lines and 1024 columns
-    and BT.709 above, as players assume. Chroma is interpolated linearly between its samples.
+    and BT.709 above, as players assume. Chroma is interpolated linearly between its samples. Nothing is tone mapped: of
+    PQ and HLG, uint8 is the signal too.
+
+    Args:
+        path: The video.
+        alpha: Whether frames are (height, width, 4) RGBA: straight alpha, 0 transparent to 255 opaque, which all is
+            where the video has none. Else alpha is left out: what colours transparent pixels have is seen.
+        light: "encoded" for the signal in float32: 0 is black, 1 is the signal's white, nothing is clipped. Of a PQ or
+            HLG file "scene-linear" or "display-linear" for its light, as for `export_video`: 1.0 is 203 cd/m2.
+        primaries: Those of the light: "bt709" unless it is "p3-d65" or "bt2020", as for `export_video`. What they can't
+            show is below 0.
 
     >>> import telecine, tempfile, os
     >>> video = telecine.export_video(np.full((3, 48, 64, 3), 200, np.uint8), os.path.join(tempfile.mkdtemp(), "a.mp4"))
@@ -35,8 +60,28 @@ def read_frames(path: str | os.PathLike[str]) -> Iterator[npt.NDArray[np.uint8]]
 
     Raises:
         FrameError: it is no video that FFmpeg reads.
+        OptionError: `light` or `primaries` is not known or not what the file has, or `light` is given with `alpha`.
     """
-    return (to_rgb(frame, color, location) for frame, color, location in decoded_frames(path))
+    if light is None:
+        if primaries is not None:
+            raise OptionError(f"primaries={primaries!r} goes with light='scene-linear' or 'display-linear': give both")
+        convert = to_rgba if alpha else to_rgb
+        return (convert(frame, color, location) for frame, color, location in decoded_frames(path, alpha))
+    if alpha:
+        raise OptionError(f"alpha=True does not go with light={light!r}, which is read as RGB: leave one out")
+    parse_light("pq", light, primaries)
+    return _read_light(path, light, primaries)
+
+
+def _read_light(path: str | os.PathLike[str], light: str, primaries: str | None) -> Iterator[npt.NDArray[np.float32]]:
+    for frame, color, location in decoded_frames(path):
+        rgb = to_float_rgb(frame, color, location)
+        if light != ENCODED and color.hdr is None:
+            raise OptionError(
+                f"{os.fspath(path)!r} is neither PQ nor HLG: of its frames only light={ENCODED!r} is read"
+            )
+        reading = parse_light(color.hdr, light, primaries) if color.hdr else None
+        yield reading.decode(rgb) if reading else rgb
 
 
 def read_timestamps(path: VideoSource) -> list[Fraction]:
@@ -63,8 +108,13 @@ def read_timestamps(path: VideoSource) -> list[Fraction]:
         return [(time - first) * stream.time_base for time in sorted(times)]
 
 
-def decoded_frames(path: str | os.PathLike[str]) -> Iterator[tuple[VideoFrame, Color, tuple[float, float]]]:
-    """Decode a video's frames, each with the colour and the chroma location to read it by."""
+def decoded_frames(
+    path: str | os.PathLike[str], alpha: bool = False
+) -> Iterator[tuple[VideoFrame, Color, tuple[float, float]]]:
+    """Decode a video's frames, each with the colour and the chroma location to read it by.
+
+    With `alpha` also what is beside the pictures, which takes a slower decoder.
+    """
     with opened_file(path) as file:
         if animations.format_of(file) is not None:
             for image, _ in animations.images_of(file):
@@ -78,8 +128,9 @@ def decoded_frames(path: str | os.PathLike[str]) -> Iterator[tuple[VideoFrame, C
         if color.matrix in _UNSPECIFIED_MATRICES:
             color = replace(color, matrix=Color.of_size(stream.width, stream.height).matrix)
         location = CENTER_SITED if stream.codec_context.name in _CENTER_SITED_CODECS else LEFT_SITED
+        beside = alpha and alphas.is_beside(stream)
         try:
-            for frame in container.decode(stream):
+            for frame in alphas.decoded(container, stream) if beside else container.decode(stream):
                 yield frame, color, location
         finally:
             # A decoder that is freed while its threads log, of a damaged file, waits for them with the GIL that they

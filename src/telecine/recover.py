@@ -40,6 +40,7 @@ def recover(path: str | os.PathLike[str], output: str | os.PathLike[str] | None 
     Raises:
         PublishError: there is no journal, its writer lives, it holds no whole frame, or `output` exists or can't be
             written.
+        OptionError: `output` is of no kind that holds what was left.
     """
     name = os.fsdecode(path)
     to = None if output is None else os.fsdecode(output)

@@ -13,19 +13,20 @@ from collections.abc import Iterator
 from fractions import Fraction
 from itertools import chain, pairwise
 from types import SimpleNamespace
-from typing import Any, BinaryIO, TypeAlias, cast
+from typing import Any, BinaryIO, cast
 
 import av
 from av import Packet
 from av.container import InputContainer, OutputContainer
-from av.video.stream import VideoStream
 
-from .boxes import end_of_fragments
+from . import alpha
+from .alpha import VideoPacket
+from .boxes import end_of_fragments, top_level_boxes, with_boxes_of_sample_entry
+from .errors import OptionError
 from .formats import Container
+from .hdr_metadata import HdrMetadata
 from .metadata import EXACT_COPY, read_exact, tags_of
 from .user_data import boxes_of, replace_filler
-
-VideoPacket: TypeAlias = "Packet[VideoStream]"
 
 _AVIO_FLAG_READ = 1
 _MOST_TICKS = 2**62  # far beyond any video, and two of them still fit FFmpeg's 64 bits
@@ -33,24 +34,34 @@ _TORN = 512  # bytes that are all zero at the end of a packet only if they never
 
 
 def write_finished(
-    journal: BinaryIO, finished: BinaryIO, container: Container, duration: Fraction | None = None, torn: bool = False
+    journal: BinaryIO,
+    finished: BinaryIO,
+    container: Container,
+    duration: Fraction | None = None,
+    torn: bool = False,
+    hdr: HdrMetadata | None = None,
 ) -> int:
     """Copy the packets of a journal's whole fragments to a file, and give how many they are.
 
     It says of itself what the journal says. Its frames are shown as long as there, but for the last, if the file is to
-    last `duration` seconds. One
-    that may be torn, for its writer died, ends in front of the first packet that is not whole.
+    last `duration` seconds. One that may be torn, for its writer died, ends in front of the first packet that is not
+    whole.
+    HDR metadata goes into the key frames and into what the container has for it.
 
     Raises:
         av.FFmpegError: the journal can't be read: it has no index, or no fragment.
+        OptionError: the container has no place for the journal's alpha.
     """
     count = 0
-    part = _Part(journal, end_of_fragments(journal))
+    part = _Part(journal, end_of_fragments(journal), b"" if hdr is None else hdr.boxes)
     # FFmpeg decodes the first frame as it opens a file: what it would learn is of no use here.
     skipping: list[Any] = [{"skip_frame": "all"}]  # PyAV's own types say text
     source = cast(InputContainer, av.open(part, format="mp4", stream_options=skipping, buffer_size=1 << 18))
     with source:
         (stream,) = source.streams.video
+        joined = alpha.is_joined(stream)
+        if joined and container.muxer not in ("webm", "matroska"):
+            raise OptionError(f"the frames have alpha, which {container.name} can't hold beside VP9: use .webm or .mkv")
         ticks = stream.time_base.denominator if stream.time_base else 1
         options = dict(container.options)
         if container.clock is None:
@@ -75,7 +86,13 @@ def write_finished(
                 copied.codec_context.codec_tag = stream.codec_context.codec_tag
             if duration is None and stream.average_rate:  # evenly timed: Matroska says how long each frame is shown
                 copied.codec_context.framerate = stream.average_rate
-            packets = _from_zero(_whole(source.demux(stream), torn))
+            packets = _whole(source.demux(stream), torn)
+            if joined:
+                copied.codec_context.pix_fmt = alpha.PIXEL_FORMAT
+                packets = alpha.parted(packets)
+            packets = _from_zero(packets)
+            if hdr is not None:
+                packets = _with_metadata(packets, stream.codec_context.codec.canonical_name, hdr)
             for packet in packets if duration is None else _ending_at(int(duration * ticks), packets):
                 packet.stream = copied
                 target.mux(packet)
@@ -120,6 +137,17 @@ def _from_zero(packets: Iterator[VideoPacket]) -> Iterator[VideoPacket]:
         first = packet.pts if first is None else first
         packet.pts, packet.dts = packet.pts - first, packet.dts - first
         yield packet
+
+
+def _with_metadata(packets: Iterator[VideoPacket], codec: str, hdr: HdrMetadata) -> Iterator[VideoPacket]:
+    for packet in packets:
+        if not packet.is_keyframe:
+            yield packet
+            continue
+        told = cast(VideoPacket, Packet(hdr.in_key_frame(codec, bytes(packet))))
+        told.pts, told.dts, told.duration, told.time_base = packet.pts, packet.dts, packet.duration, packet.time_base
+        told.is_keyframe = True
+        yield told
 
 
 def _ending_at(end: int, packets: Iterator[VideoPacket]) -> Iterator[VideoPacket]:
@@ -179,10 +207,22 @@ def _units_are_whole(packet: VideoPacket) -> bool:
 
 
 class _Part(io.RawIOBase):
-    """The first bytes of a file, read in place."""
+    """The first bytes of a journal, read in place; its `moov` may have more boxes in the sample entry.
 
-    def __init__(self, file: BinaryIO, length: int) -> None:
-        self._file, self._length, self._at = file, length, 0
+    FFmpeg's muxers know what its demuxer finds in these, and PyAV has no other way to tell them. A fragment counts from
+    its own beginning, so that it may move (ISO/IEC 14496-12 8.8.7, default-base-is-moof).
+    """
+
+    def __init__(self, file: BinaryIO, length: int, boxes: bytes = b"") -> None:
+        self._file, self._at = file, 0
+        self._head, self._read = b"", 0  # what the beginning became, and how much of the file that stands for
+        moov = next((box for box in top_level_boxes(file) if box.kind == b"moov"), None) if boxes else None
+        if moov is not None and moov.end <= length:
+            file.seek(0)
+            head = file.read(moov.end)
+            self._head = head[: moov.start] + with_boxes_of_sample_entry(head[moov.start :], boxes)
+            self._read = moov.end
+        self._length = length - self._read + len(self._head)
 
     def readable(self) -> bool:
         return True
@@ -192,8 +232,10 @@ class _Part(io.RawIOBase):
 
     def readinto(self, buffer: object) -> int:
         into = memoryview(cast(bytearray, buffer)).cast("B")
-        self._file.seek(self._at)
-        data = self._file.read(min(len(into), max(0, self._length - self._at)))
+        data = self._head[self._at : self._at + len(into)]
+        if not data:
+            self._file.seek(self._at - len(self._head) + self._read)
+            data = self._file.read(min(len(into), max(0, self._length - self._at)))
         into[: len(data)] = data
         self._at += len(data)
         return len(data)

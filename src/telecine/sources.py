@@ -13,6 +13,7 @@ from typing import Any, TypeGuard
 import numpy as np
 import numpy.typing as npt
 
+from . import alpha
 from .errors import FrameError, MissingDependencyError
 from .formats import CONTAINERS
 from .frames import Frames
@@ -133,8 +134,8 @@ def _image_extensions() -> Collection[str]:
 
 
 def _video(name: str) -> Iterator[npt.NDArray[np.uint8]]:
-    probe(name)  # what can't be read shows now, not when the first frame is asked for
-    return read_frames(name)
+    info = probe(name)  # what can't be read shows now, not when the first frame is asked for
+    return read_frames(name, alpha=alpha.in_format(info.pixel_format))
 
 
 def _npy(name: str) -> npt.NDArray[Any]:

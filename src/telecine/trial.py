@@ -14,12 +14,16 @@ from av import VideoFrame
 from .encode import Encoder, EncoderSettings
 from .errors import EncodeError, OptionError
 from .ffmpeg_log import captured_log, in_words
+from .formats import CODECS
+from .general_options import ignored_options
+from .hdr_metadata import ContentLight
 from .probe import VideoInfo, color_of, open_video, probe
 from .promises import check_promises, differences
 from .remux import write_finished
 
 _FRAMES = 3
 _BLACK = {"Y": 16, "U": 128, "V": 128}  # of 8 bit; 0 in RGB
+_LIGHT = ContentLight(1, 1)  # not of black, which is 0: that means unknown
 # What FFmpeg says of parameters that it hands on (libavcodec/libx264.c, libx265.c, libsvtav1.c).
 _REFUSALS = "Error parsing option|Unknown option|Invalid value for"
 
@@ -31,7 +35,11 @@ def try_encoder(settings: EncoderSettings) -> VideoInfo:
     Raises:
         OptionError: the encoder refuses an option, ignores it, or makes of it what is not promised.
     """
-    asked = f"{settings.format.codec.encoder} with {_shown(settings.options)}"
+    codec = settings.format.codec
+    asked = f"{codec.encoder} with {_shown(settings.options)}"
+    ignored = [f"{name!r} is not read" for name in ignored_options(codec.encoder, dict(settings.options))]
+    if ignored:
+        raise OptionError(f"{asked} ignores a part: {'; '.join(ignored)}")
     journal, file = io.BytesIO(), io.BytesIO()
     with captured_log() as lines:
         try:
@@ -40,9 +48,9 @@ def try_encoder(settings: EncoderSettings) -> VideoInfo:
                 for pts in range(_FRAMES):
                     encoder.encode(_black(settings, pts))
                 encoder.finish(lambda: False)
-            write_finished(journal, file, settings.format.container)
-        except (av.FFmpegError, ValueError, OSError) as error:
-            raise OptionError(f"{asked} can't be opened: {in_words(error, lines)}") from error
+            write_finished(journal, file, settings.format.container, hdr=settings.hdr_metadata(_LIGHT))
+        except (av.FFmpegError, ValueError, OSError, NotImplementedError) as error:
+            raise OptionError(f"{asked} can't be opened: {in_words(error, lines)}{_advice(settings)}") from error
     refused = [message.strip() for _, _, message in lines if re.match(_REFUSALS, message)]
     if encoder.context.time_base != settings.time_base:
         raise OptionError(f"{asked} counts in {encoder.context.time_base} s, not in frames of {settings.time_base} s")
@@ -51,7 +59,7 @@ def try_encoder(settings: EncoderSettings) -> VideoInfo:
         raise OptionError(f"{asked} ignores a part: {'; '.join(ignored + refused)}")
     try:
         info = probe(file)
-        check_promises(info, settings, _FRAMES, _FRAMES / settings.fps)
+        check_promises(info, settings, _FRAMES, _FRAMES / settings.fps, settings.hdr_metadata(_LIGHT))
         _check_picture(file, settings)
     except EncodeError as error:
         raise OptionError(f"{asked}: {error}") from error
@@ -86,6 +94,14 @@ def _check_picture(file: io.BytesIO, settings: EncoderSettings) -> None:
     broken = differences(promised, "becomes")
     if broken:
         raise EncodeError(broken)
+
+
+def _advice(settings: EncoderSettings) -> str:
+    codec = settings.format.codec
+    if not codec.needs:
+        return ""
+    usual = CODECS[codec.name].encoder
+    return f"; it needs {codec.needs}: where there is none, use encoder={usual!r} or leave encoder= out"
 
 
 def _shown(options: tuple[tuple[str, str], ...]) -> str:

@@ -15,9 +15,12 @@ import numpy as np
 import numpy.typing as npt
 from av import VideoFrame
 
+from . import alpha
+from .codes import composited
 from .color import Color
-from .convert import BLACK, Conversion, parse_background, parse_value_range, to_rgb
+from .convert import BLACK, Conversion, parse_background, parse_value_range, to_rgba
 from .frames import Frame, Frames, Recognizer
+from .light import parse_light
 from .read import decoded_frames
 from .sources import opened
 
@@ -36,12 +39,13 @@ class VerifyReport:
     Attributes:
         path: The file.
         frame_count: Frames in the file; `expected_frame_count` were given, and must be as many.
-        psnr: Of all samples of all frames together, as 8-bit 4:2:0 Y'CbCr, in dB: at least 30. Infinite if equal.
+        psnr: Of all samples of all frames together, as 8-bit 4:2:0 Y'CbCr, with alpha where the file keeps it, in dB:
+            at least 30. Infinite if equal.
         ssim: The mean over the frames of FFmpeg's `All`, on the same planes, 1 being equal: at least 0.9. NaN for
             frames that are smaller than its windows.
         color_error: The largest difference of a mean colour, in steps of 255: at most 4. It is taken on RGB, decoded by
-            the file's tags, in each of 4x4 cells of each frame (fewer of a small one) and each channel, against the
-            frame with its chroma halved as 4:2:0 has it.
+            the file's tags, and on alpha, in each of 4x4 cells of each frame (fewer of a small one) and each channel,
+            against the frame with its chroma halved as 4:2:0 has it.
         worst_frame: The index of the frame with the lowest PSNR.
         problems: What is wrong, in words.
     """
@@ -75,6 +79,8 @@ def verify(
     layout: str = "auto",
     value_range: tuple[float, float] | Literal["auto"] = "auto",
     background: str | tuple[float, float, float] | None = None,
+    light: str | None = None,
+    primaries: str | None = None,
 ) -> VerifyReport:
     """Compare a video file with the frames it was made of, one by one.
 
@@ -84,6 +90,8 @@ def verify(
         layout: As for `export_video`.
         value_range: As for `export_video`.
         background: As for `export_video`.
+        light: As for `export_video`, of a PQ or HLG file.
+        primaries: As for `export_video`.
 
     Raises:
         FrameError: the file is no video that can be read, or the frames are none.
@@ -98,12 +106,13 @@ def verify(
     >>> verify(video, frames[::-1]).problems[0].startswith("PSNR")
     True
     """
-    conversion = Conversion(Color(), parse_value_range(value_range), parse_background(background) or BLACK)
+    ground = parse_background(background)
+    conversion = Conversion(Color(), parse_value_range(value_range), ground or BLACK)
     expected = Recognizer(layout).frames(opened(frames))
     differences: list[_Difference] = []
     decoded_count = expected_count = 0
     problems: list[str] = []
-    for decoded, frame in zip_longest(decoded_frames(path), expected):
+    for decoded, frame in zip_longest(decoded_frames(path, alpha=True), expected):
         decoded_count += decoded is not None
         expected_count += frame is not None
         if decoded is None or frame is None or problems:
@@ -113,7 +122,11 @@ def verify(
         if (picture.width, picture.height) not in (frame.size, padded):
             problems.append(f"the file is {picture.width}x{picture.height}, the frames {frame.size[0]}x{frame.size[1]}")
             continue
-        by_its_color = replace(conversion, color=replace(color, full_range=False))
+        by_its_color = replace(
+            conversion, color=replace(color, full_range=False), light=parse_light(color.hdr, light, primaries)
+        )
+        if ground is not None and alpha.in_format(picture.format.name):
+            frame, by_its_color = composited(frame, by_its_color)
         differences.append(_difference(picture, color, location, frame, by_its_color))
     if decoded_count != expected_count:
         problems.insert(0, f"the file has {decoded_count} frames, {expected_count} were given")
@@ -141,18 +154,19 @@ def _report(
 def _difference(
     decoded: VideoFrame, color: Color, location: tuple[float, float], frame: Frame, conversion: Conversion
 ) -> _Difference:
-    reference = VideoFrame(decoded.width + decoded.width % 2, decoded.height + decoded.height % 2, "yuv420p")
+    name = "yuva420p" if alpha.in_format(decoded.format.name) else "yuv420p"
+    reference = VideoFrame(decoded.width + decoded.width % 2, decoded.height + decoded.height % 2, name)
     conversion.to_planes(frame, reference)
     if decoded.format.is_rgb:  # FFmpeg would scale an odd size, and choose a matrix
-        picture = VideoFrame(reference.width, reference.height, "yuv420p")
-        shown_pixels = Frame(to_rgb(decoded, color, location), "uint8", "array", frame.index)
+        picture = VideoFrame(reference.width, reference.height, name)
+        shown_pixels = Frame(to_rgba(decoded, color, location), "uint8", "array", frame.index)
         replace(conversion, value_range="auto").to_planes(shown_pixels, picture)
     else:
-        picture = decoded.reformat(reference.width, reference.height, "yuv420p", dst_color_range="MPEG")
+        picture = decoded.reformat(reference.width, reference.height, name, dst_color_range="MPEG")
     figures = _measured(picture, reference)
     width, height = frame.size
-    shown = _cell_means(to_rgb(decoded, color, location)[:height, :width])
-    given = _cell_means(to_rgb(reference, conversion.color)[:height, :width])
+    shown = _cell_means(to_rgba(decoded, color, location)[:height, :width])
+    given = _cell_means(to_rgba(reference, conversion.color)[:height, :width])
     ssim = figures["ssim.All"] if min(width, height) >= _LEAST_SIDE_OF_SSIM else math.nan
     return _Difference(figures["psnr.mse_avg"], ssim, float(np.abs(shown - given).max()))
 
@@ -180,13 +194,13 @@ def _measured(picture: VideoFrame, reference: VideoFrame) -> dict[str, float]:
     return {name.removeprefix("lavfi."): float(value) for name, value in found.items() if name.startswith("lavfi.")}
 
 
-def _cell_means(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    height, width, _ = rgb.shape
+def _cell_means(rgba: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    height, width, _ = rgba.shape
     rows, columns = (
         np.linspace(0, side, max(1, min(_CELLS, side // _LEAST_CELL)), endpoint=False, dtype=int)
         for side in (height, width)
     )
-    sums = np.add.reduceat(np.add.reduceat(rgb, rows, axis=0, dtype=np.float64), columns, axis=1)
+    sums = np.add.reduceat(np.add.reduceat(rgba, rows, axis=0, dtype=np.float64), columns, axis=1)
     pixels = np.outer(np.diff(rows, append=height), np.diff(columns, append=width))
     means: npt.NDArray[np.float64] = sums / pixels[:, :, None]
     return means

@@ -7,20 +7,27 @@ import queue
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 from av import VideoFrame
 
+from .codes import composited
 from .color import BT709, RGB, Color, parse_color
 from .convert import BLACK, Background, Conversion, ValueRange
 from .encode import Encoder, EncoderSettings
-from .errors import EncodeError, FrameError, OptionError
+from .errors import EncodeError, FrameError, OptionError, PublishError
 from .ffmpeg_log import captured_log, in_words
-from .formats import choose_format, encoder_options
+from .formats import choose_format, encoder_options, keeping_alpha
 from .frames import Frame
+from .hardware import choose_encoder
+from .hdr_metadata import MasteringDisplay, parse_mastering_display
+from .light import parse_light
+from .limits import Passes, parse_max_bytes
 from .notes import Notes
-from .probe import probe
+from .probe import VideoInfo, probe
 from .promises import check_promises, check_times
+from .provenance import Seal, sign_finished
 from .publish import Publication
 from .read import read_timestamps
 from .remux import write_finished
@@ -36,14 +43,19 @@ class VideoOptions:
     """The arguments of `VideoWriter` that only a video has."""
 
     codec: str | None = None
+    encoder: str | None = None
     crf: float | None = None
     bitrate: int | None = None
+    max_bytes: int | None = None
     preset: str | None = None
     encoder_options: Mapping[str, str | int | float] | None = None
     pixel_format: str | None = None
     chroma: str | None = None
     dither: bool = False
     color: str = "auto"
+    light: str | None = None
+    primaries: str | None = None
+    mastering_display: MasteringDisplay | None = None
 
     def refuse(self, format: str) -> None:
         """Raise OptionError if one is given for what is no video."""
@@ -67,13 +79,23 @@ class VideoOutput:
         value_range: ValueRange,
         background: Background | None,
         notes: Notes,
+        seal: Seal | None = None,
     ) -> None:
+        self._seal = seal
         self._color = parse_color(options.color)
-        chosen = choose_format("", container, options.codec, options.pixel_format, quality, bit_depth, options.chroma)
+        hdr = self._color.hdr if self._color else None
+        self._light = parse_light(hdr, options.light, options.primaries)
+        display = parse_mastering_display(options.mastering_display, hdr)
+        codec = choose_encoder(options.encoder, options.codec)
+        chosen = choose_format(
+            "", container, codec, options.pixel_format, quality, bit_depth, options.chroma, bool(hdr)
+        )
         of_format = dict(chosen.codec.of_pixel_format.get(chosen.pixel_format.name, {}))
         of_format |= encoder_options(
-            chosen.codec, quality, options.crf, options.bitrate, options.preset, options.encoder_options
+            chosen.codec, quality, options.crf, options.bitrate, options.preset, options.encoder_options, options.dither
         )
+        self._limit = parse_max_bytes(options.max_bytes, chosen, of_format)
+        self._passes: Passes | None = None
         if chosen.pixel_format.rgb:
             if self._color is not None:
                 name = chosen.pixel_format.name
@@ -81,7 +103,14 @@ class VideoOutput:
             self._color = RGB
         if options.dither and chosen.pixel_format.depth != 8:
             raise OptionError(f"dither=True is for 8 bit, and {chosen.pixel_format.name} has more: leave it out")
-        self._settings = EncoderSettings(chosen, clock.fps, tuple(of_format.items()), self._color or BT709)
+        self._settings = EncoderSettings(
+            chosen,
+            clock.fps,
+            tuple(of_format.items()),
+            self._color or BT709,
+            *chosen.codec.tried_at,
+            mastering_display=display,
+        )
         self._value_range, self._background, self._dither = value_range, background, options.dither
         self._clock, self._notes = clock, notes
         self._padding = (0, 0)
@@ -91,6 +120,9 @@ class VideoOutput:
         if tried.profile not in chosen.codec.plays_everywhere or not chosen.container.plays_everywhere:
             what = f"{chosen.codec.name} {tried.profile} in {chosen.container.name}"
             notes.warn(f"{what} does not play everywhere: some browsers and phones refuse it")
+        if options.dither and quality not in chosen.codec.dithered:
+            what = f"{chosen.codec.called} at quality={quality!r}"
+            notes.warn(f"{what} takes most of the dither for noise: use h264 at 'high', or bit_depth=10")
 
     def publication(self, path: str | os.PathLike[str], overwrite: bool) -> Publication:
         """Open the file's publication."""
@@ -113,7 +145,7 @@ class VideoOutput:
                 f"frames are {width}x{height}: too small for {codec.name}, which takes {least}x{least} and up"
             )
         color = self._color or Color.of_size(width, height)
-        self._conversion = Conversion(color, self._value_range, self._background or BLACK, self._dither)
+        self._conversion = Conversion(color, self._value_range, self._background or BLACK, self._dither, self._light)
         self._settings = replace(
             self._settings, color=color, width=width, height=height, variable=bool(self._clock.variable)
         )
@@ -136,9 +168,15 @@ class VideoOutput:
         except queue.Empty:
             settings = self._settings
             planes = VideoFrame(settings.width, settings.height, settings.format.pixel_format.name)
-        if self._conversion.to_planes(frame, planes) and self._background is None:
+        conversion = self._conversion
+        if self._background is not None and self._settings.format.pixel_format.alpha:
+            frame, conversion = composited(frame, conversion)
+        if conversion.to_planes(frame, planes) and self._background is None:
             self._background = BLACK
-            self._notes.warn("transparent pixels are shown on black: pass background= to choose another")
+            keeping = keeping_alpha(self._settings.format)
+            self._notes.warn(
+                f"transparent pixels are shown on black: pass background= to choose another; {keeping} keeps them"
+            )
         planes.pts = pts
         return planes
 
@@ -149,25 +187,48 @@ class VideoOutput:
     def encoder(self, threads: int) -> Encoder:
         """Open the encoder, which writes to the journal."""
         self._settings = replace(self._settings, threads=threads)
-        return Encoder(self._publication.journal, self._settings)
+        if self._limit is None:
+            return Encoder(self._publication.journal, self._settings)
+        self._passes = Passes(self._limit, self._settings, self._publication)
+        return self._passes.first()
 
     def finish(self) -> Video:
-        """Copy the journal's packets to the finished file and compare it with what was promised."""
+        """Make the finished file, in more passes where it is to be smaller."""
+        info = self._finished_from(self._publication.journal)
+        if self._passes is not None and self._limit is not None and info.size_bytes > self._limit:
+            whole = info.size_bytes
+            try:
+                info, rate = self._passes.fit(info, self._finished_from)
+            except OSError as error:
+                raise error if isinstance(error, PublishError) else self._publication.failure(error) from error
+            self._notes.add(f"at the quality asked for it takes {whole} bytes: encoded again at {rate}, for max_bytes")
+        light, display = info.content_light, info.mastering_display
+        if light and display and light.max_cll > display.max_luminance:
+            beyond = f"{light.max_cll} cd/m2, beyond the mastering display's {display.max_luminance:g}"
+            self._notes.warn(f"the brightest pixel is of {beyond}: pass mastering_display= if it showed that")
+        return Video.of(Path(self._publication.path), info, self._padding)
+
+    def _finished_from(self, journal: BinaryIO) -> VideoInfo:
+        """Copy a journal's packets to the finished file and compare it with what was promised."""
         settings, clock, publication = self._settings, self._clock, self._publication
+        hdr = settings.hdr_metadata(self._light.content_light if self._light else None)
         file = publication.open_finished()
         try:
             with captured_log() as lines:
                 end = clock.duration if clock.uneven else None
-                write_finished(publication.journal, file, settings.format.container, end)
+                write_finished(journal, file, settings.format.container, end, hdr=hdr)
         except av.FFmpegError as error:
             raise EncodeError(f"the file can't be finished: {in_words(error, lines)}") from error
         except OSError as error:
             raise publication.failure(error) from error
+        sign_finished(self._seal, publication)
         publication.start_sync()
         info = probe(file)
-        check_promises(info, settings, clock.count, clock.duration)
+        check_promises(info, settings, clock.count, clock.duration, hdr)
         if clock.variable:
             check_times(
                 read_timestamps(file), [tick * clock.time_base for tick in clock.ticks], settings.format.container.clock
             )
-        return Video.of(Path(publication.path), info, self._padding)
+        if self._limit is not None and info.size_bytes > self._limit:
+            publication.drop_finished()
+        return info

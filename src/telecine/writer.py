@@ -22,11 +22,13 @@ from .encoding_thread import EncodingThread
 from .errors import FrameError, OptionError, TelecineError
 from .formats import Container, MovingImageFormat, SequenceFormat, output_of
 from .frames import Frames, Recognizer, count_frames
+from .hdr_metadata import MasteringDisplay
 from .metadata import Json, exact_text, parse_metadata
 from .notes import Notes
 from .outputs import Output, Publishing
 from .processors import encoder_threads
 from .progress import Progress, check_progress, reporting
+from .provenance import Provenance, Seal, seal_of
 from .rate import FrameRate, parse_fps
 from .timing import Clock, Seconds, Timestamps, parse_last_frame
 from .video import Video
@@ -40,24 +42,38 @@ class VideoWriter:
         path: The file to write; missing folders are made. Without one, a new file in the folder for temporary files.
         fps: Frames per second: a number, a Fraction or text such as "24000/1001". 29.97 means 30000/1001.
         codec: "h264", "hevc", "av1", "vp9", "prores" or "ffv1". Without one, h264, and vp9 in WebM.
+        encoder: FFmpeg's name of the encoder, in place of the codec's usual one, such as "h264_nvenc".
         quality: "draft", "balanced", "high", "visually-lossless", or "lossless" for RGB that comes back bit by bit.
         crf: The encoder's constant rate factor, in place of the quality level's: 0 to 51, lower is better.
         bitrate: Bits per second, in place of a crf.
+        max_bytes: The most bytes that the file may have. Where it takes more, its frames are encoded again at close, in
+            two passes or more; the quality or the crf is the most that they get. The copy of the frames that this needs
+            lies unseen beside the journal, compressed without loss.
         preset: The encoder's speed, "ultrafast" to "placebo", in place of the quality level's.
         encoder_options: FFmpeg's options of the encoder, by name. One that it would ignore is an error.
         pixel_format: FFmpeg's name of one that the codec takes, "yuv420p" unless the codec begins with another.
         bit_depth: 8, 10 or 12, in place of a pixel format.
         chroma: "4:2:0", "4:2:2" or "4:4:4", in place of a pixel format.
-        dither: Whether 8-bit codes are dithered, so that slow gradients have no bands.
-        color: "auto" (BT.601 up to 576 lines and 1024 columns, BT.709 above), "bt601" or "bt709".
+        dither: Whether 8-bit codes are dithered, so that slow gradients have no bands; h264 keeps it from "high" on.
+        color: "auto" (BT.601 up to 576 lines and 1024 columns, BT.709 above), "bt601", "bt709", or for HDR "pq" or
+            "hlg" of BT.2100, in HEVC or AV1 of 10 bit or more.
+        light: What the values of HDR frames are: "scene-linear" or "display-linear" light in floats, where 1.0 is
+            reference white, 203 cd/m2, and brighter is more; or "encoded", PQ or HLG already. For OpenEXR
+            "scene-linear", in place of sRGB.
+        primaries: Those of linear light: "bt709" unless it is "p3-d65" or "bt2020".
+        mastering_display: The display that HDR frames were judged on, which the file tells: P3-D65 of 1000 cd/m2 if not
+            given. How bright the frames are is measured.
         layout: "auto" or the letters of an array's axes: T time, H height, W width, C channels, B batch.
         value_range: "auto" (integers: full scale, floats: [0, 1]) or (low, high), such as (-1, 1) for floats.
-        background: What transparent pixels are composited on: a colour's name, "#rrggbb" or (r, g, b) in [0, 1].
-            Without one, black, with a warning.
+        background: What transparent pixels are composited on: a colour's name, "#rrggbb" or (r, g, b) in [0, 1], all
+            sRGB. Without one, formats with alpha keep it, and others get black, with a warning. Encoded values are
+            mixed as they are, as browsers do: half transparent white on black is 128 of 255. Linear light is mixed as
+            light.
         metadata: What the file says of itself: JSON values by any names (docs/metadata.md); `probe` gives them back.
         overwrite: Whether a file at the path may be replaced.
         hold: How many seconds the last frame is shown, in place of as long as the one before it.
         repeat: How many more times the last frame is written.
+        provenance: What a signed C2PA manifest says of where the file comes from; what signs it is tried at once.
         progress: True for a bar on the terminal, or a function of (frames done, frames in all or None).
         loops: How many times a GIF, WebP or APNG is shown; 0, and without one, forever.
         format: "mp4", "mov", "webm", "mkv", "gif", "webp", "apng" or "avif", in place of the path's extension; or
@@ -85,9 +101,11 @@ class VideoWriter:
         *,
         fps: FrameRate = 16,
         codec: str | None = None,
+        encoder: str | None = None,
         quality: str = "high",
         crf: float | None = None,
         bitrate: int | None = None,
+        max_bytes: int | None = None,
         preset: str | None = None,
         encoder_options: Mapping[str, str | int | float] | None = None,
         pixel_format: str | None = None,
@@ -95,12 +113,16 @@ class VideoWriter:
         chroma: str | None = None,
         dither: bool = False,
         color: str = "auto",
+        light: str | None = None,
+        primaries: str | None = None,
+        mastering_display: MasteringDisplay | None = None,
         layout: str = "auto",
         value_range: tuple[float, float] | Literal["auto"] = "auto",
         background: str | tuple[float, float, float] | None = None,
         hold: Seconds | None = None,
         repeat: int = 0,
         metadata: Mapping[str, Json] | None = None,
+        provenance: Provenance | None = None,
         overwrite: bool = True,
         progress: Progress = False,
         loops: int | None = None,
@@ -111,6 +133,7 @@ class VideoWriter:
         if not isinstance(path, (str, bytes, os.PathLike)):
             raise OptionError(f"path={path!r} is no path")
         row = output_of(path, format)
+        seal = None if provenance is None else _seal(provenance, row)
         self._recognizer = Recognizer(layout)
         held, self._repeat = parse_last_frame(hold, repeat)
         self._clock = Clock(parse_fps(fps), held, _bounds(row))
@@ -118,11 +141,24 @@ class VideoWriter:
         self._video: Video | None = None
         check_progress(progress)
         of_video = VideoOptions(
-            codec, crf, bitrate, preset, encoder_options, pixel_format, chroma, dither=dither, color=color
+            codec=codec,
+            encoder=encoder,
+            crf=crf,
+            bitrate=bitrate,
+            max_bytes=max_bytes,
+            preset=preset,
+            encoder_options=encoder_options,
+            pixel_format=pixel_format,
+            chroma=chroma,
+            dither=dither,
+            color=color,
+            light=light,
+            primaries=primaries,
+            mastering_display=mastering_display,
         )
         of_pixels = parse_value_range(value_range), parse_background(background), self._notes
         said = None if metadata is None else exact_text(parse_metadata(metadata))
-        self._output = _output(row, of_video, quality, bit_depth, loops, said, self._clock, *of_pixels)
+        self._output = _output(row, of_video, quality, bit_depth, loops, said, self._clock, *of_pixels, seal)
         self._path = Path(os.fsdecode(path))
         self._job = _Job(self._output, self._output.publication(path, overwrite), progress)
         # A writer that is dropped, or still open when the interpreter ends, keeps what it has, as one that failed.
@@ -162,6 +198,7 @@ class VideoWriter:
         Raises:
             FrameError: no frame was written.
             EncodeError: the encoder failed, or the file does not hold what was promised.
+            ProvenanceError: the file can't be signed.
             PublishError: the disk failed, or the path exists by now and `overwrite` is false.
         """
         if self._video is not None:
@@ -262,7 +299,7 @@ class _Job:
         self._finished = True
         with self._open:
             self._thread.finish(repeats)
-        video = self._output.finish()
+            video = self._output.finish()
         self._publication.commit()
         return video
 
@@ -309,6 +346,12 @@ def _bounds(row: _Row) -> tuple[Fraction, Fraction] | None:
     return (row.shortest, row.longest) if isinstance(row, MovingImageFormat) else None
 
 
+def _seal(provenance: Provenance, row: _Row) -> Seal:
+    if isinstance(row, SequenceFormat):
+        raise OptionError(f"provenance= signs one file, and {row.name} is a folder of images: leave it out")
+    return seal_of(provenance, row.name)
+
+
 def _output(
     row: _Row,
     of_video: VideoOptions,
@@ -320,17 +363,21 @@ def _output(
     value_range: ValueRange,
     background: Background | None,
     notes: Notes,
+    seal: Seal | None,
 ) -> Output[Any]:
     """Choose what the frames become; raises OptionError for what does not go with it."""
     if loops is not None and not isinstance(row, MovingImageFormat):
         raise OptionError(f"loops={loops!r} does not go with {row.name}: leave it out")
     if isinstance(row, Container):
-        return VideoOutput(row.name, of_video, quality, bit_depth, metadata, clock, value_range, background, notes)
-    of_video.refuse(row.name)
+        return VideoOutput(
+            row.name, of_video, quality, bit_depth, metadata, clock, value_range, background, notes, seal
+        )
+    linear = row.name == "exr" and of_video.light == "scene-linear"
+    (replace(of_video, light=None) if linear else of_video).refuse(row.name)
     from .image_outputs import MovingImageOutput, SequenceOutput
 
     if isinstance(row, SequenceFormat):
-        return SequenceOutput(row, quality, bit_depth, metadata, clock, value_range, background, notes)
+        return SequenceOutput(row, quality, bit_depth, metadata, linear, clock, value_range, background, notes)
     if bit_depth not in (None, 8):
         raise OptionError(f"bit_depth={bit_depth!r} does not go with {row.name}, which has 8: leave it out")
-    return MovingImageOutput(row, quality, loops or 0, metadata, clock, value_range, background, notes)
+    return MovingImageOutput(row, quality, loops or 0, metadata, clock, value_range, background, notes, seal)

@@ -28,17 +28,18 @@ struct Kernels {
     ToPlanes to_planes;
     ToRgb to_rgb;
     ToFloatRgb to_float_rgb;
+    ToSignal to_signal;
 };
 
 std::vector<Kernels> kernels_here() {
-    std::vector<Kernels> found{{baseline::to_planes, baseline::to_rgb, baseline::to_float_rgb}};
+    std::vector<Kernels> found{{baseline::to_planes, baseline::to_rgb, baseline::to_float_rgb, baseline::to_signal}};
 #ifdef TELECINE_X86
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2")) {
-        found.push_back({avx2::to_planes, avx2::to_rgb, avx2::to_float_rgb});
+        found.push_back({avx2::to_planes, avx2::to_rgb, avx2::to_float_rgb, avx2::to_signal});
         if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
             __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
             __builtin_cpu_supports("avx512vl"))
-            found.push_back({avx512::to_planes, avx512::to_rgb, avx512::to_float_rgb});
+            found.push_back({avx512::to_planes, avx512::to_rgb, avx512::to_float_rgb, avx512::to_signal});
     }
 #endif
     return found;
@@ -46,7 +47,14 @@ std::vector<Kernels> kernels_here() {
 
 int a_side() { return 1 + (upto(3) == 0 ? upto(1100) : upto(70)); }
 
-void to_planes(const Kernels &kernels) {
+// A frame's pixels, in memory of their exact size.
+struct Frame {
+    Pixels pixels;
+    std::unique_ptr<std::uint64_t[]> memory;
+    std::unique_ptr<char[]> exact;
+};
+
+Frame a_frame() {
     constexpr int sizes[] = {1, 2, 2, 2, 4, 8};
     const int height = 1 + upto(9), width = a_side(), channels = upto(2) == 0 ? 1 : 3 + upto(1), sample = upto(5);
     const std::ptrdiff_t size = sizes[sample];
@@ -68,11 +76,19 @@ void to_planes(const Kernels &kernels) {
         first += strides[axis] * (extents[axis] - 1);
         strides[axis] = -strides[axis];
     }
-    const std::unique_ptr<std::uint64_t[]> memory(new std::uint64_t[static_cast<std::size_t>((all + 7) / 8)]);
-    const std::unique_ptr<char[]> exact(new char[static_cast<std::size_t>(all)]);
+    std::unique_ptr<std::uint64_t[]> memory(new std::uint64_t[static_cast<std::size_t>((all + 7) / 8)]);
+    std::unique_ptr<char[]> exact(new char[static_cast<std::size_t>(all)]);
     char *data = size == 8 ? reinterpret_cast<char *>(memory.get()) : exact.get();
     const bool wild = upto(3) == 0;  // any bits, NaN and infinity among them
     for (std::ptrdiff_t at = 0; at < all; ++at) data[at] = static_cast<char>(wild ? drawn() : drawn() % 60);
+    return {{data + first, strides[0], strides[1], strides[2], width, height, channels, static_cast<Sample>(sample)},
+            std::move(memory),
+            std::move(exact)};
+}
+
+void to_planes(const Kernels &kernels) {
+    const Frame frame = a_frame();
+    const int width = frame.pixels.width, height = frame.pixels.height;
     // Planes, or packed pixels, in memory of their exact size.
     const int components = 3 + upto(1), bytes = 1 + upto(1);
     const bool packed = upto(3) == 0;
@@ -100,9 +116,32 @@ void to_planes(const Kernels &kernels) {
                         static_cast<float>(-upto(2)),
                         static_cast<float>(1 + upto(300)),
                         {0, 1, 0}};
-    kernels.to_planes(
-        {data + first, strides[0], strides[1], strides[2], width, height, channels, static_cast<Sample>(sample)},
-        matrix, out);
+    kernels.to_planes(frame.pixels, matrix, out);
+}
+
+// Curves of any length, each there or not, whose values don't matter.
+void to_signal(const Kernels &kernels) {
+    const Frame frame = a_frame();
+    Grade grade{{{0.6f, 0.3f, 0.1f}, {0.1f, 0.9f, 0}, {0, 0.1f, 0.9f}},
+                static_cast<float>(-upto(2)),
+                static_cast<float>(1 + upto(300)),
+                {0, 1, 0},
+                {},
+                {},
+                {},
+                {},
+                upto(1) == 0,
+                {0.3f, 0.6f, 0.1f},
+                1000};
+    std::vector<float> pieces[4];
+    Curve *curves[] = {&grade.signal, &grade.level, &grade.scene, &grade.luminance};
+    for (int curve = 0; curve < 4; ++curve) {
+        const int count = upto(2) == 0 ? 0 : 1 + upto(70) * 256;
+        pieces[curve].assign(static_cast<std::size_t>(2 * count), 0.5f);
+        *curves[curve] = {pieces[curve].data(), count};
+    }
+    std::vector<float> signal(static_cast<std::size_t>(3) * frame.pixels.width * frame.pixels.height);
+    kernels.to_signal(frame.pixels, grade, signal.data());
 }
 
 void to_rgb(const Kernels &kernels) {
@@ -134,7 +173,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *input, std::size_t siz
     first_drawn = input, end_drawn = input + size;
     for (const Kernels &each : kernels) {
         next_drawn = first_drawn;
-        upto(1) == 0 ? to_planes(each) : to_rgb(each);
+        constexpr void (*runs[])(const Kernels &) = {to_planes, to_rgb, to_signal};
+        runs[upto(2)](each);
     }
     return 0;
 }

@@ -13,14 +13,19 @@ from pathlib import Path
 import pytest
 
 
-@functools.cache
 def shim() -> Path:
     """The compiled shim; skips where it can't be had."""
+    return shim_of("shim.c")
+
+
+@functools.cache
+def shim_of(name: str) -> Path:
+    """What a source in this folder is compiled to; skips where it can't be had."""
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if sys.platform != "linux" or compiler is None:
         pytest.skip("the shim needs Linux and a C compiler")
     library = Path(tempfile.mkdtemp(prefix="telecine-shim-"), "shim.so")
-    source = Path(__file__).with_name("shim.c")
+    source = Path(__file__).with_name(name)
     subprocess.run(
         [compiler, "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", library, source, "-ldl"], check=True, timeout=60
     )
