@@ -21,7 +21,8 @@ FPS = 16
 def options_of(quality: str = "high", preset: str | None = None) -> dict[str, str]:
     """The options that a quality level and a preset are, with what telecine adds for frames at a constant rate."""
     codec = CODECS["h264"]
-    return encoder_options(codec, quality, preset=preset) | {codec.parameters: codec.at_constant_rate}
+    parameters = ":".join(filter(None, (codec.always, codec.at_constant_rate)))
+    return encoder_options(codec, quality, preset=preset) | {codec.parameters: parameters}
 
 
 def ready_planes(pictures: Sequence[npt.NDArray[np.uint8]]) -> list[VideoFrame]:

@@ -20,6 +20,7 @@ from .errors import (
     TelecineWarning,
 )
 from .export import export_video
+from .generation import generation_metadata
 from .hdr_metadata import ContentLight, MasteringDisplay
 from .manifests import ProvenanceReport, read_provenance
 from .pipelines import recommended_fps
@@ -28,6 +29,7 @@ from .provenance import Provenance
 from .read import read_frames, read_timestamps
 from .recover import recover
 from .sources import open_frames
+from .strip import strip
 from .verify import VerifyReport, verify
 from .video import Video
 from .writer import VideoWriter
@@ -61,6 +63,7 @@ __all__ = [
     "VideoInfo",
     "VideoWriter",
     "export_video",
+    "generation_metadata",
     "grid",
     "open_frames",
     "probe",
@@ -69,5 +72,6 @@ __all__ = [
     "read_timestamps",
     "recommended_fps",
     "recover",
+    "strip",
     "verify",
 ]

@@ -1,4 +1,4 @@
-"""The boxes at the top level of an MP4 (ISO/IEC 14496-12 4.2), and where its complete fragments end."""
+"""The boxes of an MP4 (ISO/IEC 14496-12 4.2), and where its complete fragments end."""
 
 from __future__ import annotations
 
@@ -10,28 +10,55 @@ from typing import BinaryIO
 
 @dataclass(frozen=True)
 class Box:
-    """A box: its type, and where it starts and ends in the file; the end may lie beyond the file's."""
+    """A box: its type, and where it, its contents and what follows it start; the end may lie beyond the file's."""
 
     kind: bytes
     start: int
+    contents: int
     end: int
 
 
 def top_level_boxes(file: BinaryIO) -> Iterator[Box]:
     """Give the boxes of a file from its beginning; ends at what can't be one."""
-    at, size_of_file = 0, file.seek(0, os.SEEK_END)
-    while at + 8 <= size_of_file:
+    return _boxes(file, 0, file.seek(0, os.SEEK_END))
+
+
+def boxes_in(file: BinaryIO, box: Box) -> Iterator[Box]:
+    """Give the boxes that are a box's contents; ends at what can't be one."""
+    return _boxes(file, box.contents, box.end)
+
+
+def _boxes(file: BinaryIO, at: int, end: int) -> Iterator[Box]:
+    while at + 8 <= end:
         file.seek(at)
         header = file.read(16)
-        size, kind = int.from_bytes(header[:4], "big"), header[4:8]
+        size, kind, contents = int.from_bytes(header[:4], "big"), header[4:8], at + 8
         if size == 1:  # the size is in the next eight bytes
-            size = int.from_bytes(header[8:16], "big")
+            size, contents = int.from_bytes(header[8:16], "big"), at + 16
         elif size == 0:  # to the end of the file
-            size = size_of_file - at
-        if size < 8 or not kind.isalnum():
+            size = end - at
+        if size < contents - at or not kind.isalnum():
             return
-        yield Box(kind, at, at + size)
+        yield Box(kind, at, contents, at + size)
         at += size
+
+
+def boxes_of_index(file: BinaryIO) -> Iterator[Box]:
+    """Give the boxes of a file, and those in its index, its tracks and their media."""
+    boxes = list(top_level_boxes(file))
+    for box in boxes:
+        yield box
+        if box.kind in (b"moov", b"trak", b"mdia"):
+            boxes += boxes_in(file, box)
+
+
+def forget_times(file: BinaryIO) -> None:
+    """Zero when a file was created and changed, with which its headers begin (ISO/IEC 14496-12 8.2.2, 8.3.2, 8.4.2)."""
+    for box in boxes_of_index(file):
+        if box.kind in (b"mvhd", b"tkhd", b"mdhd"):
+            file.seek(box.contents)
+            version = file.read(4)[0]
+            file.write(bytes(16 if version else 8))
 
 
 def whole_fragments(file: BinaryIO) -> Iterator[Box]:

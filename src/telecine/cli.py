@@ -1,4 +1,4 @@
-"""The command `telecine`: export, probe, verify, recover, formats, provenance.
+"""The command `telecine`: export, probe, verify, strip, recover, formats, provenance.
 
 Exit codes: 0 done; 1 it failed, or `verify` found a difference; 2 the command line or an argument is wrong.
 `provenance show` gives 0 for "valid", 1 for "tampered", 3 for "valid but untrusted", 4 for "no manifest".
@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from rich.console import Console
@@ -32,12 +32,14 @@ from .formats import CODECS, CONTAINERS, MOVING_IMAGES, PLAYS, SEQUENCES, Codec
 from .frames import Frames
 from .limits import parse_bytes
 from .manifests import ProvenanceReport, read_provenance
+from .metadata import Json, as_text
 from .pixel_formats import PIXEL_FORMATS
 from .probe import VideoInfo, probe
 from .provenance import Provenance
 from .read import read_timestamps
 from .recover import orphans_in, recover
 from .sources import images_in_order, is_video, open_frames
+from .strip import strip
 from .verify import LEAST_PSNR, LEAST_SSIM, MOST_COLOR_ERROR, VerifyReport, verify
 from .video import Video
 
@@ -48,6 +50,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+_SHOWN = 500
 provenance_app = typer.Typer(help="Make a certificate for development, show a file's manifest.")
 app.add_typer(provenance_app, name="provenance")
 
@@ -177,6 +180,12 @@ def _export(
         Path | None, typer.Option(metavar="FILE", help="A file with the sound: any that FFmpeg reads.")
     ] = None,
     audio_fit: Annotated[str, typer.Option(help="pad, trim or loop: how the sound is fitted to the video.")] = "pad",
+    metadata: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=TEXT", help="What the file says of itself; may be repeated.")
+    ] = None,
+    metadata_json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The same, from a file of a JSON object.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a file that exists.")] = True,
     allow_gaps: GapsOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no table.")] = False,
@@ -223,6 +232,7 @@ def _export(
         repeat=repeat,
         audio=audio,
         audio_fit=audio_fit,
+        metadata=_metadata(metadata or [], metadata_json),
         provenance=provenance,
         overwrite=overwrite,
         progress=not quiet and sys.stderr.isatty(),
@@ -275,6 +285,18 @@ def _verify(
     else:
         print_table(facts_of_report(report))
     raise typer.Exit(0 if report.ok else 1)
+
+
+@app.command("strip")
+def _strip(
+    video: VideoArgument,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where the file without goes; in place of it without.")
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
+) -> None:
+    """Remove what a video file says of itself; its packets stay as they are."""
+    print_table(facts_of_file(strip(video, output)))
 
 
 @app.command("recover")
@@ -365,6 +387,26 @@ def _own_timing(given: list[str]) -> tuple[Fraction, list[Fraction] | None]:
     return info.fps, None if info.constant_rate else read_timestamps(given[0])
 
 
+def _metadata(pairs: list[str], path: Path | None) -> dict[str, Json] | None:
+    """Read what the command line says of the file; None if nothing."""
+    if not pairs and path is None:
+        return None
+    values: Any = {}
+    if path is not None:
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise OptionError(f"--metadata-json {str(path)!r} can't be read as JSON: {error}") from error
+        if not isinstance(values, dict):
+            raise OptionError(f"--metadata-json {str(path)!r} is no JSON object: write {{...}}")
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise OptionError(f"--metadata {pair!r} has no '=': write NAME=TEXT")
+        values[name] = text
+    return cast("dict[str, Json]", values)
+
+
 def _range(text: str | None) -> Any:
     if text is None:
         return "auto"
@@ -424,7 +466,15 @@ def facts_of_file(info: VideoInfo) -> Facts:
         sound = info.audio
         lasting = f"{float(sound.duration):.3f} s"
         facts.append(("sound", f"{sound.codec}, {sound.sample_rate} Hz, {sound.channels} channels, {lasting}"))
-    return facts + sorted(info.metadata.items())
+    return facts + [(_shown(name), _shown(value)) for name, value in sorted(info.metadata.items())]
+
+
+def _shown(value: Json) -> str:
+    """Give a value as a terminal may show it: text as it is, other values as JSON, of what is long the beginning."""
+    text = as_text(value)
+    if not text.isprintable():
+        text = json.dumps(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text):,} characters: --json shows all)"
 
 
 def facts_of_report(report: VerifyReport) -> Facts:

@@ -4,30 +4,49 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import BinaryIO
 
 _HEADER, _DOC_TYPE = 0x1A45DFA3, 0x4282  # RFC 8794 11.2
 _SEGMENT, _CLUSTER, _CUES = 0x18538067, 0x1F43B675, 0x1C53BB6B  # RFC 9559 5.1
 
 
+@dataclass(frozen=True)
+class Element:
+    """An element: its identifier, and where it, its contents and what follows it start."""
+
+    kind: int
+    start: int
+    contents: int
+    end: int
+
+
 def doc_type(file: BinaryIO) -> str | None:
     """Give what the file says it is, "matroska" or "webm"; None where it has no such header."""
-    for kind, start, size in _elements(file):
-        if kind == _DOC_TYPE:
-            file.seek(start)
-            return file.read(size).rstrip(b"\0").decode("ascii", "replace")
+    for each in elements(file):
+        if each.kind == _DOC_TYPE:
+            file.seek(each.contents)
+            return file.read(each.end - each.contents).rstrip(b"\0").decode("ascii", "replace")
     return None
 
 
 def cues_in_front(file: BinaryIO) -> bool | None:
     """Tell whether `Cues` come before the first `Cluster`; None where the file has neither."""
-    return next((kind == _CUES for kind, _, _ in _elements(file) if kind in (_CUES, _CLUSTER)), None)
+    return next((each.kind == _CUES for each in elements(file) if each.kind in (_CUES, _CLUSTER)), None)
 
 
-def _elements(file: BinaryIO) -> Iterator[tuple[int, int, int]]:
-    """Give identifier, start and size of what is in the file's header and segment, up to what can't be an element."""
-    at, size_of_file = 0, file.seek(0, os.SEEK_END)
-    while at + 2 <= size_of_file:
+def elements(file: BinaryIO) -> Iterator[Element]:
+    """Give what is in the file's header and segment, up to what can't be an element."""
+    return _elements(file, 0, file.seek(0, os.SEEK_END), opened={_HEADER, _SEGMENT})
+
+
+def elements_in(file: BinaryIO, element: Element) -> Iterator[Element]:
+    """Give what is in an element, up to what can't be an element."""
+    return _elements(file, element.contents, element.end, opened=set())
+
+
+def _elements(file: BinaryIO, at: int, end: int, opened: set[int]) -> Iterator[Element]:
+    while at + 2 <= end:
         file.seek(at)
         head = file.read(12)
         kind_bytes = _bytes_of_integer(head[0])
@@ -35,11 +54,12 @@ def _elements(file: BinaryIO) -> Iterator[tuple[int, int, int]]:
         if size_bytes > 8:
             return
         kind = int.from_bytes(head[:kind_bytes], "big")
-        at += kind_bytes + size_bytes
-        # The marker in front of the digits is cut off (RFC 8794 4.1).
-        size = int.from_bytes(head[kind_bytes : kind_bytes + size_bytes], "big") & (1 << 7 * size_bytes) - 1
-        yield kind, at, size
-        at += 0 if kind in (_HEADER, _SEGMENT) else size
+        # The marker in front of the digits is cut off (RFC 8794 4.1); all ones stand for a size that is not known.
+        most = (1 << 7 * size_bytes) - 1
+        size = int.from_bytes(head[kind_bytes : kind_bytes + size_bytes], "big") & most
+        contents = at + kind_bytes + size_bytes
+        yield Element(kind, at, contents, end if size == most else contents + size)
+        at = contents if kind in opened or size == most else contents + size
 
 
 def _bytes_of_integer(first: int) -> int:

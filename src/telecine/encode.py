@@ -20,6 +20,7 @@ from .color import BT709, Color
 from .formats import Format
 from .hdr_metadata import ContentLight, HdrMetadata, MasteringDisplay
 from .journal import Journal
+from .metadata import EXACT_COPY
 from .rate import VARIABLE_TIME_BASE, ticks_a_second
 
 # How many frames are decoded in the order that they are shown in. Of so few x265 subtracts from the times of decoding a
@@ -32,6 +33,7 @@ class EncoderSettings:
     """All that an encoder is opened with. Size, colour, threads and timing are those of a trial, until frames come.
 
     `profile` is what it must give. Frames come at the rate `fps`, or, where that is `variable`, at any times.
+    `metadata` is the exact copy of what the file says of itself.
     Of PQ and HLG, `mastering_display` is what the finished file says.
     """
 
@@ -44,6 +46,7 @@ class EncoderSettings:
     threads: int = 1
     profile: str | None = None
     variable: bool = False
+    metadata: str | None = None
     mastering_display: MasteringDisplay | None = None
 
     @property
@@ -73,7 +76,7 @@ class Encoder:
             journal,
             "w",
             format=codec.journal,
-            container_options=_muxer_options(settings.time_base),
+            container_options=_muxer_options(settings),
             buffer_size=1 << 18,
         )
         device: dict[str, Any] = {"hwaccel": HWAccel(codec.device)} if codec.device else {}
@@ -83,6 +86,8 @@ class Encoder:
         self.context = stream.codec_context
         _configure(stream.codec_context, settings)
         stream.time_base = settings.time_base
+        if settings.metadata is not None:
+            self._container.metadata[EXACT_COPY] = settings.metadata
         if settings.format.pixel_format.alpha and codec.name in alpha.DECODERS:
             stream.metadata.update(alpha.SAYS_JOINED)
 
@@ -119,11 +124,11 @@ class Encoder:
             self._container.mux(alpha.joined(packet))
 
 
-def _muxer_options(time_base: Fraction) -> dict[str, str]:
-    ticks = str(ticks_a_second(1 / time_base))
+def _muxer_options(settings: EncoderSettings) -> dict[str, str]:
+    ticks = str(ticks_a_second(1 / settings.time_base))
     return {
-        # The index first, then each frame in a fragment of its own, handed over at once.
-        "movflags": "+empty_moov+default_base_moof+frag_every_frame",
+        # The index first, then each frame in a fragment of its own, handed over at once. Tags of any name and length.
+        "movflags": "+empty_moov+default_base_moof+frag_every_frame+use_metadata_tags",
         # Packets as the encoder gives them: what FFmpeg looks for at the end of VP9's is not there with alpha behind.
         "fflags": "+flush_packets-autobsf",
         "video_track_timescale": ticks,

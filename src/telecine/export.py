@@ -11,6 +11,7 @@ from typing import Literal
 from .audio import Audio, has_sound
 from .frames import Frames, check_layout, count_frames, only_video
 from .hdr_metadata import MasteringDisplay
+from .metadata import Json
 from .notes import warn
 from .probe import probe
 from .progress import Progress, check_progress, reporting
@@ -54,6 +55,7 @@ def export_video(
     audio: Audio | None = None,
     audio_rate: int | None = None,
     audio_fit: str = "pad",
+    metadata: Mapping[str, Json] | None = None,
     provenance: Provenance | None = None,
     overwrite: bool = True,
     progress: Progress = False,
@@ -121,6 +123,7 @@ def export_video(
             repeat=repeat,
             audio_rate=audio_rate,
             audio_fit=audio_fit,
+            metadata=metadata,
             provenance=provenance,
             overwrite=overwrite,
             progress=report,

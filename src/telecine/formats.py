@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
+from ._convert import instruction_set
 from .errors import OptionError
 from .pixel_formats import PIXEL_FORMATS, PixelFormat
 
@@ -120,10 +121,12 @@ class SequenceFormat:
     alpha: bool
     qualities: Mapping[str, int | None]
     largest_side: int = 2**31 - 1
+    metadata: bool = False
 
 
 _MP4 = MappingProxyType({"movflags": "+faststart"})
-_MATROSKA = MappingProxyType({"cues_to_front": "1"})
+# Bit-exact, for its identifiers are random otherwise.
+_MATROSKA = MappingProxyType({"cues_to_front": "1", "fflags": "+bitexact"})
 _MILLISECOND = Fraction(1, 1000)  # what FFmpeg's muxer sets as Matroska's TimestampScale (RFC 9559 5.1.2.9)
 
 CONTAINERS = {
@@ -188,7 +191,7 @@ MOVING_IMAGES = {row.name: row for row in _MOVING_IMAGES}
 
 _JPEG = {"draft": 75, "balanced": 85, "high": 95, "visually-lossless": 98}
 _SEQUENCES = (
-    SequenceFormat("png", ".png", bits=(8, 16), alpha=True, qualities=dict.fromkeys(_ALL_LEVELS)),
+    SequenceFormat("png", ".png", bits=(8, 16), alpha=True, qualities=dict.fromkeys(_ALL_LEVELS), metadata=True),
     SequenceFormat("tiff", ".tif", bits=(8, 16, 32), alpha=True, qualities=dict.fromkeys(_ALL_LEVELS)),
     SequenceFormat("jpeg", ".jpg", bits=(8,), alpha=False, qualities=_JPEG, largest_side=65500),
     SequenceFormat("exr", ".exr", bits=(16,), alpha=True, qualities=dict.fromkeys(_LOSSY_LEVELS)),
@@ -234,6 +237,11 @@ def _scale(quantiser: int) -> dict[str, str]:
     return {"flags": "+qscale", "global_quality": str(118 * quantiser)}  # FF_QP2LAMBDA
 
 
+# On AVX-512 x264's mbtree reads past the ends of rows of macroblocks, unless a row has a multiple of 16 of them: what
+# comes out depends on what was in that memory (x264 165, mbtree_propagate_list; `MALLOC_PERTURB_` shows it). Without,
+# the bytes are the same each time and on older processors, for 3 to 12 % more of the encoder's time.
+_SAME_BYTES = "asm=AVX2,FMA3,BMI2" if instruction_set() == "avx512" else ""
+
 # x264's medium without what costs most and gains least here: more than one reference, and 8x8 partitions in B-frames.
 # The lookahead is short, since it is what remains to encode after a model's last frame (bench/latency.py).
 _H264 = {"preset": "medium", "refs": "1", "partitions": "p8x8,i8x8,i4x4", "rc-lookahead": "8"}
@@ -275,6 +283,7 @@ CODECS = {
         plays_everywhere=frozenset({"Constrained Baseline", "Baseline", "Main", "High"}),
         rates=frozenset({"crf", "qp", "b", "bitrate"}),
         parameters="x264-params",
+        always=_SAME_BYTES,
         statistics="pass={number}:stats={file}",
         # Else x264 waits for one frame more, to know how long the one before it is shown (x264, encoder/encoder.c).
         at_constant_rate="force-cfr=1",

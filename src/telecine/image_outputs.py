@@ -73,6 +73,7 @@ class MovingImageOutput:
         row: MovingImageFormat,
         quality: str,
         loops: int,
+        metadata: str | None,
         clock: Clock,
         value_range: ValueRange,
         background: Background | None,
@@ -82,7 +83,7 @@ class MovingImageOutput:
         self._seal = seal
         self._row, self._quality, self._loops = row, parse_quality(row.name, quality), loops
         check_options(row.name, loops, clock.fps)
-        self._clock, self._notes = clock, notes
+        self._clock, self._notes, self._metadata = clock, notes, metadata
         self._pictures = _Pictures(8, value_range, background, notes)
 
     def publication(self, path: str | os.PathLike[str], overwrite: bool) -> Publication:
@@ -96,8 +97,9 @@ class MovingImageOutput:
         if self._pictures.alpha and self._row.alpha != "kept":
             self._notes.add(f"alpha is {self._row.alpha} in {self._row.name}: pass background= for soft edges")
         width, height = first.size
+        alpha, time_base = self._pictures.alpha, self._clock.time_base
         self._settings = MovingImageSettings(
-            self._row.name, width, height, self._pictures.alpha, self._clock.time_base, self._quality, self._loops
+            self._row.name, width, height, alpha, time_base, self._quality, self._loops, metadata=self._metadata
         )
         check_frames(self._settings)
 
@@ -182,6 +184,7 @@ class SequenceOutput:
         row: SequenceFormat,
         quality: str,
         bit_depth: int | None,
+        metadata: str | None,
         linear: bool,
         clock: Clock,
         value_range: ValueRange,
@@ -194,7 +197,11 @@ class SequenceOutput:
             raise OptionError(f"quality={quality!r} is not known for {row.name}: use {accepted}")
         self._row, self._clock = row, clock
         bits = row.bits[0] if bit_depth is None else bit_depth
-        self._settings = SequenceSettings(row.name, 1, 1, False, bits, linear, row.qualities[quality] or 0)
+        if metadata is not None and not row.metadata:
+            raise OptionError(f"metadata does not go into {row.name} images here: write png, or leave it out")
+        self._settings = SequenceSettings(
+            row.name, 1, 1, False, bits, linear, row.qualities[quality] or 0, metadata=metadata
+        )
         check_sequence(self._settings)
         floats = bits == 32 or row.name == "exr"
         if linear and value_range == "auto":

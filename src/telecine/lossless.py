@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 
 from .boxes import whole_fragments
 from .errors import OptionError
+from .metadata import EXACT_COPY
 from .rate import ticks_a_second
 
 # What the frames are given in, and what FFV1 keeps them in: the same bytes in another order.
@@ -31,7 +32,14 @@ class LosslessJournal:
     """
 
     def __init__(
-        self, file: BinaryIO, width: int, height: int, channels: int, time_base: Fraction, threads: int = 1
+        self,
+        file: BinaryIO,
+        width: int,
+        height: int,
+        channels: int,
+        time_base: Fraction,
+        threads: int = 1,
+        metadata: str | None = None,
     ) -> None:
         self._given, kept = _PIXEL_FORMATS[channels]
         self._time_base, self._at = time_base, 0
@@ -42,13 +50,15 @@ class LosslessJournal:
             format="mp4",
             container_options={
                 # The index first, then each frame in a fragment of its own, handed over at once.
-                "movflags": "+empty_moov+default_base_moof+frag_every_frame",
+                "movflags": "+empty_moov+default_base_moof+frag_every_frame+use_metadata_tags",
                 "fflags": "+flush_packets",
                 "video_track_timescale": ticks,
                 "movie_timescale": ticks,
             },
             buffer_size=1 << 18,
         )
+        if metadata is not None:
+            self._container.metadata[EXACT_COPY] = metadata
         stream = self._container.add_stream("ffv1", rate=1 / time_base)
         assert isinstance(stream, VideoStream)
         self._stream = stream
@@ -76,12 +86,16 @@ class LosslessJournal:
 
 @dataclass(frozen=True)
 class Kept:
-    """What a journal says of its frames: their size, 3 or 4 channels, and the unit of their durations in seconds."""
+    """What a journal says of its frames: their size, 3 or 4 channels, and the unit of their durations in seconds.
+
+    `metadata` is the exact copy of what the file is to say of itself.
+    """
 
     width: int
     height: int
     channels: int
     time_base: Fraction
+    metadata: str | None = None
 
 
 def probe_lossless(journal: BinaryIO) -> Kept:
@@ -97,7 +111,8 @@ def probe_lossless(journal: BinaryIO) -> Kept:
         if stream.codec_context.pix_fmt not in _CHANNELS:
             raise OptionError("the journal is a video's, not a moving image's: name an output such as 'clip.mp4'")
         assert stream.time_base is not None
-        return Kept(stream.width, stream.height, _CHANNELS[stream.codec_context.pix_fmt], stream.time_base)
+        channels, metadata = _CHANNELS[stream.codec_context.pix_fmt], container.metadata.get(EXACT_COPY)
+        return Kept(stream.width, stream.height, channels, stream.time_base, metadata)
 
 
 def read_lossless(journal: BinaryIO) -> Iterator[tuple[npt.NDArray[np.uint8], Fraction]]:

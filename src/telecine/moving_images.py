@@ -23,7 +23,9 @@ from .avif import Avif
 from .errors import EncodeError, FrameError, OptionError
 from .formats import MOVING_IMAGES
 from .gif import Gif
+from .image_metadata import add_metadata, read_image
 from .lossless import LosslessJournal, probe_lossless, read_lossless
+from .metadata import read_exact, read_tags
 from .promises import differences
 from .rate import ticks_a_second
 from .webp import WebP
@@ -38,6 +40,7 @@ class MovingImageSettings:
     `format` is a name in `MOVING_IMAGES`. Frames are `width` by `height`, of 4 channels with `alpha` and else 3. Those
     that are evenly timed are `time_base` seconds apart; any duration is a multiple of `tick` seconds. `quality` is what
     `parse_quality` gives. `loops` is how many times the clip is shown, 0 forever.
+    `metadata` is the exact copy of what the file says of itself.
     """
 
     format: str
@@ -48,6 +51,7 @@ class MovingImageSettings:
     quality: float | None
     loops: int = 0
     threads: int = 1
+    metadata: str | None = None
 
     @property
     def tick(self) -> Fraction:
@@ -169,8 +173,15 @@ class MovingImage:
         self._clock = Clock(settings.format, settings.tick)
         self._journal = journal
         self._kept = LosslessJournal(
-            journal, settings.width, settings.height, self._shape[2], settings.tick, settings.threads
+            journal,
+            settings.width,
+            settings.height,
+            self._shape[2],
+            settings.tick,
+            settings.threads,
+            settings.metadata,
         )
+        self._file = file
         self._encoder = _open(file, settings)
 
     def encode(self, frame: Pixels, duration: Fraction) -> None:
@@ -193,6 +204,7 @@ class MovingImage:
         self._kept.close()
         if not stop():
             self._encoder.finish(lambda: _until(stop, read_lossless(self._journal)))
+            _say(self._file, self._settings)
         self._encoder.close()
 
     def close(self) -> None:
@@ -212,7 +224,14 @@ def _open(file: BinaryIO, settings: MovingImageSettings) -> Encoder:
     assert quality is not None
     if settings.format == "gif":
         return Gif(file, width, height, int(quality), loops, settings.threads)
-    return Avif(file, quality, settings.threads)
+    return Avif(file, quality, settings.threads, read_exact(settings.metadata))
+
+
+def _say(file: BinaryIO, settings: MovingImageSettings) -> None:
+    """Write what a finished file says of itself; an AVIF has said it."""
+    values = read_exact(settings.metadata)
+    if values is not None and settings.format != "avif":
+        add_metadata(file, values)
 
 
 def _until(stop: Callable[[], bool], frames: Iterable[tuple[Pixels, Fraction]]) -> Iterator[Pixels]:
@@ -232,17 +251,25 @@ def rewrite(journal: BinaryIO, file: BinaryIO, format: str, quality: float | Non
         EncodeError: the encoder failed.
     """
     kept, count = probe_lossless(journal), 0
-    settings = MovingImageSettings(format, kept.width, kept.height, kept.channels == 4, kept.time_base, quality, loops)
+    settings = MovingImageSettings(
+        format, kept.width, kept.height, kept.channels == 4, kept.time_base, quality, loops, metadata=kept.metadata
+    )
     encoder, clock = _open(file, settings), Clock(format, settings.tick)
     try:
         for frame, duration in read_lossless(journal):
             encoder.encode(frame, clock.ticks(duration))
             count += 1
         encoder.finish(lambda: (frame for frame, _ in read_lossless(journal)))
+        _say(file, settings)
     finally:
         with contextlib.suppress(Exception):
             encoder.close()
     return count
+
+
+def _check_metadata(file: BinaryIO, settings: MovingImageSettings) -> None:
+    if settings.metadata is not None and read_tags(*(read_image(file) or ({},))) != read_exact(settings.metadata):
+        raise EncodeError("the written file is not what was promised: the metadata is not what was given")
 
 
 def check_file(file: BinaryIO, settings: MovingImageSettings, frame_count: int) -> None:
@@ -251,6 +278,7 @@ def check_file(file: BinaryIO, settings: MovingImageSettings, frame_count: int) 
     Raises:
         EncodeError: it differs, naming what was found and what was promised.
     """
+    _check_metadata(file, settings)
     file.seek(0)
     try:
         image = Image.open(file)

@@ -27,6 +27,10 @@ from .elements import cues_in_front, doc_type
 from .errors import FrameError
 from .ffmpeg_log import captured_log, in_words
 from .hdr_metadata import ContentLight, MasteringDisplay, metadata_of
+from .image_metadata import read_image
+from .metadata import Json, read_tags
+from .user_data import xmp_packet
+from .xmp import copy_in
 
 VideoSource: TypeAlias = "str | os.PathLike[str] | BinaryIO"
 
@@ -70,7 +74,7 @@ class VideoInfo:
     size_bytes: int
     index_in_front: bool | None
     audio: AudioInfo | None
-    metadata: Mapping[str, str]
+    metadata: Mapping[str, Json]
     mastering_display: MasteringDisplay | None = None
     content_light: ContentLight | None = None
 
@@ -111,7 +115,7 @@ def probe(path: VideoSource) -> VideoInfo:
             size_bytes=file.seek(0, os.SEEK_END),
             index_in_front=cues_in_front(file) if "matroska" in container.format.name else index_in_front(file),
             audio=None if audio is None else _audio(audio, _duration(container, audio, ends)),
-            metadata={name: text for name, text in container.metadata.items() if name not in _BRANDS},
+            metadata=_metadata(file, container.metadata),
             mastering_display=display,
             content_light=light,
         )
@@ -139,7 +143,7 @@ def _probe_animation(file: BinaryIO, format: str) -> VideoInfo:
         size_bytes=file.seek(0, os.SEEK_END),
         index_in_front=None,
         audio=None,
-        metadata={},
+        metadata=_metadata(file, {}),
     )
 
 
@@ -273,3 +277,11 @@ def _container_name(container: InputContainer, file: BinaryIO) -> str:
 def _audio(stream: AudioStream, duration: Fraction) -> AudioInfo:
     context = stream.codec_context
     return AudioInfo(context.codec.canonical_name, context.sample_rate, context.channels, duration)
+
+
+def _metadata(file: BinaryIO, tags: Mapping[str, str]) -> dict[str, Json]:
+    of_image = read_image(file)
+    if of_image is not None:
+        return read_tags({**tags, **of_image[0]}, of_image[1])
+    copy = copy_in(xmp_packet(file) or b"")
+    return read_tags({name: text for name, text in tags.items() if name not in _BRANDS}, [] if copy is None else [copy])

@@ -9,6 +9,7 @@ from .audio_encode import Soundtrack
 from .encode import EncoderSettings
 from .errors import EncodeError
 from .hdr_metadata import HdrMetadata
+from .metadata import read_exact
 from .probe import AudioInfo, VideoInfo
 
 _MOVIE_TICK = Fraction(1, 10_000)  # or less (rate.ticks_a_second)
@@ -51,6 +52,8 @@ def check_promises(
         "index in front": (info.index_in_front, True),
     }
     broken = differences(promised, "is")
+    if settings.metadata is not None and info.metadata != read_exact(settings.metadata):
+        broken = "the metadata is not what was given"  # which may be long
     if broken:
         raise EncodeError(f"the written file is not what was promised: {broken}")
 

@@ -30,6 +30,8 @@ from .boxes import end_of_fragments, top_level_boxes, with_boxes_of_sample_entry
 from .errors import OptionError
 from .formats import Container
 from .hdr_metadata import HdrMetadata
+from .metadata import EXACT_COPY, read_exact, tags_of
+from .user_data import boxes_of, replace_filler
 
 _AVIO_FLAG_READ = 1
 _MOST_MOVIE_TICKS = 2**31 - 1  # a time scale is 32 bit (ISO/IEC 14496-12 8.2.2), and FFmpeg's is signed
@@ -48,8 +50,9 @@ def write_finished(
 ) -> int:
     """Copy the packets of a journal's whole fragments to a file, with the sound encoded, and give how many they are.
 
-    Its frames are shown as long as the journal says, but for the last, if the file is to last `duration` seconds. One
-    that may be torn, for its writer died, ends in front of the first packet that is not whole.
+    It says of itself what the journal says. Its frames are shown as long as there, but for the last, if the file is to
+    last `duration` seconds. One that may be torn, for its writer died, ends in front of the first packet that is not
+    whole.
     HDR metadata goes into the key frames and into what the container has for it.
 
     Raises:
@@ -67,6 +70,9 @@ def write_finished(
             # The movie counts in the media's ticks, so that edit lists are exact (ISO/IEC 14496-12 8.2.2, 8.6.6).
             options["video_track_timescale"] = str(ticks)
             options["movie_timescale"] = str(ticks if sound is None else _movie_ticks(stream, ticks, duration, sound))
+        tags, boxes = _said(source, container)
+        if boxes is not None:
+            options["movflags"] += "+use_metadata_tags"
         target = av.open(
             # Without the file's name, which need not be text.
             SimpleNamespace(write=finished.write, seek=finished.seek, tell=finished.tell),
@@ -76,6 +82,7 @@ def write_finished(
             io_open=functools.partial(_reopen, finished),
             buffer_size=1 << 18,
         )
+        target.metadata.update(tags)
         with _closed(target):
             copied = target.add_stream_from_template(stream, opaque=True)  # its codec is a decoder: none encodes here
             if container.clock is None:  # the journal's, for the muxer's own choice is hev1 and ProRes 422
@@ -98,6 +105,8 @@ def write_finished(
                     packet.stream = copied
                     count += 1
                 target.mux(packet)
+        if boxes is not None:
+            replace_filler(finished, *boxes)
     return count
 
 
@@ -154,6 +163,17 @@ def _decoded_at(packet: VideoPacket | AudioPacket) -> Fraction:
     assert packet.dts is not None
     assert packet.time_base is not None
     return packet.dts * packet.time_base
+
+
+def _said(source: InputContainer, container: Container) -> tuple[dict[str, str], tuple[bytes, bytes] | None]:
+    """Give the tags for the muxer to write of what a journal says, and the boxes that take their place."""
+    values = read_exact(source.metadata.get(EXACT_COPY))
+    if values is None:
+        return {}, None
+    if container.clock is not None:  # Matroska
+        return tags_of(values), None
+    boxes = boxes_of(values, quicktime=container.name == "mov")
+    return {"filler": "-" * sum(map(len, boxes))}, boxes
 
 
 def _whole(packets: Iterator[VideoPacket], torn: bool) -> Iterator[VideoPacket]:

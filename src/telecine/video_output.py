@@ -79,6 +79,7 @@ class VideoOutput:
         options: VideoOptions,
         quality: str,
         bit_depth: int | None,
+        metadata: str | None,
         clock: Clock,
         value_range: ValueRange,
         background: Background | None,
@@ -122,7 +123,7 @@ class VideoOutput:
         self._sound = Sound(chosen.container, options.audio_rate, options.audio_fit, lossless, notes)
         self._encoded: queue.SimpleQueue[VideoFrame] = queue.SimpleQueue()
         tried = try_encoder(self._settings)
-        self._settings = replace(self._settings, profile=tried.profile)
+        self._settings = replace(self._settings, profile=tried.profile, metadata=metadata)
         if tried.profile not in chosen.codec.plays_everywhere or not chosen.container.plays_everywhere:
             what = f"{chosen.codec.name} {tried.profile} in {chosen.container.name}"
             notes.warn(f"{what} does not play everywhere: some browsers and phones refuse it")

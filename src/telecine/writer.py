@@ -24,6 +24,7 @@ from .errors import FrameError, OptionError, TelecineError
 from .formats import Container, MovingImageFormat, SequenceFormat, output_of
 from .frames import Frames, Recognizer, count_frames
 from .hdr_metadata import MasteringDisplay
+from .metadata import Json, exact_text, parse_metadata
 from .notes import Notes
 from .outputs import Output, Publishing
 from .processors import encoder_threads
@@ -69,6 +70,7 @@ class VideoWriter:
             sRGB. Without one, formats with alpha keep it, and others get black, with a warning. Encoded values are
             mixed as they are, as browsers do: half transparent white on black is 128 of 255. Linear light is mixed as
             light.
+        metadata: What the file says of itself: JSON values by any names (docs/metadata.md); `probe` gives them back.
         overwrite: Whether a file at the path may be replaced.
         hold: How many seconds the last frame is shown, in place of as long as the one before it.
         repeat: How many more times the last frame is written.
@@ -125,6 +127,7 @@ class VideoWriter:
         repeat: int = 0,
         audio_rate: int | None = None,
         audio_fit: str = "pad",
+        metadata: Mapping[str, Json] | None = None,
         provenance: Provenance | None = None,
         overwrite: bool = True,
         progress: Progress = False,
@@ -162,7 +165,8 @@ class VideoWriter:
             mastering_display=mastering_display,
         )
         of_pixels = parse_value_range(value_range), parse_background(background), self._notes
-        self._output = _output(row, of_video, quality, bit_depth, loops, self._clock, *of_pixels, seal)
+        said = None if metadata is None else exact_text(parse_metadata(metadata))
+        self._output = _output(row, of_video, quality, bit_depth, loops, said, self._clock, *of_pixels, seal)
         self._path = Path(os.fsdecode(path))
         self._job = _Job(self._output, self._output.publication(path, overwrite), progress)
         # A writer that is dropped, or still open when the interpreter ends, keeps what it has, as one that failed.
@@ -384,6 +388,7 @@ def _output(
     quality: str,
     bit_depth: int | None,
     loops: int | None,
+    metadata: str | None,
     clock: Clock,
     value_range: ValueRange,
     background: Background | None,
@@ -394,13 +399,15 @@ def _output(
     if loops is not None and not isinstance(row, MovingImageFormat):
         raise OptionError(f"loops={loops!r} does not go with {row.name}: leave it out")
     if isinstance(row, Container):
-        return VideoOutput(row.name, of_video, quality, bit_depth, clock, value_range, background, notes, seal)
+        return VideoOutput(
+            row.name, of_video, quality, bit_depth, metadata, clock, value_range, background, notes, seal
+        )
     linear = row.name == "exr" and of_video.light == "scene-linear"
     (replace(of_video, light=None) if linear else of_video).refuse(row.name)
     from .image_outputs import MovingImageOutput, SequenceOutput
 
     if isinstance(row, SequenceFormat):
-        return SequenceOutput(row, quality, bit_depth, linear, clock, value_range, background, notes)
+        return SequenceOutput(row, quality, bit_depth, metadata, linear, clock, value_range, background, notes)
     if bit_depth not in (None, 8):
         raise OptionError(f"bit_depth={bit_depth!r} does not go with {row.name}, which has 8: leave it out")
-    return MovingImageOutput(row, quality, loops or 0, clock, value_range, background, notes, seal)
+    return MovingImageOutput(row, quality, loops or 0, metadata, clock, value_range, background, notes, seal)

@@ -1,0 +1,323 @@
+"""What PNG, WebP and GIF files say of themselves: chunks that are put into a finished file, read back or cut out.
+
+An AVIF is told while Pillow encodes it.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from .metadata import Json, exact_text, graphs_in, tags_of
+from .xmp import copy_in, packet_of
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_XMP_KEYWORD = "XML:com.adobe.xmp"  # XMP specification part 3, 1.1.5
+_LONGEST_KEYWORD = 79  # PNG, third edition, 11.3.3.1
+_XMP_IN_GIF = b"\x21\xff\x0bXMP DataXMP"  # XMP specification part 3, 1.1.2
+# Which a reader that takes the packet for blocks runs into, wherever it is, and finds the end.
+_XMP_GIF_END = b"\x01" + bytes(range(255, -1, -1)) + b"\0"
+_HAS_EXIF, _HAS_XMP = (
+    0x08,
+    0x04,
+)  # of the flags in the VP8X chunk (WebP container specification, "Extended File Format")
+# Where ComfyUI has its graphs in an Exif (nodes_images.py): two strings "name:JSON".
+_EXIF_TAGS = {"workflow": 0x010F, "prompt": 0x0110}
+_APPLICATIONS = {b"NETSCAPE", b"ANIMEXTS"}  # what says how many times a GIF is shown
+_STEP = 1 << 20
+_ASCII = 2  # the type of an Exif value
+_METADATA_PARTS = {
+    "png": {b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"tIME", b"caBX"},
+    "webp": {b"EXIF", b"XMP ", b"C2PA"},
+    "gif": {b"comment", b"XMP Data", b"C2PA_GIF"},
+}
+
+
+def image_kind(file: BinaryIO) -> str | None:
+    """Tell whether an open file is a "png", "webp", "gif" or "avif"; None for anything else."""
+    file.seek(0)
+    head = file.read(32)
+    if head[4:8] == b"ftyp" and (b"avif" in head[8:] or b"avis" in head[8:]):
+        return "avif"
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "webp"
+    return "png" if head[:8] == _PNG else "gif" if head[:4] == b"GIF8" else None
+
+
+# ---- written -------------------------------------------------------------------------------------------------------
+
+
+def add_metadata(file: BinaryIO, values: Mapping[str, Json]) -> None:
+    """Add what a finished PNG, APNG, GIF or animated WebP is to say of itself."""
+    kind = image_kind(file)
+    if kind == "webp":
+        _add_to_webp(file, values)
+    elif kind == "gif":
+        # In front of the first image: FFmpeg takes what follows the last one for one more frame.
+        first = next(part for part in _gif_parts(file) if part.kind not in _APPLICATIONS)
+        _insert(file, first.start, gif_extensions(values))
+    else:
+        _insert(file, file.seek(0, os.SEEK_END) - 12, png_chunks(values))  # in front of the chunk that ends it
+
+
+def _insert(file: BinaryIO, at: int, data: bytes) -> None:
+    end = file.seek(0, os.SEEK_END)
+    while end > at:
+        start = max(at, end - _STEP)
+        moved = _read(file, start, end - start)
+        file.seek(start + len(data))
+        file.write(moved)
+        end = start
+    file.seek(at)
+    file.write(data)
+
+
+def png_chunks(values: Mapping[str, Json]) -> bytes:
+    """Give the chunks of a PNG's metadata, for anywhere between its first and its last (PNG, third edition, 11.3.3)."""
+    texts = {name: text.encode() for name, text in tags_of(values).items() if _is_keyword(name)}
+    texts[_XMP_KEYWORD] = packet_of(values)
+    return b"".join(_png_chunk(b"iTXt", name.encode() + bytes(5) + text) for name, text in texts.items())
+
+
+def _is_keyword(name: str) -> bool:
+    return len(name) <= _LONGEST_KEYWORD and "  " not in name
+
+
+def _png_chunk(kind: bytes, data: bytes) -> bytes:
+    return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+
+def gif_extensions(values: Mapping[str, Json]) -> bytes:
+    """Give the blocks of a GIF's metadata, for anywhere in front of an image (GIF89a 24, 26)."""
+    text = exact_text(values, ascii=True).encode()
+    blocks = (text[at : at + 255] for at in range(0, len(text), 255))
+    comment = b"\x21\xfe" + b"".join(bytes([len(block)]) + block for block in blocks) + b"\0"
+    return comment + _XMP_IN_GIF + packet_of(values) + _XMP_GIF_END
+
+
+def exif_of(values: Mapping[str, Json]) -> bytes:
+    """Give an Exif of what ComfyUI loads; empty where there is nothing."""
+    graphs = graphs_in(tags_of(values))
+    entries = [(_EXIF_TAGS[name], f"{name}:{graphs[name]}".encode() + b"\0") for name in _EXIF_TAGS if name in graphs]
+    if not entries:
+        return b""
+    at, head, texts = 8 + 2 + 12 * len(entries) + 4, struct.pack(">2sHIH", b"MM", 42, 8, len(entries)), b""
+    for tag, text in entries:
+        head += struct.pack(">HHII", tag, _ASCII, len(text), at + len(texts))
+        texts += text
+    return head + bytes(4) + texts
+
+
+def _add_to_webp(file: BinaryIO, values: Mapping[str, Json]) -> None:
+    exif, flags = exif_of(values), _HAS_XMP
+    file.seek(0, os.SEEK_END)
+    if exif:
+        file.write(_webp_chunk(b"EXIF", exif))
+        flags |= _HAS_EXIF
+    file.write(_webp_chunk(b"XMP ", packet_of(values)))
+    _finish_webp(file, lambda before: before | flags)
+
+
+def _webp_chunk(kind: bytes, data: bytes) -> bytes:
+    return kind + len(data).to_bytes(4, "little") + data + bytes(len(data) % 2)
+
+
+def _finish_webp(file: BinaryIO, change: Callable[[int], int]) -> None:
+    """Write how large the file is by now, and change the flags that say what is in it."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(4)
+    file.write((size - 8).to_bytes(4, "little"))
+    file.seek(12)
+    head = file.read(9)
+    if head[:4] == b"VP8X":
+        file.seek(20)
+        file.write(bytes([change(head[8])]))
+
+
+# ---- read ----------------------------------------------------------------------------------------------------------
+
+
+def read_image(file: BinaryIO) -> tuple[dict[str, str], list[str]] | None:
+    """Give the tags of a PNG, WebP, GIF or AVIF, and the exact copies in it; None if it is no such file."""
+    kind = image_kind(file)
+    if kind is None:
+        return None
+    texts, packets, exif = _READERS[kind](file)
+    copies = [copy for copy in map(copy_in, packets) if copy is not None]
+    return {**_strings_of_exif(exif), **texts}, copies
+
+
+_Read = tuple[dict[str, str], list[bytes], bytes]  # texts by name, XMP packets, an Exif
+
+
+def _read_png(file: BinaryIO) -> _Read:
+    texts: dict[str, str] = {}
+    packets = []
+    for part in _png_parts(file):
+        if part.kind == b"tEXt":
+            name, _, text = _contents(file, part).partition(b"\0")
+            texts[name.decode("latin-1")] = text.decode("latin-1")
+        elif part.kind == b"iTXt":
+            name, _, rest = _contents(file, part).partition(b"\0")
+            *_, text = rest[2:].split(b"\0", 2)
+            if rest[:1] == b"\0":  # not compressed
+                texts[name.decode("latin-1")] = text.decode("utf-8", "replace")
+    if _XMP_KEYWORD in texts:
+        packets.append(texts.pop(_XMP_KEYWORD).encode())
+    return texts, packets, b""
+
+
+def _read_webp(file: BinaryIO) -> _Read:
+    found = {part.kind: _contents(file, part) for part in _webp_parts(file) if part.kind in (b"EXIF", b"XMP ")}
+    return {}, [found.get(b"XMP ", b"")], found.get(b"EXIF", b"")
+
+
+def _read_gif(file: BinaryIO) -> _Read:
+    texts, packets = {}, []
+    for part in _gif_parts(file):
+        if part.kind == b"comment":
+            data, blocks, at = _contents(file, part), [], 0
+            while at < len(data):
+                blocks.append(data[at + 1 : at + 1 + data[at]])
+                at += 1 + data[at]
+            texts["comment"] = b"".join(blocks).decode("utf-8", "replace")
+        elif part.kind == b"XMP Data":
+            packets.append(_contents(file, part).removesuffix(_XMP_GIF_END))
+    return texts, packets, b""
+
+
+def _read_avif(file: BinaryIO) -> _Read:
+    from PIL import Image
+
+    file.seek(0)
+    try:
+        with Image.open(file) as image:
+            return {}, [image.info.get("xmp", b"")], image.info.get("exif", b"")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return {}, [], b""
+
+
+_READERS: dict[str, Callable[[BinaryIO], _Read]] = {
+    "png": _read_png,
+    "webp": _read_webp,
+    "gif": _read_gif,
+    "avif": _read_avif,
+}
+
+
+def _strings_of_exif(exif: bytes) -> dict[str, str]:
+    if not exif:
+        return {}
+    from PIL import Image
+
+    read = Image.Exif()
+    try:
+        read.load(exif)
+        # Pillow takes what is UTF-8 for Latin-1.
+        texts = [text.encode("latin-1").decode("utf-8", "replace") for text in read.values() if isinstance(text, str)]
+    except (SyntaxError, ValueError, OSError, struct.error):
+        return {}
+    pairs = (text.partition(":") for text in texts)
+    return {name.lower(): text for name, _, text in pairs if name.lower() in _EXIF_TAGS}
+
+
+# ---- cut out -------------------------------------------------------------------------------------------------------
+
+
+def cut_metadata(file: BinaryIO) -> None:
+    """Cut out of a PNG, WebP or GIF what it says of itself."""
+    kind = image_kind(file)
+    assert kind is not None
+    to = None
+    for part in list(_PARTS[kind](file)):
+        if part.kind in _METADATA_PARTS[kind]:
+            to = part.start if to is None else to
+        elif to is not None:
+            file.seek(part.start)
+            data = file.read(part.end - part.start)
+            file.seek(to)
+            file.write(data)
+            to += len(data)
+    if to is not None:
+        file.truncate(to)
+    if kind == "webp":
+        _finish_webp(file, lambda before: before & ~(_HAS_EXIF | _HAS_XMP))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A chunk: what it is, where it starts, where its contents start and end, and where the next one starts."""
+
+    kind: bytes
+    start: int
+    contents: int
+    contents_end: int
+    end: int
+
+
+def _contents(file: BinaryIO, part: _Part) -> bytes:
+    file.seek(part.contents)
+    return file.read(part.contents_end - part.contents)
+
+
+def _png_parts(file: BinaryIO) -> Iterator[_Part]:
+    at = len(_PNG)
+    while len(head := _read(file, at, 8)) == 8:
+        end = at + 12 + int.from_bytes(head[:4], "big")
+        yield _Part(head[4:], at, at + 8, end - 4, end)
+        at = end
+
+
+def _webp_parts(file: BinaryIO) -> Iterator[_Part]:
+    at = 12
+    while len(head := _read(file, at, 8)) == 8:
+        size = int.from_bytes(head[4:], "little")
+        end = at + 8 + size + size % 2
+        yield _Part(head[:4], at, at + 8, at + 8 + size, end)
+        at = end
+
+
+def _gif_parts(file: BinaryIO) -> Iterator[_Part]:
+    """Give the blocks of a GIF (GIF89a 17 to 27): extensions by their name, images and the trailer by their mark."""
+    at = 13 + _colors(_read(file, 10, 1))
+    while head := _read(file, at, 14):
+        kind, contents = head[:1], at + 1
+        if kind == b"\x21" and head[1:3] == b"\xff\x0b":  # an application's
+            kind, contents = head[3:11], at + 14
+        elif head[:2] == b"\x21\xfe":
+            kind, contents = b"comment", at + 2
+        elif kind == b"\x21":
+            contents = at + 2
+        elif kind == b"\x2c":
+            contents = at + 11 + _colors(head[9:10])
+        end = contents if kind == b"\x3b" else _end_of_blocks(file, contents)
+        yield _Part(kind, at, contents, end, end)
+        at = end
+
+
+def _colors(flags: bytes) -> int:
+    """How many bytes a table of colours takes."""
+    return 3 << (flags[0] & 7) + 1 if flags and flags[0] & 0x80 else 0
+
+
+def _end_of_blocks(file: BinaryIO, at: int) -> int:
+    while data := _read(file, at, _STEP):
+        inside = 0
+        while inside < len(data):
+            if data[inside] == 0:
+                return at + inside + 1
+            inside += 1 + data[inside]
+        at += inside
+    return at
+
+
+def _read(file: BinaryIO, at: int, size: int) -> bytes:
+    file.seek(at)
+    return file.read(size)
+
+
+_PARTS: dict[str, Callable[[BinaryIO], Iterator[_Part]]] = {"png": _png_parts, "webp": _webp_parts, "gif": _gif_parts}

@@ -1,0 +1,171 @@
+"""What a file says of itself: any JSON value under any key, as tags that others read, and once more exactly.
+
+Tags are text, and every container, remux and player changes some of it: the case of names, control characters, what is
+long. So one tag holds all of it as JSON, `{"telecine": {...}}`: `comment`, which a plain `ffmpeg -c copy` keeps.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+from .errors import OptionError
+
+Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
+
+# FFmpeg's Matroska demuxer takes no string of more than 16 MiB (libavformat/matroskadec.c, max_lengths).
+MOST_BYTES = 15 << 20
+_MARK = "telecine"
+# Where the exact copy goes: the first that the metadata does not name itself. FFmpeg's MP4 muxer keeps each of them.
+EXACT_COPY = "comment"
+_CARRIERS = (EXACT_COPY, "description", "synopsis")
+# ComfyUI's. They come first, for its reader stops after 2 MiB of a WebM (ComfyUI_frontend, metadata/ebml.ts).
+_GRAPHS = ("prompt", "workflow")
+_LONGEST_NAME = 255
+# What JSON may hold as it is and XML or UTF-8 may not, or what a terminal obeys: C1, surrogates, two non-characters.
+_UNSAFE = re.compile("[\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+def parse_metadata(given: Mapping[str, Json]) -> dict[str, Json]:
+    """Give what a file will say, as plain dicts, lists and scalars: tuples are lists from here on.
+
+    >>> parse_metadata({"prompt": "a panda", "seed": 42, "size": (480, 720)})
+    {'prompt': 'a panda', 'seed': 42, 'size': [480, 720]}
+
+    Raises:
+        OptionError: it is no dict of JSON values by text keys, or too large.
+    """
+    if not isinstance(given, Mapping):
+        raise OptionError(f"metadata={given!r} is no dict: give names and values, such as {{'prompt': 'a panda'}}")
+    try:
+        _check(dict(given), ())
+        text = exact_text(given)
+        values = read_exact(text)
+    except RecursionError:
+        raise OptionError("metadata is nested too deeply, or in itself") from None
+    except ValueError as error:
+        if isinstance(error, OptionError):
+            raise
+        raise OptionError(f"metadata can't be JSON: {error}") from None  # an int of more than 4300 digits
+    if values is None or exact_text(values) != text:
+        raise OptionError("metadata has a pair of surrogates in its text: give the character that they stand for")
+    if (size := len(text.encode())) > MOST_BYTES:
+        raise OptionError(f"metadata is {size:,} bytes of JSON: at most {MOST_BYTES:,} go into a file")
+    return values
+
+
+def _check(value: object, at: tuple[str | int, ...]) -> None:
+    if value is None or isinstance(value, (str, int)):
+        return
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise OptionError(f"{_place(at)} is {value}, which JSON has no number for: give None or text")
+    elif isinstance(value, (list, tuple)):
+        for index, each in enumerate(value):
+            _check(each, (*at, index))
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            if not isinstance(name, str):
+                raise OptionError(f"{_place(at)} has the key {name!r}: JSON's keys are text")
+            _check(each, (*at, name))
+    else:
+        kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+        accepted = "text, numbers, True, False, None, lists and dicts"
+        raise OptionError(f"{_place(at)} is a {kind}, which is no JSON value: give {accepted}")
+
+
+def _place(at: tuple[str | int, ...]) -> str:
+    return "metadata" + "".join(f"[{each!r}]" for each in at)
+
+
+# ---- as text -------------------------------------------------------------------------------------------------------
+
+
+def exact_text(values: Mapping[str, Json], ascii: bool = False) -> str:
+    """Give the exact copy: JSON that XML, terminals and C strings leave as it is."""
+    text = json.dumps({_MARK: dict(values)}, ensure_ascii=ascii, separators=(",", ":"))
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def read_exact(text: str | None) -> dict[str, Json] | None:
+    """Read an exact copy; None if the text is none."""
+    if text is None or not text.startswith(f'{{"{_MARK}":{{'):
+        return None
+    values = (_object(text) or {}).get(_MARK)
+    return values if isinstance(values, dict) else None
+
+
+def as_text(value: Json) -> str:
+    """Give a value as a tag shows it: text as it is, anything else as JSON; without what no tag can hold."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
+
+
+def tags_of(values: Mapping[str, Json]) -> dict[str, str]:
+    """Give the tags of a file: one for each key that can name one, and the exact copy.
+
+    >>> tags_of({"prompt": "a panda", "seed": 42})
+    {'prompt': 'a panda', 'comment': '{"telecine":{"prompt":"a panda","seed":42}}', 'seed': '42'}
+    """
+    named = {name: as_text(value) for name, value in values.items() if _names_a_tag(name)}
+    tags = {name: named.pop(name) for name in _GRAPHS if name in named}
+    taken = {name.casefold() for name in values}
+    tags[next((name for name in _CARRIERS if name not in taken), _CARRIERS[-1])] = exact_text(values)
+    known = {name.casefold() for name in tags}
+    for name, text in named.items():
+        if name.casefold() not in known:  # containers don't tell A from a
+            tags[name] = text
+            known.add(name.casefold())
+    return tags
+
+
+def graphs_in(tags: Mapping[str, str]) -> dict[str, str]:
+    """Give those tags that ComfyUI loads."""
+    return {name: tags[name] for name in _GRAPHS if tags.get(name, "").lstrip().startswith("{")}
+
+
+def _names_a_tag(name: str) -> bool:
+    return name.isprintable() and name.isascii() and 0 < len(name.strip()) == len(name) <= _LONGEST_NAME
+
+
+# ---- read back -----------------------------------------------------------------------------------------------------
+
+
+def read_tags(tags: Mapping[str, str], copies: Iterable[str] = ()) -> dict[str, Json]:
+    """Give what a file's tags say: the exact copy in them, or among other `copies`, else the tags as they are.
+
+    Of tags that others wrote, the values are text, but for ComfyUI's `prompt` and `workflow`, which are its graphs.
+    """
+    tags = {name.lower() if name.isupper() else name: text for name, text in tags.items()}  # as Matroska has them
+    for text in (*(tags.get(name) for name in _CARRIERS), *copies):
+        values = read_exact(text)
+        if values is not None:
+            # ComfyUI that saves our file again puts its graphs beside ours, which are older.
+            newer = {name: tags[name] for name in _GRAPHS if name in tags and tags[name] != as_text(values.get(name))}
+            return values | _graphs(newer)
+    return {**_graphs_in_comment(tags.get("comment")), **tags, **_graphs(tags)}
+
+
+def _graphs(tags: Mapping[str, str]) -> dict[str, Json]:
+    found = {name: _object(tags[name]) for name in _GRAPHS if name in tags}
+    return {name: graph for name, graph in found.items() if graph is not None}
+
+
+def _graphs_in_comment(comment: str | None) -> dict[str, Json]:
+    """Read what older VideoHelperSuite wrote: both graphs in one JSON object, one of them as text."""
+    both = _object(comment or "") or {}
+    graphs = {name: both[name] for name in _GRAPHS if name in both}
+    return {**graphs, **_graphs({name: each for name, each in graphs.items() if isinstance(each, str)})}
+
+
+def _object(text: str) -> dict[str, Json] | None:
+    if not text.lstrip().startswith("{"):
+        return None
+    try:
+        value, _ = json.JSONDecoder().raw_decode(text.lstrip())  # FFmpeg 9 may put more behind it
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
