@@ -1,4 +1,4 @@
-"""A real headless Chromium that opens a video file, shows its frames as pixels, and plays it."""
+"""A real headless Chromium that opens a video file, shows its frames as pixels, decodes its sound, and plays it."""
 
 from __future__ import annotations
 
@@ -102,6 +102,24 @@ async function play() {
     });
     return [video.played.start(0), video.played.end(0)];
 }
+
+async function hear(rate, channels, threshold) {
+    const data = await document.querySelector("input").files[0].arrayBuffer();
+    const sound = await new OfflineAudioContext(channels, 1, rate).decodeAudioData(data);
+    const peaks = [], loudest = [];
+    for (let channel = 0; channel < sound.numberOfChannels; channel++) {
+        const samples = sound.getChannelData(channel), found = [];
+        let most = 0;
+        for (let at = 0; at < samples.length; at++) {
+            if (Math.abs(samples[at]) > Math.abs(samples[most])) most = at;
+            const higher = samples[at] >= samples[at - 1] && samples[at] > samples[at + 1];
+            if (samples[at] > threshold && higher) found.push(at);
+        }
+        peaks.push(found);
+        loudest.push(most);
+    }
+    return [sound.length, peaks, loudest];
+}
 </script>
 """
 
@@ -121,6 +139,15 @@ class Shown:
 
     time: float
     rgb: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The sound as it is decoded: samples a channel, and of each channel where the peaks are and its loudest sample."""
+
+    length: int
+    peaks: list[list[int]]
+    loudest: list[int]
 
 
 class CanNotPlayError(Exception):
@@ -192,6 +219,12 @@ class Browser:
         """Play from the start to the end, fast, and give the time range that was played. Load again before `show`."""
         start, end = self._page.evaluate("play()")
         return start, end
+
+    def hear(self, path: str | os.PathLike[str], rate: int, channels: int, threshold: float) -> Heard:
+        """Decode a file's sound; at another rate than its own it is resampled."""
+        self._page.set_content(_PAGE)
+        self._page.set_input_files("input", os.fspath(path))
+        return Heard(*self._page.evaluate("how => hear(...how)", [rate, channels, threshold]))
 
 
 def _rgb(pixels: str, width: int, height: int) -> npt.NDArray[np.uint8]:

@@ -487,7 +487,7 @@ def test_hdr_alone_chooses_codec_and_depth(
         (HOW | {"mastering_display": MasteringDisplay(max_luminance=0)}, "max_luminance is 5 to 10000"),
         (HOW | {"mastering_display": MasteringDisplay(red=(0.8, 0.3))}, "a colour out of range: x is 0.0001 to 0.74"),
         (HOW | {"format": "gif"}, "color='pq' does not go with gif: leave it out"),
-        ({"format": "exr", "light": "scene-linear"}, "light='scene-linear' does not go with exr: leave it out"),
+        ({"format": "png", "light": "scene-linear"}, "light='scene-linear' does not go with png: leave it out"),
         (HOW | {"color": "hlg", "mastering_display": OWN_DISPLAY}, "max_luminance=4000 does not go with color='hlg'"),
     ],
 )

@@ -176,6 +176,10 @@ def _export(
         str | None,
         typer.Option(help="In place of the extension; png, tiff, jpeg or exr writes a folder of images."),
     ] = None,
+    audio: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A file with the sound: any that FFmpeg reads.")
+    ] = None,
+    audio_fit: Annotated[str, typer.Option(help="pad, trim or loop: how the sound is fitted to the video.")] = "pad",
     metadata: Annotated[
         list[str] | None, typer.Option(metavar="NAME=TEXT", help="What the file says of itself; may be repeated.")
     ] = None,
@@ -226,6 +230,8 @@ def _export(
         timestamps=own_times,
         hold=hold,
         repeat=repeat,
+        audio=audio,
+        audio_fit=audio_fit,
         metadata=_metadata(metadata or [], metadata_json),
         provenance=provenance,
         overwrite=overwrite,
@@ -457,7 +463,9 @@ def facts_of_file(info: VideoInfo) -> Facts:
     if info.content_light is not None:
         facts.append(("content light", str(info.content_light)))
     if info.audio is not None:
-        facts.append(("sound", f"{info.audio.codec}, {info.audio.sample_rate} Hz, {info.audio.channels} channels"))
+        sound = info.audio
+        lasting = f"{float(sound.duration):.3f} s"
+        facts.append(("sound", f"{sound.codec}, {sound.sample_rate} Hz, {sound.channels} channels, {lasting}"))
     return facts + [(_shown(name), _shown(value)) for name, value in sorted(info.metadata.items())]
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, BinaryIO
 
 import av
-from av import VideoFrame
+from av import Packet, VideoFrame
 from av.codec.hwaccel import HWAccel
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
@@ -18,6 +19,7 @@ from . import alpha
 from .color import BT709, Color
 from .formats import Format
 from .hdr_metadata import ContentLight, HdrMetadata, MasteringDisplay
+from .journal import Journal
 from .metadata import EXACT_COPY
 from .rate import VARIABLE_TIME_BASE, ticks_a_second
 
@@ -63,6 +65,7 @@ class Encoder:
     """A stream of one picture size in a fragmented MP4 that is being written to `journal`."""
 
     def __init__(self, journal: BinaryIO, settings: EncoderSettings) -> None:
+        self._turn: AbstractContextManager[object] = journal.turn if isinstance(journal, Journal) else nullcontext()
         self._time_base = settings.time_base
         self._interval = round(1 / settings.fps / settings.time_base)
         self._count = 0
@@ -96,7 +99,7 @@ class Encoder:
         frame.colorspace, frame.color_range = self.context.colorspace, self.context.color_range
         frame.color_primaries, frame.color_trc = self.context.color_primaries, self.context.color_trc
         for packet in self._stream.encode(frame):
-            self._container.mux(alpha.joined(packet))
+            self._mux(packet)
 
     def finish(self, stop: Callable[[], bool]) -> None:
         """Write what is still in the encoder, unless told to stop, and close the journal."""
@@ -105,14 +108,20 @@ class Encoder:
                 packet.stream = self._stream
                 if self._count <= _NEVER_REORDERED:
                     packet.dts = packet.pts
-                self._container.mux(alpha.joined(packet))
+                self._mux(packet)
                 if stop():
                     break
-        self._container.close()
+        with self._turn:
+            self._container.close()
 
     def close(self) -> None:
         """Let go of the journal, finished or not."""
-        self._container.close()
+        with self._turn:
+            self._container.close()
+
+    def _mux(self, packet: Packet[VideoStream]) -> None:
+        with self._turn:
+            self._container.mux(alpha.joined(packet))
 
 
 def _muxer_options(settings: EncoderSettings) -> dict[str, str]:

@@ -53,20 +53,23 @@ class EncodingThread:
             TelecineError: the thread was stopped.
         """
         while True:
-            if self._error is not None:
-                raise self._error
+            self.check()
             if not self._thread.is_alive():
                 raise TelecineError(f"the writer of {self._publication.path!r} is closed")
             with contextlib.suppress(queue.Full):
                 return self._queue.put(frame, timeout=_LOOK_AGAIN)
+
+    def check(self) -> None:
+        """Raise what the thread has failed with, if it has."""
+        if self._error is not None:
+            raise self._error
 
     def finish(self, repeats: Sequence[int] = ()) -> None:
         """Encode what is queued, the last frame again at each of `repeats`, and complete the file. Raises as `put`."""
         self._repeats = repeats
         self.put(None)
         self._thread.join()
-        if self._error is not None:
-            raise self._error
+        self.check()
 
     def abort(self) -> None:
         """Drop what is queued and let go of the journal."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Literal
 
+from .audio import Audio, has_sound
 from .frames import Frames, check_layout, count_frames, only_video
 from .hdr_metadata import MasteringDisplay
 from .metadata import Json
@@ -51,6 +52,9 @@ def export_video(
     timestamps: Iterable[Seconds] | None = None,
     hold: Seconds | None = None,
     repeat: int = 0,
+    audio: Audio | None = None,
+    audio_rate: int | None = None,
+    audio_fit: str = "pad",
     metadata: Mapping[str, Json] | None = None,
     provenance: Provenance | None = None,
     overwrite: bool = True,
@@ -67,6 +71,8 @@ def export_video(
         path: The file to write. Without one, a new file in the folder for temporary files.
         timestamps: When each frame is shown, in seconds that go up, in place of the frame rate. They are kept to
             1/120000 s. The video begins with its first frame.
+        audio: The sound: an array or tensor of samples, (channels, n), (n, channels) or (n,), of int16 or int32 of full
+            scale or of floats in [-1, 1], with `audio_rate`; or the path of a file that FFmpeg reads, such as a video.
         progress: True for a bar on the terminal, or a function of (frames done, frames in all or None).
 
     The other arguments are `VideoWriter`'s. An iterator is not asked for its first frame before all of them are
@@ -89,6 +95,7 @@ def export_video(
     check_layout(layout)
     given = only_video(opened(frames))
     retimed = _retimed(frames, parse_fps(fps)) if timestamps is None and is_video(frames) else ()
+    silenced = _silenced(frames) if audio is None and is_video(frames) else ()
     with reporting(progress, count_frames(given, layout)) as report:
         writer = VideoWriter(
             path,
@@ -114,6 +121,8 @@ def export_video(
             background=background,
             hold=hold,
             repeat=repeat,
+            audio_rate=audio_rate,
+            audio_fit=audio_fit,
             metadata=metadata,
             provenance=provenance,
             overwrite=overwrite,
@@ -122,8 +131,10 @@ def export_video(
             format=format,
         )
         with writer:
+            if audio is not None:
+                writer.write_audio(audio)
             writer.write(given, timestamps)
-    return replace(writer.video, notes=writer.video.notes + retimed)
+    return replace(writer.video, notes=writer.video.notes + retimed + silenced)
 
 
 def _retimed(path: str | os.PathLike[str], fps: Fraction) -> tuple[str, ...]:
@@ -137,5 +148,14 @@ def _retimed(path: str | os.PathLike[str], fps: Fraction) -> tuple[str, ...]:
         note = f"{os.fspath(path)!r} has {info.fps} fps: at {fps} fps it lasts {lasts}"
     else:
         return ()
+    warn(note)
+    return (note,)
+
+
+def _silenced(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Warn where a video has sound, which its frames are without."""
+    if not has_sound(path):
+        return ()
+    note = f"the sound of {os.fspath(path)!r} is left out: audio={os.fspath(path)!r} keeps it"
     warn(note)
     return (note,)

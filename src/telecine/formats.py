@@ -321,7 +321,8 @@ CODECS = {
             }
         ),
         # Each is about as near as H.264's of that name (bench/frontier.py). At equal VMAF preset fast takes 1.2 to 1.8
-        # times as long for no fewer bytes, and x265's own aq-strength, 1, makes 8 to 12 % more.
+        # times as long for no fewer bytes. superfast has no adaptive quantisation: its strength is for a preset that is
+        # given, of which x265's own, 1, makes 8 to 12 % more bytes.
         qualities=_levels(
             draft=_HEVC | {"crf": "29"},
             balanced=_HEVC | {"crf": "23.5"},

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .audio import Audio
 from .codes import Pixels, pixels_of
 from .color import RGB
 from .convert import BLACK, Background, Conversion, ValueRange
@@ -121,6 +122,10 @@ class MovingImageOutput:
 
     def release(self, item: Picture) -> None:
         """Let go of a picture."""
+
+    def write_audio(self, audio: Audio) -> None:
+        """Refuse sound."""
+        raise OptionError(f"audio does not go into {self._row.name}: leave it out, or write a video")
 
     def encoder(self, threads: int) -> _TimedEncoder:
         """Open the encoder, which writes to the journal and to the finished file."""
@@ -237,6 +242,10 @@ class SequenceOutput:
 
     def release(self, item: Picture) -> None:
         """Let go of a picture."""
+
+    def write_audio(self, audio: Audio) -> None:
+        """Refuse sound."""
+        raise OptionError(f"audio does not go into {self._row.name}: leave it out, or write a video")
 
     def encoder(self, threads: int) -> _SequenceEncoder:
         """Open the encoders, which write into the hidden folder."""

@@ -12,6 +12,7 @@ import hashlib
 import io
 import os
 import re
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,7 +47,10 @@ class WholeWrites(io.FileIO):
 
 
 class Journal(WholeWrites):
-    """An open journal. What is written is synced within a second, if its writer looks at `sync_due_in` when idle."""
+    """An open journal. What is written is synced within a second, if its writer looks at `sync_due_in` when idle.
+
+    Its writer has `turn` from the beginning of a fragment to the end: what `insert` writes comes between two.
+    """
 
     def __init__(self, path: str, create: bool = True) -> None:
         flags = os.O_RDWR | _CLOEXEC | (os.O_CREAT if create else 0)
@@ -54,6 +58,19 @@ class Journal(WholeWrites):
         self.path = path
         self._unsynced_since: float | None = None
         self._folder_synced = False
+        self.turn = threading.Lock()
+
+    def insert(self, box: bytes) -> None:
+        """Write a box that is no fragment's; after an error nothing is left of it, for fragments may follow."""
+        with self.turn:
+            start = self.tell()
+            try:
+                self.write(box)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    self.seek(start)
+                    self.truncate()
+                raise
 
     def write(self, data: object) -> int:
         """Write all of it."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from .audio import Audio
 from .errors import PublishError
 from .frames import Frame
 from .video import Video
@@ -76,6 +77,9 @@ class Output(Protocol[Item]):
 
     def release(self, item: Item) -> None:
         """Take back what is encoded."""
+
+    def write_audio(self, audio: Audio) -> None:
+        """Take sound, or its next piece."""
 
     def encoder(self, threads: int) -> Encoder[Item]:
         """Open the encoder."""

@@ -14,7 +14,9 @@ from typing import BinaryIO, TypeAlias, cast
 
 import av
 from av import VideoFrame
+from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
@@ -38,11 +40,12 @@ _BRANDS = {"major_brand", "minor_version", "compatible_brands"}
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """The first audio stream: codec, samples per second, channels."""
+    """The first audio stream: codec, samples per second, channels, and its duration in seconds."""
 
     codec: str
     sample_rate: int
     channels: int
+    duration: Fraction
 
 
 @dataclass(frozen=True)
@@ -89,12 +92,10 @@ def probe(path: VideoSource) -> VideoInfo:
         if (animation := animations.format_of(file)) is not None:
             return _probe_animation(file, animation)
     with opened_file(path) as file, open_video(file) as (container, stream):
-        times = frame_times(container, stream)
+        audio = next(iter(container.streams.audio), None)
+        times, ends = _scan(container, stream, audio)
         context = stream.codec_context
-        if stream.duration is not None and stream.time_base is not None:
-            duration = stream.duration * stream.time_base
-        else:
-            duration = Fraction(container.duration or 0, av.time_base)
+        duration = _duration(container, stream, ends)
         fps, constant_rate = _rate(stream, times, duration)
         color = color_of(context)
         display, light = _hdr_metadata(file) if color.hdr else (None, None)
@@ -113,7 +114,7 @@ def probe(path: VideoSource) -> VideoInfo:
             color=color,
             size_bytes=file.seek(0, os.SEEK_END),
             index_in_front=cues_in_front(file) if "matroska" in container.format.name else index_in_front(file),
-            audio=_audio(container),
+            audio=None if audio is None else _audio(audio, _duration(container, audio, ends)),
             metadata=_metadata(file, container.metadata),
             mastering_display=display,
             content_light=light,
@@ -149,6 +150,30 @@ def _probe_animation(file: BinaryIO, format: str) -> VideoInfo:
 def frame_times(container: InputContainer, stream: VideoStream) -> list[int | None]:
     """Read when each frame of a stream is shown, in its ticks and in the order of the file, without decoding any."""
     return [packet.pts for packet in container.demux(stream) if packet.size and not packet.is_discard]
+
+
+def _scan(
+    container: InputContainer, stream: VideoStream, audio: AudioStream | None
+) -> tuple[list[int | None], dict[int, int]]:
+    """Give when each frame is shown, and of Matroska with sound where each stream ends: it tells the later end only."""
+    if audio is None or "matroska" not in container.format.name:
+        return frame_times(container, stream), {}
+    times, ends = [], dict.fromkeys((stream.index, audio.index), 0)
+    for packet in container.demux(stream, audio):
+        if not packet.size or packet.is_discard:
+            continue
+        if packet.stream_index == stream.index:
+            times.append(packet.pts)
+        if packet.pts is not None:
+            ends[packet.stream_index] = max(ends[packet.stream_index], packet.pts + (packet.duration or 0))
+    return times, ends
+
+
+def _duration(container: InputContainer, stream: Stream, ends: Mapping[int, int]) -> Fraction:
+    ticks = ends.get(stream.index) or stream.duration
+    if ticks is not None and stream.time_base is not None:
+        return ticks * stream.time_base
+    return Fraction(container.duration or 0, av.time_base)
 
 
 def _is_all_beside(container: InputContainer, stream: VideoStream) -> bool:
@@ -249,16 +274,14 @@ def _container_name(container: InputContainer, file: BinaryIO) -> str:
     return names[0]
 
 
+def _audio(stream: AudioStream, duration: Fraction) -> AudioInfo:
+    context = stream.codec_context
+    return AudioInfo(context.codec.canonical_name, context.sample_rate, context.channels, duration)
+
+
 def _metadata(file: BinaryIO, tags: Mapping[str, str]) -> dict[str, Json]:
     of_image = read_image(file)
     if of_image is not None:
         return read_tags({**tags, **of_image[0]}, of_image[1])
     copy = copy_in(xmp_packet(file) or b"")
     return read_tags({name: text for name, text in tags.items() if name not in _BRANDS}, [] if copy is None else [copy])
-
-
-def _audio(container: InputContainer) -> AudioInfo | None:
-    if not container.streams.audio:
-        return None
-    context = container.streams.audio[0].codec_context
-    return AudioInfo(context.codec.canonical_name, context.sample_rate, context.channels)

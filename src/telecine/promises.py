@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
+from .audio_encode import Soundtrack
 from .encode import EncoderSettings
 from .errors import EncodeError
 from .hdr_metadata import HdrMetadata
 from .metadata import read_exact
-from .probe import VideoInfo
+from .probe import AudioInfo, VideoInfo
 
+_MOVIE_TICK = Fraction(1, 10_000)  # or less (rate.ticks_a_second)
 _ROUNDED_RATE = Fraction(1, 10_000)  # a tenth of what tells 30 from 30000/1001
 
 
@@ -54,6 +56,27 @@ def check_promises(
         broken = "the metadata is not what was given"  # which may be long
     if broken:
         raise EncodeError(f"the written file is not what was promised: {broken}")
+
+
+def check_audio(info: AudioInfo | None, sound: Soundtrack | None, clock: Fraction | None) -> None:
+    """Compare a written file's sound with what it was to be, which may be none.
+
+    Raises:
+        EncodeError: it differs.
+    """
+    if info is None or sound is None:
+        promised: dict[str, tuple[object, object]] = {"sound": (info, sound and sound.coding.codec.name)}
+    else:
+        # Resampling ends a sample sooner or later, and a file's clock may not count samples.
+        near = abs(info.duration - sound.duration) <= Fraction(1, sound.coding.rate) + 2 * (clock or _MOVIE_TICK)
+        promised = {
+            "codec": (info.codec, sound.coding.codec.name),
+            "rate": (info.sample_rate, sound.coding.rate),
+            "channels": (info.channels, sound.track.format.channels),
+            "duration": (info.duration, info.duration if near else sound.duration),
+        }
+    if broken := differences(promised, "is"):
+        raise EncodeError(f"the written file's sound is not what was promised: {broken}")
 
 
 def check_times(times: Sequence[Fraction], promised: Sequence[Fraction], clock: Fraction | None) -> None:

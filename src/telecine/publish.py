@@ -71,6 +71,15 @@ class Publication:
         """Bring the journal to the disk."""
         self.journal.sync()
 
+    def insert(self, box: bytes) -> None:
+        """Write a box to the journal, between two frames.
+
+        Raises:
+            PublishError: the disk failed.
+        """
+        with self._naming_the_path():
+            self.journal.insert(box)
+
     def whole_frames(self) -> int:
         """Count the frames that are whole in the journal."""
         return sum(1 for _ in whole_fragments(self.journal))

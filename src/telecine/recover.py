@@ -14,19 +14,23 @@ from typing import BinaryIO, cast
 
 import av
 
+from .audio_encode import soundtrack_of
+from .audio_track import track_in
 from .boxes import end_of_fragments
 from .errors import OptionError, PublishError, TelecineError
+from .ffmpeg_log import captured_log, in_words
 from .folders import folders_in, left_in, locked, recover_folder, size_of_frames, target_of_folder
 from .formats import CONTAINERS, SEQUENCES, Container, MovingImageFormat, output_of
 from .journal import SUFFIX, Journal, hidden_name, journals_in, journals_of, orphan, sync_folder, target_of
+from .notes import Notes
 from .probe import probe
 from .publish import FINISHED_SUFFIX, move_without_overwriting, open_anew
-from .remux import write_finished
+from .remux import duration_of, write_finished
 from .video import Video
 
 
 def recover(path: str | os.PathLike[str], output: str | os.PathLike[str] | None = None) -> Video:
-    """Make a video of the frames that an export left in its journal when it was killed, or failed.
+    """Make a video of the frames that an export left in its journal when it was killed, or failed, with their sound.
 
     Of a moving image it makes one again, of "high" quality; of a folder of images the images before the first that is
     missing, whose `Video` has no rate: its `fps` and `duration` are 0.
@@ -35,7 +39,8 @@ def recover(path: str | os.PathLike[str], output: str | os.PathLike[str] | None 
         path: The path that the export was to write, or the journal itself.
         output: Where the video goes. Without one it is `path`, or where that exists `clip.recovered.mp4` beside it.
 
-    The journal is removed once the video is at its path, synced. A recovery can be killed and run again.
+    The journal is removed once the video is at its path, synced. A recovery can be killed and run again. Sound that
+    can't be encoded is left out, which a warning and the video's notes tell.
 
     Raises:
         PublishError: there is no journal, its writer lives, it holds no whole frame, or `output` exists or can't be
@@ -101,13 +106,14 @@ def _recovered(name: str, output: str | None) -> Video:
             if end_of_fragments(journal) == 0 and path != journals[0]:
                 continue  # of a writer that was killed before its first frame: an older one may hold some
             destination = _free_path(target) if output is None else os.path.realpath(output)
-            _write(journal, destination, row)
+            notes = Notes()
+            _write(journal, destination, row, notes)
             info = probe(destination)
             os.unlink(journal.path)
             if journal.path == hidden_name(target, SUFFIX):  # of a writer that was killed in its last step
                 with contextlib.suppress(OSError):
                     os.unlink(hidden_name(target, FINISHED_SUFFIX))
-            return Video.of(info.path, info, notes=(f"{info.frame_count} frames were recovered",))
+            return Video.of(info.path, info, notes=(f"{info.frame_count} frames were recovered", *notes))
     raise AssertionError("the oldest journal is tried")
 
 
@@ -122,7 +128,7 @@ def _row_of(path: str, strict: bool = False) -> Container | MovingImageFormat:
     return row
 
 
-def _write(journal: Journal, destination: str, row: Container | MovingImageFormat) -> None:
+def _write(journal: Journal, destination: str, row: Container | MovingImageFormat, notes: Notes) -> None:
     # Named after the journal, of which this is the only owner: a living writer's file has another name, and a recovery
     # that is run again takes what a killed one left.
     digest = hashlib.sha256(os.fsencode(journal.path)).hexdigest()[:8]
@@ -132,7 +138,7 @@ def _write(journal: Journal, destination: str, row: Container | MovingImageForma
         with contextlib.suppress(OSError):  # what was private stays so
             os.chmod(hidden, stat.S_IMODE(os.fstat(journal.fileno()).st_mode))
         try:
-            count = _rewritten(cast(BinaryIO, journal), finished, row)
+            count = _rewritten(cast(BinaryIO, journal), finished, row, notes)
         except TelecineError:
             raise
         except (av.FFmpegError, ValueError):  # no index
@@ -147,12 +153,31 @@ def _write(journal: Journal, destination: str, row: Container | MovingImageForma
     sync_folder(os.path.dirname(destination))
 
 
-def _rewritten(journal: BinaryIO, finished: BinaryIO, row: Container | MovingImageFormat) -> int:
+def _rewritten(journal: BinaryIO, finished: BinaryIO, row: Container | MovingImageFormat, notes: Notes) -> int:
     if isinstance(row, Container):
-        return write_finished(journal, finished, row, torn=True)
+        return _with_sound(journal, finished, row, notes)
     from .moving_images import parse_quality, rewrite
 
     return rewrite(journal, finished, row.name, parse_quality(row.name, "high"))
+
+
+def _with_sound(journal: BinaryIO, finished: BinaryIO, container: Container, notes: Notes) -> int:
+    """Write the frames with the sound in the journal, or else without, which is noted; give how many there are."""
+    track = track_in(journal)
+    if track is None:
+        return write_finished(journal, finished, container, torn=True)
+    duration = duration_of(journal, torn=True)
+    with captured_log() as lines:
+        try:
+            sound = soundtrack_of(track, journal, container, duration)
+            return write_finished(journal, finished, container, torn=True, sound=sound)
+        except (av.FFmpegError, ValueError) as error:
+            why = in_words(error, lines)
+    finished.seek(0)
+    finished.truncate()
+    count = write_finished(journal, finished, container, torn=True)
+    notes.warn(f"the sound can't be recovered: {why}")
+    return count
 
 
 @contextlib.contextmanager

@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import heapq
 import io
 import os
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import chain, pairwise
+from math import floor, lcm
 from types import SimpleNamespace
 from typing import Any, BinaryIO, cast
 
 import av
 from av import Packet
+from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
+from av.video.stream import VideoStream
 
 from . import alpha
 from .alpha import VideoPacket
+from .audio_encode import AudioPacket, Soundtrack, add_audio_stream, encoded
 from .boxes import end_of_fragments, top_level_boxes, with_boxes_of_sample_entry
 from .errors import OptionError
 from .formats import Container
@@ -29,6 +34,7 @@ from .metadata import EXACT_COPY, read_exact, tags_of
 from .user_data import boxes_of, replace_filler
 
 _AVIO_FLAG_READ = 1
+_MOST_MOVIE_TICKS = 2**31 - 1  # a time scale is 32 bit (ISO/IEC 14496-12 8.2.2), and FFmpeg's is signed
 _MOST_TICKS = 2**62  # far beyond any video, and two of them still fit FFmpeg's 64 bits
 _TORN = 512  # bytes that are all zero at the end of a packet only if they never reached the disk
 
@@ -39,9 +45,10 @@ def write_finished(
     container: Container,
     duration: Fraction | None = None,
     torn: bool = False,
+    sound: Soundtrack | None = None,
     hdr: HdrMetadata | None = None,
 ) -> int:
-    """Copy the packets of a journal's whole fragments to a file, and give how many they are.
+    """Copy the packets of a journal's whole fragments to a file, with the sound encoded, and give how many they are.
 
     It says of itself what the journal says. Its frames are shown as long as there, but for the last, if the file is to
     last `duration` seconds. One that may be torn, for its writer died, ends in front of the first packet that is not
@@ -53,12 +60,7 @@ def write_finished(
         OptionError: the container has no place for the journal's alpha.
     """
     count = 0
-    part = _Part(journal, end_of_fragments(journal), b"" if hdr is None else hdr.boxes)
-    # FFmpeg decodes the first frame as it opens a file: what it would learn is of no use here.
-    skipping: list[Any] = [{"skip_frame": "all"}]  # PyAV's own types say text
-    source = cast(InputContainer, av.open(part, format="mp4", stream_options=skipping, buffer_size=1 << 18))
-    with source:
-        (stream,) = source.streams.video
+    with _opened(journal, b"" if hdr is None else hdr.boxes) as (source, stream):
         joined = alpha.is_joined(stream)
         if joined and container.muxer not in ("webm", "matroska"):
             raise OptionError(f"the frames have alpha, which {container.name} can't hold beside VP9: use .webm or .mkv")
@@ -66,7 +68,8 @@ def write_finished(
         options = dict(container.options)
         if container.clock is None:
             # The movie counts in the media's ticks, so that edit lists are exact (ISO/IEC 14496-12 8.2.2, 8.6.6).
-            options.update(video_track_timescale=str(ticks), movie_timescale=str(ticks))
+            options["video_track_timescale"] = str(ticks)
+            options["movie_timescale"] = str(ticks if sound is None else _movie_ticks(stream, ticks, duration, sound))
         tags, boxes = _said(source, container)
         if boxes is not None:
             options["movflags"] += "+use_metadata_tags"
@@ -93,13 +96,73 @@ def write_finished(
             packets = _from_zero(packets)
             if hdr is not None:
                 packets = _with_metadata(packets, stream.codec_context.codec.canonical_name, hdr)
-            for packet in packets if duration is None else _ending_at(int(duration * ticks), packets):
-                packet.stream = copied
+            if duration is not None:
+                packets = _ending_at(int(duration * ticks), packets)
+            in_order: Iterator[VideoPacket | AudioPacket]
+            in_order = heapq.merge(packets, _audio_packets(target, sound, container.clock), key=_decoded_at)
+            for packet in in_order:
+                if not isinstance(packet.stream, AudioStream):
+                    packet.stream = copied
+                    count += 1
                 target.mux(packet)
-                count += 1
         if boxes is not None:
             replace_filler(finished, *boxes)
     return count
+
+
+def _movie_ticks(stream: VideoStream, ticks: int, duration: Fraction | None, sound: Soundtrack) -> int:
+    """Give a time scale that counts both frames and samples, as low as it can be: long durations take 64 bits."""
+    rate = stream.average_rate
+    of_frames = rate.numerator if rate and duration is None and ticks % rate.numerator == 0 else ticks
+    of_both = lcm(of_frames, sound.coding.rate)
+    return of_both if of_both <= _MOST_MOVIE_TICKS else ticks
+
+
+def duration_of(journal: BinaryIO, torn: bool = False) -> Fraction:
+    """Give how long the frames in a journal's whole fragments are shown, in seconds. Raises as `write_finished`."""
+    with _opened(journal) as (source, stream):
+        packets = _from_zero(_whole(source.demux(stream), torn))
+        end = max((packet.pts + (packet.duration or 0) for packet in packets if packet.pts is not None), default=0)
+        return end * (stream.time_base or Fraction(1))
+
+
+@contextlib.contextmanager
+def _opened(journal: BinaryIO, boxes: bytes = b"") -> Iterator[tuple[InputContainer, VideoStream]]:
+    part = _Part(journal, end_of_fragments(journal), boxes)
+    # FFmpeg decodes the first frame as it opens a file: what it would learn is of no use here.
+    skipping: list[Any] = [{"skip_frame": "all"}]  # PyAV's own types say text
+    source = cast(InputContainer, av.open(part, format="mp4", stream_options=skipping, buffer_size=1 << 18))
+    with source:
+        (stream,) = source.streams.video
+        yield source, stream
+
+
+def _audio_packets(target: OutputContainer, sound: Soundtrack | None, clock: Fraction | None) -> Iterator[AudioPacket]:
+    if sound is None:
+        return iter(())
+    packets = encoded(add_audio_stream(target, sound.track, sound.coding), sound.track, sound.samples)
+    return packets if clock is None else _rounded_up(packets, clock)
+
+
+def _rounded_up(packets: Iterator[AudioPacket], clock: Fraction) -> Iterator[AudioPacket]:
+    """Let the halves of a coarse clock be rounded up, not away from zero.
+
+    Opus begins 6.5 ms early (RFC 7845 4.2). Of a packet at -7 ms browsers drop 7 ms, which is 24 samples too many.
+    """
+    for packet in packets:
+        assert packet.pts is not None
+        assert packet.time_base is not None
+        ticks = packet.time_base / clock
+        packet.pts = packet.dts = floor(packet.pts * ticks + Fraction(1, 2))
+        packet.duration = round((packet.duration or 0) * ticks)
+        packet.time_base = clock
+        yield packet
+
+
+def _decoded_at(packet: VideoPacket | AudioPacket) -> Fraction:
+    assert packet.dts is not None
+    assert packet.time_base is not None
+    return packet.dts * packet.time_base
 
 
 def _said(source: InputContainer, container: Container) -> tuple[dict[str, str], tuple[bytes, bytes] | None]:
@@ -215,14 +278,13 @@ class _Part(io.RawIOBase):
 
     def __init__(self, file: BinaryIO, length: int, boxes: bytes = b"") -> None:
         self._file, self._at = file, 0
-        self._head, self._read = b"", 0  # what the beginning became, and how much of the file that stands for
+        self._index, self._start, self._end = b"", 0, 0  # what the `moov` became, and where it is in the file
         moov = next((box for box in top_level_boxes(file) if box.kind == b"moov"), None) if boxes else None
         if moov is not None and moov.end <= length:
-            file.seek(0)
-            head = file.read(moov.end)
-            self._head = head[: moov.start] + with_boxes_of_sample_entry(head[moov.start :], boxes)
-            self._read = moov.end
-        self._length = length - self._read + len(self._head)
+            file.seek(moov.start)
+            self._index = with_boxes_of_sample_entry(file.read(moov.end - moov.start), boxes)
+            self._start, self._end = moov.start, moov.end
+        self._length = length - (self._end - self._start) + len(self._index)
 
     def readable(self) -> bool:
         return True
@@ -232,9 +294,14 @@ class _Part(io.RawIOBase):
 
     def readinto(self, buffer: object) -> int:
         into = memoryview(cast(bytearray, buffer)).cast("B")
-        data = self._head[self._at : self._at + len(into)]
-        if not data:
-            self._file.seek(self._at - len(self._head) + self._read)
+        after = self._at - self._start - len(self._index)
+        if self._at < self._start:  # sound may be in front of it
+            self._file.seek(self._at)
+            data = self._file.read(min(len(into), self._start - self._at))
+        elif after < 0:
+            data = self._index[after:][: len(into)]
+        else:
+            self._file.seek(self._end + after)
             data = self._file.read(min(len(into), max(0, self._length - self._at)))
         into[: len(data)] = data
         self._at += len(data)

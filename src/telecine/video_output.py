@@ -12,6 +12,8 @@ from typing import BinaryIO
 import av
 from av import VideoFrame
 
+from .audio import Audio
+from .audio_encode import Sound
 from .codes import composited
 from .color import BT709, RGB, Color, parse_color
 from .convert import BLACK, Background, Conversion, ValueRange
@@ -26,7 +28,7 @@ from .light import parse_light
 from .limits import Passes, parse_max_bytes
 from .notes import Notes
 from .probe import VideoInfo, probe
-from .promises import check_promises, check_times
+from .promises import check_audio, check_promises, check_times
 from .provenance import Seal, sign_finished
 from .publish import Publication
 from .read import read_timestamps
@@ -36,6 +38,7 @@ from .trial import try_encoder
 from .video import Video
 
 _MOST_PIXELS = 2**28 - 1  # FFmpeg's bound, with 128 added to each side (libavutil/imgutils.c)
+_LOSSLESS_BESIDE = {"prores", "ffv1"}  # what is made to be edited or kept has its sound so too
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class VideoOptions:
     chroma: str | None = None
     dither: bool = False
     color: str = "auto"
+    audio_rate: int | None = None
+    audio_fit: str = "pad"
     light: str | None = None
     primaries: str | None = None
     mastering_display: MasteringDisplay | None = None
@@ -114,6 +119,8 @@ class VideoOutput:
         self._value_range, self._background, self._dither = value_range, background, options.dither
         self._clock, self._notes = clock, notes
         self._padding = (0, 0)
+        lossless = quality == "lossless" or chosen.codec.name in _LOSSLESS_BESIDE
+        self._sound = Sound(chosen.container, options.audio_rate, options.audio_fit, lossless, notes)
         self._encoded: queue.SimpleQueue[VideoFrame] = queue.SimpleQueue()
         tried = try_encoder(self._settings)
         self._settings = replace(self._settings, profile=tried.profile, metadata=metadata)
@@ -184,6 +191,10 @@ class VideoOutput:
         """Take back the memory of a frame."""
         self._encoded.put(item)
 
+    def write_audio(self, audio: Audio) -> None:
+        """Keep sound in the journal, or its next piece."""
+        self._sound.write(audio, self._publication.insert)
+
     def encoder(self, threads: int) -> Encoder:
         """Open the encoder, which writes to the journal."""
         self._settings = replace(self._settings, threads=threads)
@@ -202,6 +213,8 @@ class VideoOutput:
             except OSError as error:
                 raise error if isinstance(error, PublishError) else self._publication.failure(error) from error
             self._notes.add(f"at the quality asked for it takes {whole} bytes: encoded again at {rate}, for max_bytes")
+        if info.audio is not None and (over := round(float(info.audio.duration - info.duration), 2)) > 0:
+            self._notes.add(f"the sound goes on for {over:g} s after the last frame")
         light, display = info.content_light, info.mastering_display
         if light and display and light.max_cll > display.max_luminance:
             beyond = f"{light.max_cll} cd/m2, beyond the mastering display's {display.max_luminance:g}"
@@ -216,7 +229,8 @@ class VideoOutput:
         try:
             with captured_log() as lines:
                 end = clock.duration if clock.uneven else None
-                write_finished(journal, file, settings.format.container, end, hdr=hdr)
+                sound = self._sound.track_beside(publication.journal, clock.duration)
+                write_finished(journal, file, settings.format.container, end, sound=sound, hdr=hdr)
         except av.FFmpegError as error:
             raise EncodeError(f"the file can't be finished: {in_words(error, lines)}") from error
         except OSError as error:
@@ -225,6 +239,7 @@ class VideoOutput:
         publication.start_sync()
         info = probe(file)
         check_promises(info, settings, clock.count, clock.duration, hdr)
+        check_audio(info.audio, sound, settings.format.container.clock)
         if clock.variable:
             check_times(
                 read_timestamps(file), [tick * clock.time_base for tick in clock.ticks], settings.format.container.clock

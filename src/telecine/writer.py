@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
+from .audio import Audio
 from .convert import Background, ValueRange, parse_background, parse_value_range
 from .encoding_thread import EncodingThread
 from .errors import FrameError, OptionError, TelecineError
@@ -73,6 +74,9 @@ class VideoWriter:
         overwrite: Whether a file at the path may be replaced.
         hold: How many seconds the last frame is shown, in place of as long as the one before it.
         repeat: How many more times the last frame is written.
+        audio_rate: The samples a second of the sound that is written as arrays.
+        audio_fit: "pad" keeps all frames and all sound, and silence follows the sound where it is shorter; "trim" ends
+            the sound with the video; "loop" does too, and lets it begin again as often as it takes.
         provenance: What a signed C2PA manifest says of where the file comes from; what signs it is tried at once.
         progress: True for a bar on the terminal, or a function of (frames done, frames in all or None).
         loops: How many times a GIF, WebP or APNG is shown; 0, and without one, forever.
@@ -121,6 +125,8 @@ class VideoWriter:
         background: str | tuple[float, float, float] | None = None,
         hold: Seconds | None = None,
         repeat: int = 0,
+        audio_rate: int | None = None,
+        audio_fit: str = "pad",
         metadata: Mapping[str, Json] | None = None,
         provenance: Provenance | None = None,
         overwrite: bool = True,
@@ -152,6 +158,8 @@ class VideoWriter:
             chroma=chroma,
             dither=dither,
             color=color,
+            audio_rate=audio_rate,
+            audio_fit=audio_fit,
             light=light,
             primaries=primaries,
             mastering_display=mastering_display,
@@ -191,6 +199,18 @@ class VideoWriter:
             self._job.report(self._clock.count, None)
         if left := length_hint(times):
             raise OptionError(f"{left} timestamps are left over after {self._clock.count} frames: give one for each")
+
+    def write_audio(self, audio: Audio) -> None:
+        """Write the sound, or its next piece: before, between or after the frames, with whose first one it begins.
+
+        Args:
+            audio: As for `export_video`. All pieces are of one dtype, rate and number of channels.
+
+        Raises:
+            OptionError: it is no sound, is empty, holds NaN or infinite values, or contradicts the first piece.
+            PublishError: the disk has failed.
+        """
+        self._job.write_audio(audio)
 
     def close(self) -> Video:
         """Finish the file, check it and publish it. Closing again gives the same video.
@@ -289,6 +309,16 @@ class _Job:
             self._thread = EncodingThread(self._publication, self._output, threads)
             self._thread.start()
         self._thread.put(frame)
+
+    def write_audio(self, audio: Audio) -> None:
+        self.check_open()
+        if self._thread is not None:
+            self._thread.check()
+        try:
+            self._output.write_audio(audio)
+        except ValueError:  # the journal may be closed: aborted in another thread
+            self.check_open()
+            raise
 
     @property
     def queued(self) -> int:
