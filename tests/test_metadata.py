@@ -22,6 +22,7 @@ from telecine.boxes import boxes_in, top_level_boxes
 from telecine.cli import run
 from telecine.metadata import exact_text, parse_metadata, read_tags, tags_of
 
+from .certificates import identity
 from .comfyui import graphs_of, graphs_of_exif
 from .helpers import Asked, failing_at, greys, waves
 from .mp4 import box, boxes
@@ -440,3 +441,25 @@ def test_the_command_refuses_what_is_no_metadata(
     assert run(["export", "clip.npy", "-o", "clip.mp4", *arguments]) == 2
     assert said in capsys.readouterr().err
     assert not Path("clip.mp4").exists()
+
+
+# ---- signed --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("extension", ["mp4", "mov", "gif", "webp", "apng"])
+def test_a_signed_file_says_it_and_the_signature_holds_until_it_is_stripped(extension: str, tmp_path: Path) -> None:
+    me = identity()
+    said = telecine.Provenance(certificate=me.chain, private_key=me.pem())
+    path = export(tmp_path / f"clip.{extension}", METADATA, provenance=said)
+    assert same(telecine.probe(path).metadata, METADATA)
+    assert telecine.read_provenance(path).state == "valid but untrusted"
+    telecine.strip(path)
+    assert telecine.read_provenance(path).state == "no manifest"
+
+
+def test_an_avif_that_would_be_signed_can_not_say_it(tmp_path: Path) -> None:
+    me, asked = identity(), Asked(greys(3))
+    said = telecine.Provenance(certificate=me.chain, private_key=me.pem())
+    with pytest.raises(OptionError, match="metadata= and provenance= don't go together in avif"):
+        telecine.export_video(asked, tmp_path / "clip.avif", metadata=METADATA, provenance=said)
+    assert asked.count == 0

@@ -30,6 +30,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "hevc": ("mp4", {"codec": "hevc"}),
     "av1": ("mp4", {"codec": "av1", "quality": "draft"}),
     "vp9": ("webm", {"quality": "draft"}),
+    "vp9-lossless": ("webm", {"quality": "lossless"}),
     "prores": ("mov", {"codec": "prores"}),
     "ffv1": ("mkv", {"codec": "ffv1"}),
     "gif": ("gif", {}),
@@ -38,7 +39,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "avif": ("avif", {}),
 }
 # What these encoders write depends on how many threads they have; x264 even writes the number down.
-OWN_TO_THREADS = {"h264", "h264-draft", "h264-10-bit", "h264-lossless", "hevc", "vp9"}
+OWN_TO_THREADS = {"h264", "h264-draft", "h264-10-bit", "h264-lossless", "hevc"}
 
 
 def clip() -> Real:

@@ -79,7 +79,7 @@ class Avif:
                 subsampling="4:4:4",
                 range="limited",  # Chromium and torchcodec take a sequence's codes for it, whatever its tags say
                 speed=_SPEED,
-                max_threads=self._threads,
+                max_threads=max(2, self._threads),  # on one libaom writes other bytes than on any more
                 **self._said,
             )
         except (OSError, ValueError, RuntimeError) as error:

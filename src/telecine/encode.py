@@ -146,7 +146,7 @@ def _configure(context: VideoCodecContext, settings: EncoderSettings) -> None:
     context.color_primaries = settings.color.primaries
     context.color_trc = settings.color.transfer
     context.color_range = 2 if settings.color.full_range else 1  # AVCOL_RANGE_JPEG, AVCOL_RANGE_MPEG
-    context.thread_count = settings.threads
+    context.thread_count = max(settings.threads, settings.format.codec.fewest_threads)
     options, codec = dict(settings.options), settings.format.codec
     # In front of what the caller says there, which is believed.
     told = (

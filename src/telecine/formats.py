@@ -70,6 +70,7 @@ class Codec:
     at_constant_rate: str = ""  # and if frames are evenly timed
     between_crfs: str = ""  # and if the crf is not whole, which the option takes for the nearest
     statistics: str = ""  # and to write, as pass 1, or to read, as pass 2, what helps to share a bitrate out
+    fewest_threads: int = 1
     environment: Mapping[str, str] = field(default_factory=dict)  # what it asks there how much to print
     hdr: bool = False  # whether PQ and HLG are usual in it, in 10 bit and more
     needs: str = ""  # the hardware that it is made for
@@ -218,6 +219,7 @@ def _planar(*depths: int) -> tuple[str, ...]:
 
 def _lossless(name: str, encoder: str, pixel_formats: tuple[str, ...], options: Mapping[str, str]) -> Codec:
     return Codec(
+        fewest_threads=2 if name == "vp9" else 1,
         name=name,
         encoder=encoder,
         pixel_formats=pixel_formats,
@@ -375,6 +377,7 @@ CODECS = {
             high={"deadline": "good", "cpu-used": "3", "row-mt": "1", "crf": "22", "b": "0"},
             visually_lossless={"deadline": "good", "cpu-used": "2", "row-mt": "1", "crf": "12", "b": "0"},
         ),
+        fewest_threads=2,  # on one libvpx writes other bytes than on any more
     ),
     "prores": Codec(
         name="prores",

@@ -80,6 +80,9 @@ class MovingImageOutput:
         notes: Notes,
         seal: Seal | None = None,
     ) -> None:
+        if seal is not None and metadata is not None and row.name == "avif":
+            # c2pa-rs leaves the offsets of an AVIF's items as they were, when its manifest moves these.
+            raise OptionError("metadata= and provenance= don't go together in avif: leave one out, or write webp")
         self._seal = seal
         self._row, self._quality, self._loops = row, parse_quality(row.name, quality), loops
         check_options(row.name, loops, clock.fps)
