@@ -15,7 +15,7 @@ from .helpers import OLDER
 
 @pytest.fixture(scope="session", autouse=True)
 def ctrl_c() -> None:
-    """Let Ctrl-C interrupt, here and in the processes of tests, should they run where it is ignored: in the background."""
+    """Let Ctrl-C interrupt, here and in the tests' processes, though the tests run where it is ignored."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
