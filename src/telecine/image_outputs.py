@@ -19,7 +19,8 @@ from .formats import MovingImageFormat, SequenceFormat
 from .frames import Frame
 from .moving_images import MovingImage, MovingImageSettings, check_file, check_frames, check_options, parse_quality
 from .notes import Notes
-from .provenance import Seal, sign_finished
+from .outputs import Asked
+from .provenance import sign_finished
 from .publish import Publication
 from .sequences import Sequence, SequenceSettings, check_sequence
 from .timing import Clock
@@ -68,26 +69,17 @@ class _Pictures:
 class MovingImageOutput:
     """A GIF, animated WebP, APNG or AVIF."""
 
-    def __init__(
-        self,
-        row: MovingImageFormat,
-        quality: str,
-        loops: int,
-        metadata: str | None,
-        clock: Clock,
-        value_range: ValueRange,
-        background: Background | None,
-        notes: Notes,
-        seal: Seal | None = None,
-    ) -> None:
-        if seal is not None and metadata is not None and row.name == "avif":
+    def __init__(self, row: MovingImageFormat, asked: Asked, loops: int) -> None:
+        if asked.bit_depth not in (None, 8):
+            raise OptionError(f"bit_depth={asked.bit_depth!r} does not go with {row.name}, which has 8: leave it out")
+        if asked.seal is not None and asked.metadata is not None and row.name == "avif":
             # c2pa-rs leaves the offsets of an AVIF's items as they were, when its manifest moves these.
             raise OptionError("metadata= and provenance= don't go together in avif: leave one out, or write webp")
-        self._seal = seal
-        self._row, self._quality, self._loops = row, parse_quality(row.name, quality), loops
-        check_options(row.name, loops, clock.fps)
-        self._clock, self._notes, self._metadata = clock, notes, metadata
-        self._pictures = _Pictures(8, value_range, background, notes)
+        self._seal = asked.seal
+        self._row, self._quality, self._loops = row, parse_quality(row.name, asked.quality), loops
+        check_options(row.name, loops, asked.clock.fps)
+        self._clock, self._notes, self._metadata = asked.clock, asked.notes, asked.metadata
+        self._pictures = _Pictures(8, asked.value_range, asked.background, asked.notes)
 
     def publication(self, path: str | os.PathLike[str], overwrite: bool) -> Publication:
         """Open the file's publication."""
@@ -182,34 +174,24 @@ class _TimedEncoder:
 class SequenceOutput:
     """A folder of numbered images."""
 
-    def __init__(
-        self,
-        row: SequenceFormat,
-        quality: str,
-        bit_depth: int | None,
-        metadata: str | None,
-        linear: bool,
-        clock: Clock,
-        value_range: ValueRange,
-        background: Background | None,
-        notes: Notes,
-    ) -> None:
-        _refuse_times(row.name, clock)
+    def __init__(self, row: SequenceFormat, asked: Asked, linear: bool) -> None:
+        quality, value_range = asked.quality, asked.value_range
+        _refuse_times(row.name, asked.clock)
         if not (isinstance(quality, str) and quality in row.qualities):
             accepted = " or ".join(map(repr, row.qualities))
             raise OptionError(f"quality={quality!r} is not known for {row.name}: use {accepted}")
-        self._row, self._clock = row, clock
-        bits = row.bits[0] if bit_depth is None else bit_depth
-        if metadata is not None and not row.metadata:
+        self._row, self._clock = row, asked.clock
+        bits = row.bits[0] if asked.bit_depth is None else asked.bit_depth
+        if asked.metadata is not None and not row.metadata:
             raise OptionError(f"metadata does not go into {row.name} images here: write png, or leave it out")
         self._settings = SequenceSettings(
-            row.name, 1, 1, False, bits, linear, row.qualities[quality] or 0, metadata=metadata
+            row.name, 1, 1, False, bits, linear, row.qualities[quality] or 0, metadata=asked.metadata
         )
         check_sequence(self._settings)
         floats = bits == 32 or row.name == "exr"
         if linear and value_range == "auto":
             value_range = (0.0, 1.0)  # and light that is brighter
-        self._pictures = _Pictures(32 if floats else bits, value_range, background, notes)
+        self._pictures = _Pictures(32 if floats else bits, value_range, asked.background, asked.notes)
 
     def publication(self, path: str | os.PathLike[str], overwrite: bool) -> FolderPublication:
         """Open the folder's publication."""

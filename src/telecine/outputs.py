@@ -4,15 +4,34 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from .audio import Audio
+from .convert import Background, ValueRange
 from .errors import PublishError
 from .frames import Frame
+from .notes import Notes
+from .provenance import Seal
+from .timing import Clock
 from .video import Video
 
 Item = TypeVar("Item")
 Given = TypeVar("Given", contravariant=True)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a writer is asked for that concerns every kind of file. `metadata` is the exact copy that goes into it."""
+
+    quality: str
+    bit_depth: int | None
+    value_range: ValueRange
+    background: Background | None
+    metadata: str | None
+    seal: Seal | None
+    clock: Clock
+    notes: Notes
 
 
 class Publishing(Protocol):

@@ -16,7 +16,7 @@ from .audio import Audio
 from .audio_encode import Sound
 from .codes import composited
 from .color import BT709, RGB, Color, parse_color
-from .convert import BLACK, Background, Conversion, ValueRange
+from .convert import BLACK, Conversion
 from .encode import Encoder, EncoderSettings
 from .errors import EncodeError, FrameError, OptionError, PublishError
 from .ffmpeg_log import captured_log, in_words
@@ -26,14 +26,13 @@ from .hardware import choose_encoder
 from .hdr_metadata import MasteringDisplay, parse_mastering_display
 from .light import parse_light
 from .limits import Passes, parse_max_bytes
-from .notes import Notes
+from .outputs import Asked
 from .probe import VideoInfo, probe
 from .promises import check_audio, check_promises, check_times
-from .provenance import Seal, sign_finished
+from .provenance import sign_finished
 from .publish import Publication
 from .read import read_timestamps
 from .remux import write_finished
-from .timing import Clock
 from .trial import try_encoder
 from .video import Video
 
@@ -73,27 +72,16 @@ class VideoOptions:
 class VideoOutput:
     """A video of one container, codec and pixel format."""
 
-    def __init__(
-        self,
-        container: str,
-        options: VideoOptions,
-        quality: str,
-        bit_depth: int | None,
-        metadata: str | None,
-        clock: Clock,
-        value_range: ValueRange,
-        background: Background | None,
-        notes: Notes,
-        seal: Seal | None = None,
-    ) -> None:
-        self._seal = seal
+    def __init__(self, container: str, asked: Asked, options: VideoOptions) -> None:
+        quality, clock, notes = asked.quality, asked.clock, asked.notes
+        self._seal = asked.seal
         self._color = parse_color(options.color)
         hdr = self._color.hdr if self._color else None
         self._light = parse_light(hdr, options.light, options.primaries)
         display = parse_mastering_display(options.mastering_display, hdr)
         codec = choose_encoder(options.encoder, options.codec)
         chosen = choose_format(
-            "", container, codec, options.pixel_format, quality, bit_depth, options.chroma, bool(hdr)
+            "", container, codec, options.pixel_format, quality, asked.bit_depth, options.chroma, bool(hdr)
         )
         of_format = dict(chosen.codec.of_pixel_format.get(chosen.pixel_format.name, {}))
         of_format |= encoder_options(
@@ -116,14 +104,14 @@ class VideoOutput:
             *chosen.codec.tried_at,
             mastering_display=display,
         )
-        self._value_range, self._background, self._dither = value_range, background, options.dither
+        self._value_range, self._background, self._dither = asked.value_range, asked.background, options.dither
         self._clock, self._notes = clock, notes
         self._padding = (0, 0)
         lossless = quality == "lossless" or chosen.codec.name in _LOSSLESS_BESIDE
         self._sound = Sound(chosen.container, options.audio_rate, options.audio_fit, lossless, notes)
         self._encoded: queue.SimpleQueue[VideoFrame] = queue.SimpleQueue()
         tried = try_encoder(self._settings)
-        self._settings = replace(self._settings, profile=tried.profile, metadata=metadata)
+        self._settings = replace(self._settings, profile=tried.profile, metadata=asked.metadata)
         if tried.profile not in chosen.codec.plays_everywhere or not chosen.container.plays_everywhere:
             what = f"{chosen.codec.name} {tried.profile} in {chosen.container.name}"
             notes.warn(f"{what} does not play everywhere: some browsers and phones refuse it")

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 from .audio import Audio
-from .convert import Background, ValueRange, parse_background, parse_value_range
+from .convert import parse_background, parse_value_range
 from .encoding_thread import EncodingThread
 from .errors import FrameError, OptionError, TelecineError
 from .formats import Container, MovingImageFormat, SequenceFormat, output_of
@@ -26,7 +26,7 @@ from .frames import Frames, Recognizer, count_frames
 from .hdr_metadata import MasteringDisplay
 from .metadata import Json, exact_text, parse_metadata
 from .notes import Notes
-from .outputs import Output, Publishing
+from .outputs import Asked, Output, Publishing
 from .processors import encoder_threads
 from .progress import Progress, check_progress, reporting
 from .provenance import Provenance, Seal, seal_of
@@ -139,7 +139,6 @@ class VideoWriter:
         if not isinstance(path, (str, bytes, os.PathLike)):
             raise OptionError(f"path={path!r} is no path")
         row = output_of(path, format)
-        seal = None if provenance is None else _seal(provenance, row)
         self._recognizer = Recognizer(layout)
         held, self._repeat = parse_last_frame(hold, repeat)
         self._clock = Clock(parse_fps(fps), held, _bounds(row))
@@ -164,9 +163,17 @@ class VideoWriter:
             primaries=primaries,
             mastering_display=mastering_display,
         )
-        of_pixels = parse_value_range(value_range), parse_background(background), self._notes
-        said = None if metadata is None else exact_text(parse_metadata(metadata))
-        self._output = _output(row, of_video, quality, bit_depth, loops, said, self._clock, *of_pixels, seal)
+        asked = Asked(
+            quality=quality,
+            bit_depth=bit_depth,
+            value_range=parse_value_range(value_range),
+            background=parse_background(background),
+            metadata=None if metadata is None else exact_text(parse_metadata(metadata)),
+            seal=None if provenance is None else _seal(provenance, row),
+            clock=self._clock,
+            notes=self._notes,
+        )
+        self._output = _output(row, asked, of_video, loops)
         self._path = Path(os.fsdecode(path))
         self._job = _Job(self._output, self._output.publication(path, overwrite), progress)
         # A writer that is dropped, or still open when the interpreter ends, keeps what it has, as one that failed.
@@ -382,32 +389,16 @@ def _seal(provenance: Provenance, row: _Row) -> Seal:
     return seal_of(provenance, row.name)
 
 
-def _output(
-    row: _Row,
-    of_video: VideoOptions,
-    quality: str,
-    bit_depth: int | None,
-    loops: int | None,
-    metadata: str | None,
-    clock: Clock,
-    value_range: ValueRange,
-    background: Background | None,
-    notes: Notes,
-    seal: Seal | None,
-) -> Output[Any]:
+def _output(row: _Row, asked: Asked, of_video: VideoOptions, loops: int | None) -> Output[Any]:
     """Choose what the frames become; raises OptionError for what does not go with it."""
     if loops is not None and not isinstance(row, MovingImageFormat):
         raise OptionError(f"loops={loops!r} does not go with {row.name}: leave it out")
     if isinstance(row, Container):
-        return VideoOutput(
-            row.name, of_video, quality, bit_depth, metadata, clock, value_range, background, notes, seal
-        )
+        return VideoOutput(row.name, asked, of_video)
     linear = row.name == "exr" and of_video.light == "scene-linear"
     (replace(of_video, light=None) if linear else of_video).refuse(row.name)
     from .image_outputs import MovingImageOutput, SequenceOutput
 
     if isinstance(row, SequenceFormat):
-        return SequenceOutput(row, quality, bit_depth, metadata, linear, clock, value_range, background, notes)
-    if bit_depth not in (None, 8):
-        raise OptionError(f"bit_depth={bit_depth!r} does not go with {row.name}, which has 8: leave it out")
-    return MovingImageOutput(row, quality, loops or 0, metadata, clock, value_range, background, notes, seal)
+        return SequenceOutput(row, asked, linear)
+    return MovingImageOutput(row, asked, loops or 0)
