@@ -173,6 +173,27 @@ for count in (100, 1500):
     assert many - few < 16 << 10  # of KiB: the planes of the 1,400 more are 40 MB, their pixels 81 MB
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="no /proc here")
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1", "vp9"])
+def test_no_thread_becomes_real_time(codec: str, tmp_path: Path) -> None:
+    """SVT-AV1 makes its threads so where the process may, as root may, and the one that opens it."""
+    said = run_python(
+        """
+import os, sys, warnings, numpy, telecine
+warnings.simplefilter("ignore")
+with telecine.VideoWriter(sys.argv[1], codec=sys.argv[2]) as writer:
+    writer.write(numpy.zeros((9, 48, 64, 3), numpy.uint8))
+    while writer.queued:
+        pass
+    print({os.sched_getscheduler(int(thread)) for thread in os.listdir("/proc/self/task")} == {os.SCHED_OTHER})
+""",
+        tmp_path,
+        tmp_path / "clip.mkv",
+        codec,
+    )
+    assert said == "True\n"
+
+
 def test_importing_telecine_imports_nothing_heavy(tmp_path: Path) -> None:
     said = run_python("import json, sys, telecine; print(json.dumps(sorted(sys.modules)))", tmp_path)
     modules = set(json.loads(said))

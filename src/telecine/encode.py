@@ -21,6 +21,7 @@ from .formats import Format
 from .hdr_metadata import ContentLight, HdrMetadata, MasteringDisplay
 from .journal import Journal
 from .metadata import EXACT_COPY
+from .processors import ordinary_threads
 from .rate import VARIABLE_TIME_BASE, ticks_a_second
 
 # How many frames are decoded in the order that they are shown in. Of so few x265 subtracts from the times of decoding a
@@ -69,6 +70,7 @@ class Encoder:
         self._time_base = settings.time_base
         self._interval = round(1 / settings.fps / settings.time_base)
         self._count = 0
+        self._real_time = settings.format.codec.real_time
         codec = settings.format.codec
         for name, value in codec.environment.items():
             os.environ.setdefault(name, value)
@@ -98,7 +100,10 @@ class Encoder:
         # prores_ks writes the frame's tags, the others the context's.
         frame.colorspace, frame.color_range = self.context.colorspace, self.context.color_range
         frame.color_primaries, frame.color_trc = self.context.color_primaries, self.context.color_trc
-        for packet in self._stream.encode(frame):
+        # The first frame opens the encoder.
+        with ordinary_threads() if self._count == 1 and self._real_time else nullcontext():
+            packets = self._stream.encode(frame)
+        for packet in packets:
             self._mux(packet)
 
     def finish(self, stop: Callable[[], bool]) -> None:

@@ -72,6 +72,7 @@ class Codec:
     statistics: str = ""  # and to write, as pass 1, or to read, as pass 2, what helps to share a bitrate out
     fewest_threads: int = 1
     environment: Mapping[str, str] = field(default_factory=dict)  # what it asks there how much to print
+    real_time: bool = False  # whether its threads are, where they may
     hdr: bool = False  # whether PQ and HLG are usual in it, in 10 bit and more
     needs: str = ""  # the hardware that it is made for
     device: str = ""  # FFmpeg's kind of device that frames are brought to, if it takes none from memory
@@ -355,6 +356,7 @@ CODECS = {
         rates=frozenset({"crf", "qp", "b", "tbr"}),
         parameters="svtav1-params",
         between_crfs="crf={crf}",
+        real_time=True,
         environment=MappingProxyType({"SVT_LOG": "1"}),  # errors alone (SVT-AV1 Docs/CommonQuestions.md)
         hdr=True,
     ),

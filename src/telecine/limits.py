@@ -120,6 +120,9 @@ class Passes:
         with captured_log() as lines:
             while len(tries) <= _MOST_PASSES and not _settled(tries, self._limit):
                 turn = dial.rounded(_next_turn(tries, self._limit, dial.lowest, refused))
+                if turn <= refused:  # which it was rounded down to
+                    above = min(each.turn for each in tries if each.size > self._limit)
+                    turn = dial.rounded((refused + above) / 2)
                 if turn <= refused or turn in (each.turn for each in tries):
                     break
                 journal = self._publication.scratch_file()

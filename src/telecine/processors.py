@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import os
@@ -15,8 +16,37 @@ _MOST_THREADS = 16
 # Nor is a thread of use for so little: one for 256x256 takes a seventh less time than two.
 _PIXELS_A_THREAD = 1 << 16
 
+_THREADS = "/proc/self/task"
+
 _lock = threading.Lock()
 _writers = 0
+
+
+@contextmanager
+def ordinary_threads() -> Iterator[None]:
+    """Leave no thread real-time that was not before.
+
+    Run as root, SVT-AV1 makes its threads real-time, of the highest priority, and the one that opens it too (SVT-AV1,
+    svt_threads.c): they starve whatever else runs, and all that this process starts inherits it.
+    """
+    if not hasattr(os, "sched_getscheduler") or not os.path.isdir(_THREADS):  # Linux alone
+        yield
+        return
+    before = {thread for thread in os.listdir(_THREADS) if _is_real_time(thread)}
+    try:
+        yield
+    finally:
+        for thread in os.listdir(_THREADS):
+            if thread not in before and _is_real_time(thread):
+                with contextlib.suppress(OSError):
+                    os.sched_setscheduler(int(thread), os.SCHED_OTHER, os.sched_param(0))
+
+
+def _is_real_time(thread: str) -> bool:
+    try:
+        return os.sched_getscheduler(int(thread)) in (os.SCHED_FIFO, os.SCHED_RR)
+    except OSError:  # it has ended
+        return False
 
 
 def available_processors() -> int:
