@@ -8,7 +8,6 @@ a dead writer left is set aside, as `.clip.telecine-frames-1f6a09e2`.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import os
 import re
@@ -333,6 +332,8 @@ def _exchange(one: str, other: str) -> bool:
         return False
     if rename(os.fsencode(one), os.fsencode(other)) == 0:
         return True
+    import ctypes
+
     number = ctypes.get_errno()
     if number in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP):
         return False
@@ -343,6 +344,8 @@ def _exchanger() -> Callable[[bytes, bytes], int] | None:
     """Find renameat2 of Linux or renamex_np of macOS, which Python does not wrap."""
     if os.name == "nt":
         return None
+    import ctypes
+
     library = ctypes.CDLL(None, use_errno=True)
     if sys.platform == "darwin" and hasattr(library, "renamex_np"):
         return lambda one, other: int(library.renamex_np(one, other, 2))  # RENAME_SWAP, <sys/stdio.h>

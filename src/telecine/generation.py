@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 
 from .errors import OptionError
 from .metadata import Json
@@ -47,9 +45,15 @@ def generation_metadata(pipe: object, **call: object) -> dict[str, Json]:
     Raises:
         OptionError: it is no pipeline, or the frame rate is none.
     """
+    import inspect  # which takes as long to import as the rest of this package's writer
+
     if not callable(pipe) or isinstance(pipe, type):
         raise OptionError(f"{pipe!r} is no pipeline: give the one that is called")
-    defaults = {each.name: each.default for each in inspect.signature(pipe).parameters.values()}
+    defaults = {
+        each.name: each.default
+        for each in inspect.signature(pipe).parameters.values()
+        if each.default is not inspect.Parameter.empty
+    }
     arguments = {**defaults, **call}
     facts = {
         "prompt": _texts(arguments.get("prompt")),
@@ -96,7 +100,7 @@ def _from_config(part: object) -> object:
 
 
 def _fps(pipe: object, arguments: Mapping[str, object]) -> Json:
-    given = next((arguments[name] for name in ("fps", "frame_rate") if _is_rate(arguments.get(name))), None)
+    given = next((arguments[name] for name in ("fps", "frame_rate") if arguments.get(name) is not None), None)
     try:
         rate = recommended_fps(pipe) if given is None else parse_fps(given)  # type: ignore[arg-type]
     except OptionError:
@@ -106,10 +110,8 @@ def _fps(pipe: object, arguments: Mapping[str, object]) -> Json:
     return rate.numerator if rate.denominator == 1 else str(rate)
 
 
-def _is_rate(given: object) -> bool:
-    return given is not None and given is not inspect.Parameter.empty
-
-
 def _software() -> str:
+    from importlib.metadata import version
+
     loaded = [name for name in _SOFTWARE if name in sys.modules]
     return ", ".join(f"{name} {version(name)}" for name in ("telecine", *loaded))
