@@ -17,7 +17,7 @@ from typing import Any
 from unittest import mock
 
 import telecine
-from telecine import writer
+from telecine import video_output
 from telecine.publish import Publication
 
 from .chart import shown
@@ -73,7 +73,7 @@ def costs(clip: Clip) -> dict[str, list[float]]:
     taken: dict[str, list[float]] = {"index: packets copied to the finished file": []}
     taken |= {"check: the file read back": [], "sync and rename": []}
     waits: dict[str, list[float]] = {}
-    steps = ((writer, "write_finished"), (writer, "probe"), (Publication, "commit"))
+    steps = ((video_output, "write_finished"), (video_output, "probe"), (Publication, "commit"))
     with tempfile.TemporaryDirectory() as folder, ExitStack() as patches:
         for (owner, name), seconds in zip(steps, taken.values(), strict=True):
             patches.enter_context(mock.patch.object(owner, name, timed(getattr(owner, name), seconds)))
