@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fractions import Fraction
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from .audio import Audio, has_sound
 from .frames import Frames, check_layout, count_frames, only_video
@@ -15,12 +15,14 @@ from .metadata import Json
 from .notes import warn
 from .probe import probe
 from .progress import Progress, check_progress, reporting
-from .provenance import Provenance
 from .rate import FrameRate, parse_fps
 from .sources import is_video, opened
 from .timing import Seconds
 from .video import Video
 from .writer import VideoWriter
+
+if TYPE_CHECKING:
+    from .provenance import Provenance
 
 _SAME_RATE = 1 / 2000  # half of what tells 30 from 30000/1001: coarse clocks give rates that are a little off
 

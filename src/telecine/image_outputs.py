@@ -20,7 +20,6 @@ from .frames import Frame
 from .moving_images import MovingImage, MovingImageSettings, check_file, check_frames, check_options, parse_quality
 from .notes import Notes
 from .outputs import Asked
-from .provenance import sign_finished
 from .publish import Publication
 from .sequences import Sequence, SequenceSettings, check_sequence
 from .timing import Clock
@@ -128,7 +127,8 @@ class MovingImageOutput:
     def finish(self) -> Video:
         """Read the file back, and compare it with what was promised."""
         settings, clock, publication = self._settings, self._clock, self._publication
-        sign_finished(self._seal, publication)
+        if self._seal is not None:
+            self._seal.sign_finished(publication)
         file = publication.finished
         check_file(file, settings, clock.count)
         return Video(

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from .audio import Audio
 from .convert import Background, ValueRange
 from .errors import PublishError
 from .frames import Frame
 from .notes import Notes
-from .provenance import Seal
 from .timing import Clock
 from .video import Video
+
+if TYPE_CHECKING:
+    from .provenance import Seal
 
 Item = TypeVar("Item")
 Given = TypeVar("Given", contravariant=True)

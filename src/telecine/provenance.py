@@ -125,22 +125,6 @@ def seal_of(provenance: Provenance, container: str) -> Seal:
     return Seal(provenance, credentials, MEDIA_TYPES[f".{container}"])
 
 
-def sign_finished(seal: Seal | None, publication: Publication) -> None:
-    """Sign the finished file of a publication, if there is what signs it.
-
-    Raises:
-        ProvenanceError: it can't be signed.
-        PublishError: the disk failed.
-    """
-    if seal is None:
-        return
-    file = publication.finished
-    try:
-        seal.sign(file, os.path.basename(publication.path), os.path.dirname(file.name))
-    except OSError as error:
-        raise publication.failure(error) from error
-
-
 @dataclass(frozen=True)
 class Seal:
     """What signs files of one media type."""
@@ -148,6 +132,19 @@ class Seal:
     provenance: Provenance
     credentials: Credentials
     media_type: str
+
+    def sign_finished(self, publication: Publication) -> None:
+        """Sign the finished file of a publication.
+
+        Raises:
+            ProvenanceError: it can't be signed.
+            PublishError: the disk failed.
+        """
+        file = publication.finished
+        try:
+            self.sign(file, os.path.basename(publication.path), os.path.dirname(file.name))
+        except OSError as error:
+            raise publication.failure(error) from error
 
     def sign(self, file: BinaryIO, name: str, folder: str | None = None) -> None:
         """Sign an open file in its place; before it changes, what is signed is read back.

@@ -29,7 +29,6 @@ from .limits import Passes, parse_max_bytes
 from .outputs import Asked
 from .probe import VideoInfo, probe
 from .promises import check_audio, check_promises, check_times
-from .provenance import sign_finished
 from .publish import Publication
 from .read import read_timestamps
 from .remux import write_finished
@@ -223,7 +222,8 @@ class VideoOutput:
             raise EncodeError(f"the file can't be finished: {in_words(error, lines)}") from error
         except OSError as error:
             raise publication.failure(error) from error
-        sign_finished(self._seal, publication)
+        if self._seal is not None:
+            self._seal.sign_finished(publication)
         publication.start_sync()
         info = probe(file)
         check_promises(info, settings, clock.count, clock.duration, hdr)

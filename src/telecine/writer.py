@@ -15,7 +15,7 @@ from fractions import Fraction
 from operator import length_hint
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from .audio import Audio
 from .convert import parse_background, parse_value_range
@@ -29,11 +29,13 @@ from .notes import Notes
 from .outputs import Asked, Output, Publishing
 from .processors import encoder_threads
 from .progress import Progress, check_progress, reporting
-from .provenance import Provenance, Seal, seal_of
 from .rate import FrameRate, parse_fps
 from .timing import Clock, Seconds, Timestamps, parse_last_frame
 from .video import Video
 from .video_output import VideoOptions, VideoOutput
+
+if TYPE_CHECKING:
+    from .provenance import Provenance, Seal
 
 
 class VideoWriter:
@@ -386,6 +388,8 @@ def _bounds(row: _Row) -> tuple[Fraction, Fraction] | None:
 def _seal(provenance: Provenance, row: _Row) -> Seal:
     if isinstance(row, SequenceFormat):
         raise OptionError(f"provenance= signs one file, and {row.name} is a folder of images: leave it out")
+    from .provenance import seal_of
+
     return seal_of(provenance, row.name)
 
 
