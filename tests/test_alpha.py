@@ -19,7 +19,7 @@ from PIL import Image, ImageSequence
 import telecine
 from telecine import EncodeError, OptionError, TelecineWarning, VideoWriter, alpha, export_video, read_frames
 
-from .browser import Browser, chromium, find_chromium
+from .browser import Browser
 from .helpers import names_in, waves
 from .journals import leave_journal, whole_pairs
 from .reference import over
@@ -397,15 +397,6 @@ def test_containers_without_alpha_refuse_its_pixel_format(tmp_path: Path, name: 
 
 
 # ---- shown ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    executable = find_chromium()
-    if executable is None:
-        pytest.skip("no Chromium is installed: apt-get install chromium")
-    with chromium(executable) as running:
-        yield running
 
 
 def test_chromium_shows_the_page_through_a_webm(browser: Browser, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import signal
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -26,7 +25,7 @@ from telecine import EncodeError, OptionError, PublishError, TelecineWarning, Vi
 from telecine.cli import run
 from telecine.rate import parse_fps
 
-from .browser import Browser, chromium, find_chromium
+from .browser import Browser
 from .helpers import BLANK, LIMITED, OLDER, Asked, assert_frames, assert_untouched, greys, names_in, noise, run_python
 from .journals import JOURNAL, leave_journal
 from .mp4 import box, boxes, clock, runs
@@ -74,15 +73,6 @@ def lossless(path: Path, sound: Any, rate: int | None = RATE, **how: Any) -> Sou
     with pytest.warns(TelecineWarning, match="does not play everywhere"):
         video = export_video(greys(), path.with_suffix(".mkv"), quality="lossless", audio=sound, audio_rate=rate, **how)
     return heard(video)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    executable = find_chromium()
-    if executable is None:
-        pytest.skip("no Chromium is installed: apt-get install chromium")
-    with chromium(executable) as running:
-        yield running
 
 
 # ---- in step with the frames ---------------------------------------------------------------------------------------

@@ -14,24 +14,17 @@ import re
 import secrets
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
-from .errors import OptionError, PublishError
-from .journal import hidden_name, sync_folder
-
-try:
-    import fcntl
-except ImportError:  # Windows: writers to one path are not told of each other
-    fcntl = None  # type: ignore[assignment]
+from .destination import Destination, free_path
+from .errors import PublishError
+from .journal import hidden_name, sync_folder, take_lock, target_of
 
 SUFFIX = ".telecine-frames"
 OLD_SUFFIX = ".telecine-old"  # what is replaced, until it is removed
 PART_SUFFIX = ".part"  # of a file that is being written
 _ASIDE = re.compile(r"-[0-9a-f]{8}")
-_KIND = re.compile(re.escape(SUFFIX) + r"(-[0-9a-f]{8})?$")
 _FRAME = re.compile(r"\d{6,}\.(png|tif|jpg|exr)")
-_TRIES = 20
-_NO_LOCKS = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL}
 _TAKEN = {errno.EEXIST, errno.ENOTEMPTY}
 
 
@@ -40,7 +33,7 @@ def frame_name(index: int, extension: str) -> str:
     return f"{index:06d}{extension}"
 
 
-class FolderPublication:
+class FolderPublication(Destination):
     """One folder on its way to its path. Opening one proves that the folder around it can be written."""
 
     def __init__(self, path: str | os.PathLike[str], overwrite: bool = True) -> None:
@@ -51,19 +44,13 @@ class FolderPublication:
             PublishError: it is a file, or a folder with anything but numbered images in it; it exists and `overwrite`
                 is false; it can't be written, or is being written by another writer.
         """
-        self.path = os.fsdecode(path)
-        if "\0" in self.path:
-            raise OptionError(f"path={self.path!r} has a character that no file name can have")
-        self.overwrite = overwrite
-        # Absolute, should the working directory change; through a link, should the path be one.
-        self._target = os.path.realpath(self.path)
+        super().__init__(path, overwrite)
         self.folder = hidden_name(self._target, SUFFIX)
-        self._made_folders: list[str] = []
         with self._naming_the_path():
             _restore(self._target)
             mode = self._check_target()
             try:
-                self._lock = self._make_hidden()
+                self._lock = self._in_its_folder(self._make_hidden)
                 if mode is not None:  # let nobody see the new frames who could not see the old ones
                     with contextlib.suppress(OSError):  # a filesystem without permissions
                         os.chmod(self.folder, mode | stat.S_IRWXU)
@@ -79,8 +66,7 @@ class FolderPublication:
 
     def whole_frames(self) -> int:
         """Count the frames before the first gap: others were written at the same time as the missing one."""
-        numbers = {int(name.split(".")[0]) for name in os.listdir(self.folder) if _FRAME.fullmatch(name)}
-        return next(number for number in range(len(numbers) + 1) if number not in numbers)
+        return _count_to_gap(_frames_in(self.folder))
 
     def commit(self) -> None:
         """Put the folder, whose files are synced, at its path in one step, sync it, and remove what it replaced.
@@ -116,11 +102,6 @@ class FolderPublication:
         self._unlock()
         self._remove_made_folders()
 
-    def failure(self, error: OSError) -> PublishError:
-        """Say of an error of the filesystem which path it cost."""
-        said = f"{self.path!r} can't be written: {error.strerror or error}"
-        return PublishError.of(error.errno or errno.EIO, said, self.path)
-
     def _check_target(self) -> int | None:
         """Refuse what can't be replaced; give the permissions of what will be."""
         try:
@@ -130,7 +111,7 @@ class FolderPublication:
         if not stat.S_ISDIR(mode):
             raise PublishError.of(errno.ENOTDIR, f"{self.path!r} is a file: name a folder for the images", self.path)
         if not self.overwrite:
-            raise PublishError.of(errno.EEXIST, f"{self.path!r} exists and overwrite is False", self.path)
+            raise self._exists()
         with os.scandir(self._target) as entries:
             other = next((each.name for each in entries if not _is_frame(each)), None)
         if other is not None:
@@ -139,17 +120,12 @@ class FolderPublication:
         return stat.S_IMODE(mode)
 
     def _make_hidden(self) -> int | None:
-        for _ in range(_TRIES):  # another writer that fails, or sets aside, removes what was there
-            with contextlib.suppress(FileNotFoundError):
-                self._make_folders(os.path.dirname(self._target))
-                try:
-                    os.mkdir(self.folder)
-                    return lock_folder(self.folder, self.path)
-                except FileExistsError:
-                    self._set_aside()
-        self._make_folders(os.path.dirname(self._target))
-        os.mkdir(self.folder)
-        return lock_folder(self.folder, self.path)
+        while True:
+            try:
+                os.mkdir(self.folder)
+                return lock_folder(self.folder, self.path)
+            except FileExistsError:
+                self._set_aside()
 
     def _set_aside(self) -> None:
         """Move away what a dead writer left, if it left a frame."""
@@ -160,34 +136,10 @@ class FolderPublication:
             with contextlib.suppress(OSError):  # it holds frames
                 os.rmdir(aside)
 
-    def _make_folders(self, folder: str) -> None:
-        missing = []
-        while not os.path.lexists(folder):
-            missing.append(folder)
-            folder = os.path.dirname(folder)
-        for each in reversed(missing):
-            with contextlib.suppress(FileExistsError):  # another writer was faster
-                os.mkdir(each)
-                self._made_folders.append(each)
-
-    def _remove_made_folders(self) -> None:
-        for folder in reversed(self._made_folders):
-            with contextlib.suppress(OSError):  # somebody else uses it by now
-                os.rmdir(folder)
-
     def _unlock(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
-
-    @contextlib.contextmanager
-    def _naming_the_path(self) -> Iterator[None]:
-        try:
-            yield
-        except PublishError:
-            raise
-        except OSError as error:
-            raise self.failure(error) from error
 
 
 def size_of_frames(folder: str) -> tuple[int, int]:
@@ -218,7 +170,7 @@ def recover_folder(path: str | os.PathLike[str], output: str | os.PathLike[str] 
                 count = _keep_whole(hidden)
                 if count:
                     sync_folder(hidden)
-                    free = _free_path(target) if output is None else os.path.realpath(os.fsdecode(output))
+                    free = free_path(target) if output is None else os.path.realpath(os.fsdecode(output))
                     os.rename(hidden, free)
                     sync_folder(os.path.dirname(free))
                     return free, count
@@ -233,15 +185,8 @@ def recover_folder(path: str | os.PathLike[str], output: str | os.PathLike[str] 
 def folders_in(folder: str | os.PathLike[str]) -> list[str]:
     """Give the hidden folders in a folder, whoever's they are, newest last."""
     with os.scandir(folder) as entries:
-        found = [each for each in entries if target_of_folder(each.path) and each.is_dir(follow_symlinks=False)]
+        found = [each for each in entries if target_of(each.path, SUFFIX) and each.is_dir(follow_symlinks=False)]
     return [each.path for each in sorted(found, key=lambda each: each.stat().st_mtime_ns)]
-
-
-def target_of_folder(hidden: str) -> str | None:
-    """Give the path that a hidden folder's name stands for, of a long one what is left of it; None if it is none."""
-    folder, name = os.path.split(hidden)
-    kind = _KIND.search(name)
-    return os.path.join(folder, name[1 : kind.start()]) if kind and kind.start() > 1 and name[0] == "." else None
 
 
 def left_in(target: str) -> list[str]:
@@ -262,18 +207,15 @@ def lock_folder(folder: str, path: str) -> int | None:
     Raises:
         PublishError: its writer lives.
     """
-    if fcntl is None:
+    if os.name == "nt":  # where a folder can't be opened
         return None
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+        if not take_lock(descriptor):
+            raise PublishError.of(errno.EBUSY, f"{path!r} is being written by another writer", path)
+    except OSError:
         os.close(descriptor)
-        if isinstance(error, BlockingIOError):
-            raise PublishError.of(errno.EBUSY, f"{path!r} is being written by another writer", path) from error
-        if error.errno not in _NO_LOCKS:  # a network share without locks
-            raise
-        return None
+        raise
     return descriptor
 
 
@@ -359,12 +301,21 @@ def _is_frame(entry: os.DirEntry[str]) -> bool:
     return _FRAME.fullmatch(entry.name) is not None and entry.is_file(follow_symlinks=False)
 
 
+def _frames_in(folder: str) -> dict[int, str]:
+    """Give the names of the frames in a folder, by their numbers."""
+    return {int(name.split(".")[0]): name for name in os.listdir(folder) if _FRAME.fullmatch(name)}
+
+
+def _count_to_gap(frames: Collection[int]) -> int:
+    return next(number for number in range(len(frames) + 1) if number not in frames)
+
+
 def _keep_whole(folder: str) -> int:
     """Remove what is no whole frame and what follows a gap; give how many are left."""
     _remove_parts(folder)
-    by_number = {int(name.split(".")[0]): name for name in os.listdir(folder) if _FRAME.fullmatch(name)}
-    count = next(number for number in range(len(by_number) + 1) if number not in by_number)
-    for number, name in by_number.items():
+    frames = _frames_in(folder)
+    count = _count_to_gap(frames)
+    for number, name in frames.items():
         if number >= count:
             os.unlink(os.path.join(folder, name))
     return count
@@ -383,10 +334,3 @@ def _remove_frames(folder: str) -> None:
             if _FRAME.fullmatch(name.removesuffix(PART_SUFFIX)):
                 os.unlink(os.path.join(folder, name))
         os.rmdir(folder)
-
-
-def _free_path(target: str) -> str:
-    candidates = [target, f"{target}.recovered"]
-    while os.path.lexists(candidates[-1]):
-        candidates.append(f"{target}.recovered-{len(candidates)}")
-    return next(each for each in candidates if not os.path.lexists(each))

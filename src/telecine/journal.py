@@ -28,7 +28,6 @@ except ImportError:  # Windows: writers to one path are not told of each other
 
 SUFFIX = ".telecine-journal"
 _NAME_BYTES = 255  # what every common filesystem allows in a name
-_KIND = re.compile(re.escape(SUFFIX) + r"(-[0-9a-f]{8})?$")
 _ASIDE_BYTES = 9
 _SECONDS_AT_RISK = 1.0  # what a power cut may cost: how long written frames may stay unsynced
 _NO_LOCKS = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL}
@@ -97,16 +96,7 @@ class Journal(WholeWrites):
 
     def lock(self) -> bool:
         """Take the lock that a living writer holds; False if somebody has it."""
-        if fcntl is None:
-            return True
-        try:
-            fcntl.flock(self.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError as error:
-            if error.errno not in _NO_LOCKS:  # a network share without locks
-                raise
-        return True
+        return take_lock(self.fileno())
 
     def is_at_its_path(self) -> bool:
         """Whether its name still leads to this file: its last writer may have removed it since it was opened."""
@@ -114,6 +104,20 @@ class Journal(WholeWrites):
             return os.path.samestat(os.fstat(self.fileno()), os.stat(self.path))
         except FileNotFoundError:
             return False
+
+
+def take_lock(descriptor: int) -> bool:
+    """Take the lock of an open file or folder; False if somebody has it. Where there are no locks, nobody has."""
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:  # a network share without locks
+            raise
+    return True
 
 
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -173,10 +177,13 @@ def journals_in(folder: str | os.PathLike[str]) -> list[Path]:
     return [each for _, each in sorted(found)]
 
 
-def target_of(journal: str | os.PathLike[str]) -> str | None:
-    """Give the path that a journal's name stands for, of a long one what is left of it; None if it is no journal's."""
-    folder, name = os.path.split(os.fspath(journal))
-    kind = _KIND.search(name)
+def target_of(hidden: str | os.PathLike[str], suffix: str = SUFFIX) -> str | None:
+    """Give the path that a hidden name stands for, of a long one what is left of it; None if it is no journal's.
+
+    `suffix` is that of another kind of hidden name.
+    """
+    folder, name = os.path.split(os.fspath(hidden))
+    kind = re.search(re.escape(suffix) + r"(-[0-9a-f]{8})?$", name)
     return os.path.join(folder, name[1 : kind.start()]) if kind and kind.start() > 1 and name[0] == "." else None
 
 

@@ -14,15 +14,15 @@ from collections.abc import Iterator
 from typing import BinaryIO, cast
 
 from .boxes import whole_fragments
-from .errors import OptionError, PublishError
-from .journal import Journal, WholeWrites, hidden_name, open_journal, remove_orphans, sync_folder
+from .destination import Destination
+from .errors import PublishError
+from .journal import WholeWrites, hidden_name, open_journal, remove_orphans, sync_folder
 
 FINISHED_SUFFIX = ".telecine-new"
-_TRIES = 20
 _REFUSES_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
-class Publication:
+class Publication(Destination):
     """One file on its way to its path. Opening one proves that the folder can be written."""
 
     def __init__(self, path: str | os.PathLike[str], overwrite: bool = True) -> None:
@@ -33,25 +33,15 @@ class Publication:
             PublishError: it is a folder or no regular file, exists and `overwrite` is false, can't be written, or is
                 being written by another writer.
         """
-        self.path = os.fsdecode(path)
-        try:
-            names_a_file = b"\0" not in os.fsencode(self.path)
-        except UnicodeEncodeError:
-            names_a_file = False
-        if not names_a_file:
-            raise OptionError(f"path={self.path!r} has a character that no file name can have")
+        super().__init__(path, overwrite)
         if not os.path.basename(self.path):  # a trailing slash, which Path would drop
             raise PublishError.of(errno.EISDIR, f"{self.path!r} names a folder: name a file in it", self.path)
-        self.overwrite = overwrite
-        # Absolute, should the working directory change; through a link, should the path be one.
-        self._target = os.path.realpath(self.path)
-        self._made_folders: list[str] = []
         self._finished: BinaryIO | None = None
         self._scratch = contextlib.ExitStack()
         with self._naming_the_path():
             self._check_target()
             try:
-                self.journal = self._journal_in_its_folder()
+                self.journal = self._in_its_folder(lambda: open_journal(self._target))
             except BaseException:
                 self._remove_made_folders()
                 raise
@@ -200,50 +190,19 @@ class Publication:
         if not stat.S_ISREG(mode):
             raise PublishError.of(errno.EINVAL, f"{self.path!r} is not a regular file: it can't be replaced", self.path)
         if not self.overwrite:
-            raise PublishError.of(errno.EEXIST, f"{self.path!r} exists and overwrite is False", self.path)
+            raise self._exists()
         folder = os.stat(os.path.dirname(self._target))
         if folder.st_mode & stat.S_ISVTX and os.geteuid() not in (0, target.st_uid, folder.st_uid):
             raise PublishError.of(errno.EPERM, f"{self.path!r} is another user's, in a sticky folder", self.path)
         return stat.S_IMODE(mode)
 
-    def _journal_in_its_folder(self) -> Journal:
-        for _ in range(_TRIES):  # another writer that fails removes the folders that it made
-            with contextlib.suppress(FileNotFoundError):
-                self._make_folders(os.path.dirname(self._target))
-                return open_journal(self._target)
-        self._make_folders(os.path.dirname(self._target))
-        return open_journal(self._target)
-
-    def _make_folders(self, folder: str) -> None:
-        missing = []
-        while not os.path.lexists(folder):
-            missing.append(folder)
-            folder = os.path.dirname(folder)
-        for each in reversed(missing):
-            with contextlib.suppress(FileExistsError):  # another writer was faster
-                os.mkdir(each)
-                self._made_folders.append(each)
-
-    def _remove_made_folders(self) -> None:
-        for folder in reversed(self._made_folders):
-            with contextlib.suppress(OSError):  # somebody else uses it by now
-                os.rmdir(folder)
-
     @contextlib.contextmanager
     def _naming_the_path(self) -> Iterator[None]:
-        try:
-            yield
-        except PublishError:
-            raise
-        except FileExistsError as error:
-            raise PublishError.of(errno.EEXIST, f"{self.path!r} exists and overwrite is False", self.path) from error
-        except OSError as error:
-            raise self.failure(error) from error
-
-    def failure(self, error: OSError) -> PublishError:
-        """Say of an error of the filesystem which path it cost."""
-        said = f"{self.path!r} can't be written: {error.strerror or error}"
-        return PublishError.of(error.errno or errno.EIO, said, self.path)
+        with super()._naming_the_path():
+            try:
+                yield
+            except FileExistsError as error:
+                raise error if isinstance(error, PublishError) else self._exists() from error
 
 
 def open_anew(hidden: str) -> BinaryIO:

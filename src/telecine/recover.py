@@ -17,9 +17,11 @@ import av
 from .audio_encode import soundtrack_of
 from .audio_track import track_in
 from .boxes import end_of_fragments
+from .destination import free_path
 from .errors import OptionError, PublishError, TelecineError
 from .ffmpeg_log import captured_log, in_words
-from .folders import folders_in, left_in, locked, recover_folder, size_of_frames, target_of_folder
+from .folders import SUFFIX as FOLDER_SUFFIX
+from .folders import folders_in, left_in, locked, recover_folder, size_of_frames
 from .formats import CONTAINERS, SEQUENCES, Container, MovingImageFormat, output_of
 from .journal import SUFFIX, Journal, hidden_name, journals_in, journals_of, orphan, sync_folder, target_of
 from .notes import Notes
@@ -50,7 +52,7 @@ def recover(path: str | os.PathLike[str], output: str | os.PathLike[str] | None 
     name = os.fsdecode(path)
     to = None if output is None else os.fsdecode(output)
     target = os.path.realpath(name)
-    folder = target_of_folder(target) or target
+    folder = target_of(target, FOLDER_SUFFIX) or target
     if left_in(folder):
         return _recovered_folder(folder, to)
     try:
@@ -105,7 +107,7 @@ def _recovered(name: str, output: str | None) -> Video:
         with orphan(path) as journal:
             if end_of_fragments(journal) == 0 and path != journals[0]:
                 continue  # of a writer that was killed before its first frame: an older one may hold some
-            destination = _free_path(target) if output is None else os.path.realpath(output)
+            destination = free_path(target, os.path.splitext(target)[1]) if output is None else os.path.realpath(output)
             notes = Notes()
             _write(journal, destination, row, notes)
             info = probe(destination)
@@ -191,13 +193,3 @@ def _removed_on_error(hidden: str, path: str) -> Iterator[None]:
             said = f"{path!r} can't be written: {error.strerror or error}"
             raise PublishError.of(error.errno or errno.EIO, said, path) from error
         raise
-
-
-def _free_path(target: str) -> str:
-    stem, extension = os.path.splitext(target)
-    candidates = [target, f"{stem}.recovered{extension}"]
-    number = 2
-    while os.path.lexists(candidates[-1]):
-        candidates.append(f"{stem}.recovered-{number}{extension}")
-        number += 1
-    return next(each for each in candidates if not os.path.lexists(each))
