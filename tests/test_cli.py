@@ -304,6 +304,8 @@ def test_probe_prints_json(capsys: pytest.CaptureFixture[str], video: telecine.V
         "size_bytes": video.size_bytes,
         "index_in_front": True,
         "audio": None,
+        "cut_off": False,
+        "notes": [],
     }
 
 
@@ -450,7 +452,7 @@ def test_debug_shows_the_traceback(arguments: list[str]) -> None:
     done = command(*arguments)
     assert done.returncode == 1
     assert done.stderr.startswith("Traceback (most recent call last):")
-    assert "telecine.errors.FrameError: 'nope" in done.stderr
+    assert "telecine.errors.InputError: 'nope" in done.stderr
 
 
 def test_an_error_that_is_not_ours_is_one_line_too(

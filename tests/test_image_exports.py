@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 import telecine
-from telecine import FrameError, OptionError, PublishError, TelecineWarning, VideoWriter, export_video
+from telecine import FrameError, InputError, OptionError, PublishError, TelecineWarning, VideoWriter, export_video
 from telecine.cli import run
 
 from .helpers import Clip, assert_kept, encoding_threads, failing_at, kept_by, names_in, noise, waves
@@ -399,5 +399,5 @@ def test_a_moving_image_is_taken_for_a_video(format: str, tmp_path: Path) -> Non
 def test_a_damaged_animation_is_said_to_be(tmp_path: Path) -> None:
     path = export_video(soft(), tmp_path / "clip.webp").path
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(FrameError, match="can't be read"):
+    with pytest.raises(InputError, match="can't be read"):
         telecine.probe(path)

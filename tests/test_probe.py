@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import telecine
-from telecine import AudioInfo, Color, FrameError
+from telecine import AudioInfo, Color, InputError
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (12, 48, 64, 3), np.uint8)
 UNTAGGED = Color(matrix=2, primaries=2, transfer=2, full_range=False)
@@ -173,7 +173,7 @@ def test_metadata_in_another_encoding_is_no_reason_to_refuse_a_video(tmp_path: P
 
 def assert_refused(path: Path, reason: str) -> None:
     for read in (telecine.probe, lambda each: list(telecine.read_frames(each))):
-        with pytest.raises(FrameError, match=reason) as raised:
+        with pytest.raises(InputError, match=reason) as raised:
             read(path)
         assert repr(str(path)) in str(raised.value)
         assert "\n" not in str(raised.value)
@@ -187,8 +187,8 @@ def test_what_is_no_video_is_refused(tmp_path: Path, content: bytes) -> None:
 
 def test_a_missing_file_a_folder_and_a_strange_name_are_refused(tmp_path: Path) -> None:
     assert_refused(tmp_path / "missing.mp4", "No such file or directory")
-    assert_refused(tmp_path, "Is a directory")
-    with pytest.raises(FrameError, match="can't be read: embedded null"):
+    assert_refused(tmp_path, "can't be read: it is a folder, not a file")
+    with pytest.raises(InputError, match="can't be read: embedded null"):
         telecine.probe("a\0b.mp4")
 
 
@@ -234,7 +234,7 @@ READ_DAMAGED = """if True:
             try:
                 read(f"{folder}/damaged.mp4")
                 print("read")
-            except telecine.FrameError as error:
+            except telecine.InputError as error:
                 print("refused" if "\\n" not in str(error) else f"refused in several lines: {error}")
 """
 

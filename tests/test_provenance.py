@@ -684,8 +684,8 @@ def test_a_disk_that_fails_while_reading_is_not_called_tampering(clip: Path, mon
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
             return super().readinto(buffer) or 0
 
-    monkeypatch.setattr("builtins.open", lambda name, *_: Failing(name))
-    with pytest.raises(telecine.FrameError, match="can't be read: Input/output error"):
+    monkeypatch.setattr("builtins.open", lambda name, *_, **__: Failing(name))
+    with pytest.raises(telecine.InputError, match="can't be read as a file with a manifest: Input/output error"):
         telecine.read_provenance(clip)
 
 
@@ -697,7 +697,7 @@ def test_ctrl_c_while_reading_is_not_called_tampering(clip: Path, monkeypatch: p
             return super().readinto(buffer) or 0
 
     reading = threading.Event()
-    monkeypatch.setattr("builtins.open", lambda name, *_: Stopping(name))
+    monkeypatch.setattr("builtins.open", lambda name, *_, **__: Stopping(name))
     with pytest.raises(KeyboardInterrupt):
         telecine.read_provenance(clip)
     monkeypatch.undo()
@@ -709,7 +709,7 @@ def test_ctrl_c_while_reading_is_not_called_tampering(clip: Path, monkeypatch: p
 
 def test_a_file_that_can_not_be_read_is_one_error(tmp_path: Path) -> None:
     for path in (tmp_path / "missing.mp4", tmp_path):
-        with pytest.raises(telecine.FrameError, match=f"{re.escape(repr(str(path)))} can't be read: "):
+        with pytest.raises(telecine.InputError, match=f"{re.escape(repr(str(path)))} can't be read: "):
             telecine.read_provenance(path)
 
 

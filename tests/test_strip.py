@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import telecine
-from telecine import FrameError, OptionError, PublishError
+from telecine import InputError, OptionError, PublishError
 from telecine.cli import run
 
 from .helpers import greys
@@ -126,14 +126,14 @@ def test_a_signature_that_can_not_hold_goes_too(tmp_path: Path) -> None:
 def test_what_is_no_such_file_is_refused_and_stays(tmp_path: Path) -> None:
     text = tmp_path / "clip.mp4"
     text.write_text("no video")
-    with pytest.raises(FrameError):
+    with pytest.raises(InputError):
         telecine.strip(text)
     avif = export(tmp_path / "clip.avif")
     digest = hashlib.sha256(avif.read_bytes()).hexdigest()
     with pytest.raises(OptionError, match="is avif, of which strip can't: it takes MP4, MOV"):
         telecine.strip(avif)
     assert hashlib.sha256(avif.read_bytes()).hexdigest() == digest
-    with pytest.raises(FrameError):
+    with pytest.raises(InputError):
         telecine.strip(tmp_path / "absent.mp4")
     assert sorted(each.name for each in tmp_path.iterdir()) == ["clip.avif", "clip.mp4"]
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import telecine
-from telecine import FrameError, OptionError, TelecineWarning, VerifyReport
+from telecine import FrameError, InputError, OptionError, TelecineWarning, VerifyReport
 
 from .helpers import waves
 from .reference import WEIGHTS, Real, planes_of, rgb_of
@@ -291,7 +291,7 @@ def test_heavy_compression_is_found(tmp_path: Path) -> None:
 def test_what_is_no_video_and_what_are_no_frames_are_errors(tmp_path: Path) -> None:
     video = export(tmp_path)
     (tmp_path / "text.mp4").write_text("no video")
-    with pytest.raises(FrameError, match=r"text\.mp4' can't be read as a video"):
+    with pytest.raises(InputError, match=r"text\.mp4' can't be read as a video"):
         telecine.verify(tmp_path / "text.mp4", FRAMES)
     with pytest.raises(FrameError, match="frame 0 is NoneType None"):
         telecine.verify(video, None)  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ from .compose import grid
 from .errors import (
     EncodeError,
     FrameError,
+    InputError,
     MissingDependencyError,
     OptionError,
     ProvenanceError,
@@ -59,6 +60,7 @@ __all__ = [
     "ContentLight",
     "EncodeError",
     "FrameError",
+    "InputError",
     "MasteringDisplay",
     "MissingDependencyError",
     "OptionError",

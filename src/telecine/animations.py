@@ -9,7 +9,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from .errors import FrameError
+from .images import opened_image
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _ANIMATION = 0x02  # of the flags in the VP8X chunk (WebP container specification, "Extended File Format")
@@ -44,16 +44,10 @@ def images_of(file: BinaryIO) -> Iterator[tuple[npt.NDArray[np.uint8], Fraction]
     """Give each frame, (height, width, 3 or 4) RGB or RGBA, and for how many seconds it is shown.
 
     Raises:
-        FrameError: the file is damaged, or Pillow lacks its format.
+        InputError: the file is damaged, or Pillow lacks its format.
     """
-    from PIL import Image
-
-    file.seek(0)
-    try:
-        with Image.open(file) as image:
-            for index in range(getattr(image, "n_frames", 1)):
-                image.seek(index)
-                image.load()  # only then the duration is known
-                yield np.asarray(image), Fraction(image.info.get("duration", 0)).limit_denominator(1000) / 1000
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise FrameError(f"{str(getattr(file, 'name', 'the open file'))!r} can't be read: {error}") from error
+    with opened_image(file) as image:
+        for index in range(getattr(image, "n_frames", 1)):
+            image.seek(index)
+            image.load()  # only then the duration is known
+            yield np.asarray(image), Fraction(image.info.get("duration", 0)).limit_denominator(1000) / 1000

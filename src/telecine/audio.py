@@ -12,9 +12,8 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
-import av
 import numpy as np
 import numpy.typing as npt
 from av.audio.frame import AudioFrame
@@ -22,8 +21,8 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-from .errors import OptionError
-from .ffmpeg_log import captured_log, in_words
+from .demuxing import opened_container, video_streams
+from .errors import InputError, OptionError
 from .frames import ArrayLike, DLPackLike
 
 Audio: TypeAlias = "ArrayLike | DLPackLike | str | os.PathLike[str]"
@@ -75,6 +74,7 @@ class AudioRecognizer:
 
         Raises:
             OptionError: it is none, is empty, holds NaN or infinite values, or contradicts what was given before.
+            InputError: a file can't be read, or is one of those.
         """
         if isinstance(given, (str, bytes, os.PathLike)):
             yield from self._of_file(os.fsdecode(given))
@@ -128,7 +128,7 @@ class AudioRecognizer:
             kind = _KINDS_DECODED[stream.format.packed.name]
             found = AudioFormat(kind, stream.rate, stream.channels)
             if found.channels not in LAYOUTS:
-                raise OptionError(f"{name!r} has {found.channels} channels: 1 to 8 are accepted")
+                raise InputError(f"{name!r} has {found.channels} channels: 1 to 8 are accepted")
             if self._rate not in (None, found.rate):
                 raise OptionError(f"audio_rate={self._rate} contradicts {name!r}, which has {found.rate}: leave it out")
             self._settle(found)
@@ -138,7 +138,7 @@ class AudioRecognizer:
                 yield self._clipped(samples)
                 count += len(samples)
             if count == 0:
-                raise OptionError(f"audio is empty: {name!r} has no samples")
+                raise InputError(f"{name!r} has no samples")
 
     def _settle(self, found: AudioFormat) -> None:
         settled = self.format = self.format or found
@@ -186,8 +186,8 @@ def _check_finite(samples: Samples, start: int = 0, name: str | None = None) -> 
             first = first if count else at + int(bad.any(axis=1).argmax())
             count += int(bad.sum())
     if count:
-        where = "audio" if name is None else repr(name)
-        raise OptionError(f"{where} has {count} NaN or infinite values, the first at sample {start + first}")
+        said = f"has {count} NaN or infinite values, the first at sample {start + first}"
+        raise OptionError(f"audio {said}") if name is None else InputError(f"{name!r} {said}")
 
 
 # ---- files ---------------------------------------------------------------------------------------------------------
@@ -198,26 +198,18 @@ def has_sound(path: str | os.PathLike[str]) -> bool:
     try:
         with _open_audio(os.fsdecode(path)):
             return True
-    except OptionError:
+    except InputError:
         return False
 
 
 @contextlib.contextmanager
 def _open_audio(name: str) -> Iterator[tuple[InputContainer, AudioStream]]:
     """Open a file's first audio stream. A name is only ever a path: FFmpeg gets an open file."""
-    with contextlib.ExitStack() as opened, captured_log() as lines:
-        try:
-            file = opened.enter_context(open(name, "rb"))
-        except (OSError, ValueError) as error:
-            raise OptionError(f"audio={name!r} can't be read: {getattr(error, 'strerror', None) or error}") from error
-        try:
-            container = opened.enter_context(cast(InputContainer, av.open(file, metadata_errors="replace")))
-            stream = next(iter(container.streams.audio), None)
-            if stream is None or stream.codec_context is None or not stream.rate:
-                raise OptionError(f"audio={name!r} has no sound that FFmpeg reads")
-            yield container, stream
-        except (av.FFmpegError, UnicodeError) as error:
-            raise OptionError(f"audio={name!r} can't be read as sound: {in_words(error, lines)}") from error
+    with opened_container(name, "sound") as container:
+        stream = next(iter(container.streams.audio), None)
+        if stream is None or stream.codec_context is None or not stream.rate or stream.format is None:
+            raise InputError(f"{name!r} has no sound that FFmpeg reads")
+        yield container, stream
 
 
 def _decoded(container: InputContainer, stream: AudioStream, format: AudioFormat) -> Iterator[Samples]:
@@ -254,7 +246,7 @@ def _length(container: InputContainer, stream: AudioStream) -> int:
 
 
 def _lateness(container: InputContainer, stream: AudioStream, first: AudioFrame) -> int:
-    video = next(iter(container.streams.video), None)
+    video = next(iter(video_streams(container)), None)
     if video is None or video.start_time is None or video.time_base is None:
         return 0
     if first.pts is None or first.time_base is None or stream.time_base is None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import BinaryIO
+from itertools import islice, takewhile
+from typing import BinaryIO, NamedTuple
+
+from .window import Window
+
+# So many are looked at for what a file says of itself: no file of a sane writer has it behind more.
+_MOST_BOXES = 1 << 16
 
 
-@dataclass(frozen=True)
-class Box:
+class Box(NamedTuple):
     """A box: its type, and where it, its contents and what follows it start; the end may lie beyond the file's."""
 
     kind: bytes
@@ -20,24 +24,38 @@ class Box:
 
 def top_level_boxes(file: BinaryIO) -> Iterator[Box]:
     """Give the boxes of a file from its beginning; ends at what can't be one."""
-    return _boxes(file, 0, file.seek(0, os.SEEK_END))
+    return takewhile(_has_a_name, boxes_of_any_kind(file))
+
+
+def first_boxes(file: BinaryIO) -> Iterator[Box]:
+    """Give as many of the boxes of a file as are worth a look."""
+    return islice(top_level_boxes(file), _MOST_BOXES)
 
 
 def boxes_in(file: BinaryIO, box: Box) -> Iterator[Box]:
     """Give the boxes that are a box's contents; ends at what can't be one."""
-    return _boxes(file, box.contents, box.end)
+    return takewhile(_has_a_name, _boxes(file, box.contents, box.end))
+
+
+def boxes_of_any_kind(file: BinaryIO) -> Iterator[Box]:
+    """Give the boxes of a file as FFmpeg steps through them, whatever they are called."""
+    return _boxes(file, 0, file.seek(0, os.SEEK_END))
+
+
+def _has_a_name(box: Box) -> bool:
+    return box.kind.isalnum()
 
 
 def _boxes(file: BinaryIO, at: int, end: int) -> Iterator[Box]:
+    window = Window(file)
     while at + 8 <= end:
-        file.seek(at)
-        header = file.read(16)
+        header = window.read(at, 16)
         size, kind, contents = int.from_bytes(header[:4], "big"), header[4:8], at + 8
         if size == 1:  # the size is in the next eight bytes
             size, contents = int.from_bytes(header[8:16], "big"), at + 16
         elif size == 0:  # to the end of the file
             size = end - at
-        if size < contents - at or not kind.isalnum():
+        if size < contents - at or len(kind) < 4:
             return
         yield Box(kind, at, contents, at + size)
         at += size
@@ -80,9 +98,15 @@ def end_of_fragments(file: BinaryIO) -> int:
 
 def index_in_front(file: BinaryIO) -> bool | None:
     """Tell whether `moov` comes before `mdat` (ISO/IEC 14496-12 8.2.1, 8.1.1); None where the file has neither."""
-    kinds = (box.kind for box in top_level_boxes(file) if box.kind in (b"moov", b"mdat"))
+    kinds = (box.kind for box in first_boxes(file) if box.kind in (b"moov", b"mdat"))
     first = next(kinds, None)
     return None if first is None else first == b"moov"
+
+
+def is_cut_off(file: BinaryIO) -> bool:
+    """Tell whether a file ends inside of its pictures, or of what leads to them."""
+    size_of_file = file.seek(0, os.SEEK_END)
+    return any(box.end > size_of_file and box.kind in (b"moov", b"moof", b"mdat") for box in first_boxes(file))
 
 
 _TO_SAMPLE_ENTRY = (b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"")

@@ -26,7 +26,7 @@ from rich.table import Table
 from . import __version__
 from .certificates import make_development_chain
 from .color import Color
-from .errors import FrameError, OptionError, TelecineError, TelecineWarning
+from .errors import InputError, OptionError, TelecineError, TelecineWarning
 from .export import export_video
 from .formats import CODECS, CONTAINERS, MOVING_IMAGES, PLAYS, SEQUENCES, Codec
 from .frames import Frames
@@ -375,7 +375,7 @@ def _frames(given: list[str], allow_gaps: bool) -> Frames:
         return given[0] if is_video(given[0]) else open_frames(given[0], allow_gaps)
     missing = next((each for each in given if not os.path.isfile(each)), None)
     if missing is not None:
-        raise FrameError(f"{missing!r} is no file: several arguments are read as images")
+        raise InputError(f"{missing!r} is no file: several arguments are read as images")
     return images_in_order(map(Path, given), "the command line", allow_gaps)
 
 
@@ -466,6 +466,7 @@ def facts_of_file(info: VideoInfo) -> Facts:
         sound = info.audio
         lasting = f"{float(sound.duration):.3f} s"
         facts.append(("sound", f"{sound.codec}, {sound.sample_rate} Hz, {sound.channels} channels, {lasting}"))
+    facts += [("note", note) for note in info.notes]
     return facts + [(_shown(name), _shown(value)) for name, value in sorted(info.metadata.items())]
 
 

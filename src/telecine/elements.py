@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import BinaryIO
+from itertools import islice
+from typing import BinaryIO, NamedTuple
+
+from .window import Window
 
 _HEADER, _DOC_TYPE = 0x1A45DFA3, 0x4282  # RFC 8794 11.2
+_LONGEST_TYPE = 64
 _SEGMENT, _CLUSTER, _CUES = 0x18538067, 0x1F43B675, 0x1C53BB6B  # RFC 9559 5.1
+# So many are looked at for what a file says of itself: no file of a sane writer has it behind more.
+_MOST_ELEMENTS = 1 << 16
 
 
-@dataclass(frozen=True)
-class Element:
+class Element(NamedTuple):
     """An element: its identifier, and where it, its contents and what follows it start."""
 
     kind: int
@@ -23,16 +27,26 @@ class Element:
 
 def doc_type(file: BinaryIO) -> str | None:
     """Give what the file says it is, "matroska" or "webm"; None where it has no such header."""
-    for each in elements(file):
+    for each in _first(file):
         if each.kind == _DOC_TYPE:
             file.seek(each.contents)
-            return file.read(each.end - each.contents).rstrip(b"\0").decode("ascii", "replace")
+            return file.read(min(each.end - each.contents, _LONGEST_TYPE)).rstrip(b"\0").decode("ascii", "replace")
     return None
 
 
 def cues_in_front(file: BinaryIO) -> bool | None:
     """Tell whether `Cues` come before the first `Cluster`; None where the file has neither."""
-    return next((each.kind == _CUES for each in elements(file) if each.kind in (_CUES, _CLUSTER)), None)
+    return next((each.kind == _CUES for each in _first(file) if each.kind in (_CUES, _CLUSTER)), None)
+
+
+def is_cut_off(file: BinaryIO) -> bool:
+    """Tell whether a file ends inside of its segment."""
+    size_of_file = file.seek(0, os.SEEK_END)
+    return any(each.end > size_of_file for each in _first(file) if each.kind == _SEGMENT)
+
+
+def _first(file: BinaryIO) -> Iterator[Element]:
+    return islice(elements(file), _MOST_ELEMENTS)
 
 
 def elements(file: BinaryIO) -> Iterator[Element]:
@@ -46,9 +60,11 @@ def elements_in(file: BinaryIO, element: Element) -> Iterator[Element]:
 
 
 def _elements(file: BinaryIO, at: int, end: int, opened: set[int]) -> Iterator[Element]:
+    window = Window(file)
     while at + 2 <= end:
-        file.seek(at)
-        head = file.read(12)
+        head = window.read(at, 12)
+        if len(head) < 2:
+            return
         kind_bytes = _bytes_of_integer(head[0])
         size_bytes = _bytes_of_integer(head[kind_bytes]) if kind_bytes <= 4 and kind_bytes < len(head) else 9
         if size_bytes > 8:

@@ -3,6 +3,7 @@
     TelecineError
     ├── FrameError(ValueError)               the frames: shape, dtype, range, size, NaN
     ├── OptionError(ValueError)              an argument, or two that don't go together
+    ├── InputError(OSError)                  a file that is read, with `errno` where the system gave one
     ├── EncodeError(RuntimeError)            the encoder, with FFmpeg's own log line
     ├── PublishError(OSError)                the destination, with `errno`
     ├── ProvenanceError(RuntimeError)        the signature of a finished file
@@ -15,6 +16,7 @@ players will refuse.
 from __future__ import annotations
 
 import os
+from typing import Self
 
 
 class TelecineError(Exception):
@@ -33,11 +35,11 @@ class EncodeError(TelecineError, RuntimeError):
     """The encoder failed. The message carries FFmpeg's own words."""
 
 
-class PublishError(TelecineError, OSError):
-    """The destination can't be written. `errno` and `filename` are set as on any OSError."""
+class FileError(TelecineError, OSError):
+    """What is raised about a file. `errno` and `filename` are set as on any OSError, where they are known."""
 
     @classmethod
-    def of(cls, number: int, what: str, path: str | os.PathLike[str]) -> PublishError:
+    def of(cls, number: int | None, what: str, path: str | os.PathLike[str]) -> Self:
         """Make one that prints `what` alone, with `errno` and `filename` for code to read."""
         error = cls(what)
         error.errno = number
@@ -46,6 +48,14 @@ class PublishError(TelecineError, OSError):
 
     def __str__(self) -> str:
         return str(self.args[0])  # not "[Errno 28] …", which OSError makes of errno and filename
+
+
+class InputError(FileError):
+    """A file that is read can't be: it is missing, of no kind that is accepted, or damaged."""
+
+
+class PublishError(FileError):
+    """The destination can't be written. `errno` and `filename` are set as on any OSError."""
 
 
 class ProvenanceError(TelecineError, RuntimeError):

@@ -5,9 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeAlias
 
 import av
 import av.logging
+
+LogLine: TypeAlias = tuple[int, str, str]  # its level, the component that says it, the text
 
 _lock = threading.Lock()
 _listeners = 0
@@ -15,7 +18,7 @@ _before: tuple[int | None, bool] = None, True
 
 
 @contextmanager
-def captured_log() -> Iterator[list[tuple[int, str, str]]]:
+def captured_log() -> Iterator[list[LogLine]]:
     """Collect (level, component, message) of the warnings and errors that FFmpeg logs on this thread.
 
     PyAV's log level belongs to the whole process: it is raised while somebody listens, and put back after. So is its
@@ -40,7 +43,7 @@ def captured_log() -> Iterator[list[tuple[int, str, str]]]:
                 av.logging.set_skip_repeated(_before[1])
 
 
-def in_words(error: BaseException, lines: list[tuple[int, str, str]]) -> str:
+def in_words(error: BaseException, lines: list[LogLine]) -> str:
     """Say what FFmpeg said: its logged errors, or else its warnings, or else the error's own text."""
     for level in (av.logging.ERROR, av.logging.WARNING):
         said = [
@@ -48,4 +51,4 @@ def in_words(error: BaseException, lines: list[tuple[int, str, str]]) -> str:
         ]
         if said:
             return "; ".join(dict.fromkeys(said))
-    return str(error) or type(error).__name__
+    return " ".join(str(error).split()) or type(error).__name__

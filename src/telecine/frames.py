@@ -18,6 +18,7 @@ import numpy.typing as npt
 from . import _convert
 from .accelerator import DeviceChunk, DevicePixels
 from .errors import FrameError, OptionError
+from .images import opened_image
 
 if TYPE_CHECKING:
     import torch
@@ -257,14 +258,9 @@ def image_pixels(image: Image.Image) -> npt.NDArray[np.uint8]:
 
 
 def open_image(path: ImagePath) -> Image.Image:
-    """Open an image file, or raise FrameError that names it."""
-    from PIL import Image
-
-    try:
-        image = Image.open(path)
+    """Open an image file. Raises InputError where it can't be read."""
+    with opened_image(path) as image:
         image.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise FrameError(f"{os.fspath(path)!r} can't be read as an image: {error}") from error
     return image
 
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from .errors import InputError
+from .images import opened_image
 from .metadata import Json, exact_text, graphs_in, tags_of
 from .xmp import copy_in, packet_of
 
@@ -191,13 +193,10 @@ def _read_gif(file: BinaryIO) -> _Read:
 
 
 def _read_avif(file: BinaryIO) -> _Read:
-    from PIL import Image
-
-    file.seek(0)
     try:
-        with Image.open(file) as image:
+        with opened_image(file) as image:
             return {}, [image.info.get("xmp", b"")], image.info.get("exif", b"")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except InputError:
         return {}, [], b""
 
 
@@ -219,7 +218,7 @@ def _strings_of_exif(exif: bytes) -> dict[str, str]:
         read.load(exif)
         # Pillow takes what is UTF-8 for Latin-1.
         texts = [text.encode("latin-1").decode("utf-8", "replace") for text in read.values() if isinstance(text, str)]
-    except (SyntaxError, ValueError, OSError, struct.error):
+    except Exception:  # Pillow raises anything of damaged bytes
         return {}
     pairs = (text.partition(":") for text in texts)
     return {name.lower(): text for name, _, text in pairs if name.lower() in _EXIF_TAGS}

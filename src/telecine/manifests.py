@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 
 from .apart import run_apart
 from .certificates import Pem, load_trust_anchors
-from .errors import FrameError, MissingDependencyError
+from .errors import MissingDependencyError
+from .files import opened_file, said_of
 from .guard import checksum_holds, digest_of_unhashed
 
 State: TypeAlias = Literal["no manifest", "valid but untrusted", "valid", "tampered"]
@@ -87,18 +88,14 @@ def read_provenance(path: str | os.PathLike[str], trust_anchors: Pem | None = No
         trust_anchors: Certificates in PEM, a path or bytes, that stand for signers. Without any, nobody is trusted.
 
     Raises:
-        FrameError: the file can't be read.
+        InputError: the file can't be read.
         OptionError: the trust anchors hold no certificate.
         MissingDependencyError: the extra `c2pa` is missing.
     """
     anchors = None if trust_anchors is None else load_trust_anchors(trust_anchors)
-    name = os.fsdecode(path)
-    try:
-        with open(name, "rb") as file:
-            media_type = MEDIA_TYPES.get(Path(name).suffix.lower())
-            return run_apart(lambda watched: read_manifest(watched, media_type, anchors), file)
-    except (OSError, ValueError) as error:
-        raise FrameError(f"{name!r} can't be read: {getattr(error, 'strerror', None) or error}") from error
+    with opened_file(path) as file, said_of(file, "a file with a manifest"):
+        media_type = MEDIA_TYPES.get(Path(os.fsdecode(path)).suffix.lower())
+        return run_apart(lambda watched: read_manifest(watched, media_type, anchors), file)
 
 
 def library() -> Any:

@@ -10,29 +10,26 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO, TypeAlias, cast
+from typing import Any, BinaryIO
 
 import av
-from av import VideoFrame
+from av import Packet, VideoFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from . import alpha, animations
-from .boxes import index_in_front
+from . import alpha, animations, boxes, elements
 from .color import RGB, Color
-from .elements import cues_in_front, doc_type
-from .errors import FrameError
-from .ffmpeg_log import captured_log, in_words
+from .demuxing import opened_container, packets_of, video_streams
+from .errors import InputError
+from .files import Source, name_of, opened_file
 from .hdr_metadata import ContentLight, MasteringDisplay, metadata_of
 from .image_metadata import read_image
 from .metadata import Json, read_tags
 from .user_data import xmp_packet
 from .xmp import copy_in
-
-VideoSource: TypeAlias = "str | os.PathLike[str] | BinaryIO"
 
 # What FFmpeg lists of an MP4 beside its tags: the `ftyp` box (ISO/IEC 14496-12 4.3).
 _BRANDS = {"major_brand", "minor_version", "compatible_brands"}
@@ -57,6 +54,8 @@ class VideoInfo:
     `index_in_front` tells whether an MP4's `moov` comes before its `mdat`, or Matroska's `Cues` before its clusters;
     it is None where the file has neither.
     `mastering_display` and `content_light` are looked for in files that are tagged PQ or HLG.
+    `cut_off` tells that an MP4, MOV, Matroska or WebM is shorter than it says: the frames are those that are whole.
+    `notes` says what may surprise: that it is, or that there are other pictures than those that are read.
     """
 
     path: Path
@@ -77,22 +76,24 @@ class VideoInfo:
     metadata: Mapping[str, Json]
     mastering_display: MasteringDisplay | None = None
     content_light: ContentLight | None = None
+    cut_off: bool = False
+    notes: tuple[str, ...] = ()
 
 
-def probe(path: VideoSource) -> VideoInfo:
+def probe(path: Source) -> VideoInfo:
     """Read what is in a video file. Frames are counted, not estimated.
 
     Args:
         path: The file's path, or the open file.
 
     Raises:
-        FrameError: it is no video that FFmpeg reads.
+        InputError: it is no video of the kinds that are read.
     """
     with opened_file(path) as file:
         if (animation := animations.format_of(file)) is not None:
             return _probe_animation(file, animation)
     with opened_file(path) as file, open_video(file) as (container, stream):
-        audio = next(iter(container.streams.audio), None)
+        audio = next((each for each in container.streams.audio if each.codec_context is not None), None)
         times, ends = _scan(container, stream, audio)
         context = stream.codec_context
         duration = _duration(container, stream, ends)
@@ -100,7 +101,7 @@ def probe(path: VideoSource) -> VideoInfo:
         color = color_of(context)
         display, light = _hdr_metadata(file) if color.hdr else (None, None)
         return VideoInfo(
-            path=Path(_name_of(file)),
+            path=Path(name_of(file)),
             container=_container_name(container, file),
             codec=context.codec.canonical_name,
             profile=context.profile,
@@ -113,11 +114,13 @@ def probe(path: VideoSource) -> VideoInfo:
             duration=duration,
             color=color,
             size_bytes=file.seek(0, os.SEEK_END),
-            index_in_front=cues_in_front(file) if "matroska" in container.format.name else index_in_front(file),
+            index_in_front=_index_in_front(container, file),
             audio=None if audio is None else _audio(audio, _duration(container, audio, ends)),
             metadata=_metadata(file, container.metadata),
             mastering_display=display,
             content_light=light,
+            cut_off=(cut_off := is_cut_off(container, file)),
+            notes=_notes(container, cut_off, len(times)),
         )
 
 
@@ -128,7 +131,7 @@ def _probe_animation(file: BinaryIO, format: str) -> VideoInfo:
     constant = max(durations) - min(durations) <= Fraction(1, 1000)  # it counts milliseconds
     duration = sum(durations, Fraction(0))
     return VideoInfo(
-        path=Path(_name_of(file)),
+        path=Path(name_of(file)),
         container=format,
         codec=format,
         profile=None,
@@ -149,7 +152,13 @@ def _probe_animation(file: BinaryIO, format: str) -> VideoInfo:
 
 def frame_times(container: InputContainer, stream: VideoStream) -> list[int | None]:
     """Read when each frame of a stream is shown, in its ticks and in the order of the file, without decoding any."""
-    return [packet.pts for packet in container.demux(stream) if packet.size and not packet.is_discard]
+    return [packet.pts for packet in packets_of(container, stream) if _is_frame(packet)]
+
+
+def _is_frame(packet: Packet[Any]) -> bool:
+    """Tell whether a packet is of a frame that is shown, and not the part of one where an MP4 is cut off."""
+    is_part = packet.is_corrupt and "mp4" in packet.stream.container.format.name
+    return bool(packet.size) and not packet.is_discard and not is_part
 
 
 def _scan(
@@ -159,8 +168,8 @@ def _scan(
     if audio is None or "matroska" not in container.format.name:
         return frame_times(container, stream), {}
     times, ends = [], dict.fromkeys((stream.index, audio.index), 0)
-    for packet in container.demux(stream, audio):
-        if not packet.size or packet.is_discard:
+    for packet in packets_of(container, stream, audio):
+        if not _is_frame(packet):
             continue
         if packet.stream_index == stream.index:
             times.append(packet.pts)
@@ -181,12 +190,12 @@ def _is_all_beside(container: InputContainer, stream: VideoStream) -> bool:
     if not alpha.is_beside(stream):
         return False
     container.seek(0)
-    return all(packet.has_sidedata(alpha.BESIDE) for packet in container.demux(stream) if packet.size)
+    return all(packet.has_sidedata(alpha.BESIDE) for packet in packets_of(container, stream) if packet.size)
 
 
 def _hdr_metadata(file: BinaryIO) -> tuple[MasteringDisplay | None, ContentLight | None]:
     """Look at the first frame, with which FFmpeg gives what the container says, and else what the stream says."""
-    with contextlib.suppress(FrameError), open_video(file) as (container, stream):
+    with contextlib.suppress(InputError), open_video(file) as (container, stream):
         stream.codec_context.options = {"side_data_prefer_packet": "-1"}  # all types, from the container first
         stream.codec_context.thread_count = 1
         frame = next(container.decode(stream), None)
@@ -211,48 +220,21 @@ def _rate(stream: VideoStream, times: list[int | None], duration: Fraction) -> t
 
 
 @contextmanager
-def open_video(path: VideoSource) -> Iterator[tuple[InputContainer, VideoStream]]:
+def open_video(path: Source) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a file's first video stream. A name is only ever a path: FFmpeg gets an open file.
 
     Raises:
-        FrameError: it can't be opened, or has no video that FFmpeg reads.
+        InputError: it can't be opened, has no video that FFmpeg reads, or can't be read to its end.
     """
-    with opened_file(path) as file, captured_log() as lines:
-        name = _name_of(file)
-        try:
-            container = av.open(file, metadata_errors="replace")
-        except (av.FFmpegError, OSError, ValueError) as error:  # UnicodeError is a ValueError
-            raise FrameError(f"{name!r} can't be read as a video: {in_words(error, lines)}") from error
-        with container:
-            stream = next(iter(container.streams.video), None)
-            if stream is None:
-                raise FrameError(f"{name!r} has no video stream")
-            if stream.codec_context is None or 0 in (stream.codec_context.width, stream.codec_context.height):
-                raise FrameError(f"{name!r} can't be read as a video: FFmpeg does not know its codec or size")
-            try:
-                yield cast(InputContainer, container), stream
-            except av.FFmpegError as error:
-                raise FrameError(f"{name!r} can't be read to its end: {in_words(error, lines)}") from error
-
-
-@contextmanager
-def opened_file(path: VideoSource) -> Iterator[BinaryIO]:
-    """Open a file to read, or take one that is open, from its beginning."""
-    if not isinstance(path, (str, bytes, os.PathLike)):
-        path.seek(0)
-        yield path
-        return
-    name = os.fsdecode(path)
-    try:
-        file = open(name, "rb")  # noqa: SIM115 - closed below: only the opening is in this `try`
-    except (OSError, ValueError) as error:
-        raise FrameError(f"{name!r} can't be read: {getattr(error, 'strerror', None) or error}") from error
-    with file:
-        yield file
-
-
-def _name_of(file: BinaryIO) -> str:
-    return str(getattr(file, "name", "the open file"))
+    with opened_container(path) as container:
+        name, streams = name_of(path), video_streams(container)
+        if not streams:
+            only = ", only the picture of a cover" if container.streams.video else ""
+            raise InputError(f"{name!r} has no video stream{only}")
+        context = streams[0].codec_context
+        if context is None or 0 in (context.width, context.height):
+            raise InputError(f"{name!r} can't be read as a video: FFmpeg does not know its codec or size")
+        yield container, streams[0]
 
 
 def color_of(tagged: VideoCodecContext | VideoFrame) -> Color:
@@ -265,10 +247,30 @@ def color_of(tagged: VideoCodecContext | VideoFrame) -> Color:
     )
 
 
+def _index_in_front(container: InputContainer, file: BinaryIO) -> bool | None:
+    return elements.cues_in_front(file) if "matroska" in container.format.name else boxes.index_in_front(file)
+
+
+def is_cut_off(container: InputContainer, file: BinaryIO) -> bool:
+    """Tell whether an MP4, MOV, Matroska or WebM is shorter than it says that it is."""
+    if "matroska" in container.format.name:
+        return elements.is_cut_off(file)
+    return "mp4" in container.format.name and boxes.is_cut_off(file)
+
+
+def _notes(container: InputContainer, cut_off: bool, frame_count: int) -> tuple[str, ...]:
+    notes, streams = [], len(video_streams(container))
+    if cut_off:
+        notes.append(f"the file is cut off: of its frames {frame_count} are whole")
+    if streams > 1:
+        notes.append(f"the file has {streams} video streams: the first is read")
+    return tuple(notes)
+
+
 def _container_name(container: InputContainer, file: BinaryIO) -> str:
     names = container.format.name.split(",")  # of a demuxer that reads several: "mov,mp4,m4a,3gp,3g2,mj2"
     if "matroska" in names:
-        return "webm" if doc_type(file) == "webm" else "mkv"
+        return "webm" if elements.doc_type(file) == "webm" else "mkv"
     if "mp4" in names and not container.metadata.get("major_brand", "").startswith("qt"):
         return "mp4"
     return names[0]

@@ -10,15 +10,16 @@ from typing import overload
 
 import numpy as np
 import numpy.typing as npt
-from av import VideoFrame
+from av import FFmpegError, VideoFrame
 
 from . import alpha as alphas
 from . import animations
 from .color import RGB, Color
 from .convert import CENTER_SITED, LEFT_SITED, to_float_rgb, to_rgb, to_rgba
-from .errors import FrameError, OptionError
+from .errors import InputError, OptionError
+from .files import Source, name_of, opened_file
 from .light import ENCODED, parse_light
-from .probe import VideoSource, color_of, frame_times, open_video, opened_file
+from .probe import color_of, frame_times, is_cut_off, open_video
 
 # Where chroma sits is not tagged by most encoders; these codecs site it in the middle (JFIF 1.02, ISO/IEC 11172-2).
 _CENTER_SITED_CODECS = {"mjpeg", "mpeg1video"}
@@ -59,7 +60,7 @@ def read_frames(
     [((48, 64, 3), 200), ((48, 64, 3), 200), ((48, 64, 3), 200)]
 
     Raises:
-        FrameError: it is no video that FFmpeg reads.
+        InputError: it is no video of the kinds that are read.
         OptionError: `light` or `primaries` is not known or not what the file has, or `light` is given with `alpha`.
     """
     if light is None:
@@ -84,7 +85,7 @@ def _read_light(path: str | os.PathLike[str], light: str, primaries: str | None)
         yield reading.decode(rgb) if reading else rgb
 
 
-def read_timestamps(path: VideoSource) -> list[Fraction]:
+def read_timestamps(path: Source) -> list[Fraction]:
     """Read when each frame of a video is shown, in seconds from the first, without decoding any.
 
     >>> import telecine, tempfile, os
@@ -94,7 +95,7 @@ def read_timestamps(path: VideoSource) -> list[Fraction]:
     [Fraction(0, 1), Fraction(1, 2), Fraction(2, 1)]
 
     Raises:
-        FrameError: it is no video that FFmpeg reads, or has no times.
+        InputError: it is no video of the kinds that are read, or has no times.
     """
     with opened_file(path) as file:
         if animations.format_of(file) is not None:
@@ -103,7 +104,7 @@ def read_timestamps(path: VideoSource) -> list[Fraction]:
     with open_video(path) as (container, stream):
         times = [time for time in frame_times(container, stream) if time is not None]
         if not times or stream.time_base is None:
-            raise FrameError(f"{str(path)!r} does not say when its frames are shown")
+            raise InputError(f"{name_of(path)!r} does not say when its frames are shown")
         first = min(times)
         return [(time - first) * stream.time_base for time in sorted(times)]
 
@@ -121,7 +122,7 @@ def decoded_frames(
                 pixel_format = "rgba" if image.shape[2] == 4 else "rgb24"
                 yield VideoFrame.from_ndarray(image, format=pixel_format), RGB, LEFT_SITED
             return
-    with open_video(path) as (container, stream):
+    with opened_file(path) as file, open_video(file) as (container, stream):
         # Not frames in threads: when a caller drops the iterator, closing waits for one that waits for the GIL to log.
         stream.thread_type = "SLICE"
         color = color_of(stream.codec_context)
@@ -129,10 +130,18 @@ def decoded_frames(
             color = replace(color, matrix=Color.of_size(stream.width, stream.height).matrix)
         location = CENTER_SITED if stream.codec_context.name in _CENTER_SITED_CODECS else LEFT_SITED
         beside = alpha and alphas.is_beside(stream)
+        count, failure = 0, None
         try:
             for frame in alphas.decoded(container, stream) if beside else container.decode(stream):
                 yield frame, color, location
+                count += 1
+        except FFmpegError as error:
+            failure = error
         finally:
             # A decoder that is freed while its threads log, of a damaged file, waits for them with the GIL that they
             # wait for.
             stream.codec_context.flush_buffers()
+        if is_cut_off(container, file):
+            raise InputError(f"{name_of(path)!r} is cut off: {count} of its frames can be read") from failure
+        if failure is not None:
+            raise failure

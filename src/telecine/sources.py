@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import glob
 import os
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby, pairwise
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 import numpy as np
 import numpy.typing as npt
 
 from . import alpha
-from .errors import FrameError, MissingDependencyError
-from .formats import CONTAINERS
+from .arrays import is_array, read_array
+from .errors import FrameError, InputError
 from .frames import Frames
+from .images import image_extensions, opened_image
+from .notes import warn
 from .probe import probe
 from .read import read_frames
-
-VIDEO_EXTENSIONS = {each for container in CONTAINERS.values() for each in container.extensions} | {
-    ".mov", ".mkv", ".webm", ".avi", ".gif", ".mpg", ".mpeg", ".ts", ".ogv", ".wmv", ".flv",
-}  # fmt: skip
-
 
 _MAY_MOVE = {".webp", ".png", ".apng", ".avif"}
 
@@ -37,7 +36,8 @@ def open_frames(path: str | os.PathLike[str], allow_gaps: bool = False) -> Frame
         allow_gaps: Accept images whose numbering skips a number.
 
     Raises:
-        FrameError: there is nothing there, a number is missing, or the file can't be read.
+        InputError: there is nothing there, or the file can't be read.
+        FrameError: a number is missing.
         MissingDependencyError: a `.safetensors` file without the package for it.
     """
     name = os.fsdecode(path)
@@ -46,35 +46,31 @@ def open_frames(path: str | os.PathLike[str], allow_gaps: bool = False) -> Frame
     if not os.path.exists(name):
         if glob.has_magic(name):
             return images_in_order(map(Path, glob.glob(name, recursive=True)), name, allow_gaps)
-        raise FrameError(f"{name!r} does not exist: give a folder or a glob of images, a file of arrays or a video")
-    extension = os.path.splitext(name)[1].lower()
-    if extension in _ARRAY_READERS:
-        return _ARRAY_READERS[extension](name)
-    if is_video(name):
-        return _video(name)
-    if extension in _image_extensions():
-        return [Path(name)]
-    raise FrameError(
-        f"{name!r} has an unknown extension: images, videos, {', '.join(_ARRAY_READERS)} and folders of images are read"
-    )
+        said = f"{name!r} does not exist: give a folder or a glob of images, a file of arrays or a video"
+        raise InputError.of(errno.ENOENT, said, name)
+    if is_array(name):
+        return read_array(name)
+    return _video(name) if is_video(name) else [Path(name)]
 
 
 def is_video(frames: object) -> TypeGuard[str | os.PathLike[str]]:
-    """Tell whether frames are given as the path of a video, by its extension; of an image, by whether it moves."""
+    """Tell whether frames are given as the path of a video: of a file that is no array and no image that stands still.
+
+    Its contents tell, when it is read, whether it is one.
+    """
     if not isinstance(frames, (str, os.PathLike)):
         return False
-    extension = Path(os.fsdecode(frames)).suffix.lower()
-    return extension in VIDEO_EXTENSIONS or (extension in _MAY_MOVE and _moves(frames))
-
-
-def _moves(path: str | os.PathLike[str]) -> bool:
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            return getattr(image, "n_frames", 1) > 1
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    name = os.fsdecode(frames)
+    extension = os.path.splitext(name)[1].lower()
+    if is_array(name) or not os.path.exists(name) or os.path.isdir(name):
         return False
+    return _moves(name) if extension in _MAY_MOVE else extension == ".gif" or extension not in image_extensions()
+
+
+def _moves(name: str) -> bool:
+    with contextlib.suppress(InputError), opened_image(name) as image:
+        return getattr(image, "n_frames", 1) > 1
+    return False
 
 
 def opened(frames: Frames) -> Frames:
@@ -86,11 +82,12 @@ def images_in_order(paths: Iterable[Path], given: str, allow_gaps: bool = False)
     """Sort image files naturally, and refuse a numbering that skips a number.
 
     Raises:
-        FrameError: there are none, or a number is missing.
+        InputError: there are none.
+        FrameError: a number is missing.
     """
     images = sorted(paths, key=_natural_key)
     if not images:
-        raise FrameError(f"{given!r} has no images")
+        raise InputError.of(errno.ENOENT, f"{given!r} has no images", given)
     if not allow_gaps:
         for _, siblings in groupby(images, key=lambda image: image.parent):
             _check_numbering(list(siblings))
@@ -124,62 +121,13 @@ def _check_numbering(images: list[Path]) -> None:
 
 
 def _is_image(path: Path) -> bool:
-    return path.is_file() and not path.name.startswith(".") and path.suffix.lower() in _image_extensions()
-
-
-def _image_extensions() -> Collection[str]:
-    from PIL import Image
-
-    return Image.registered_extensions()
+    return path.is_file() and not path.name.startswith(".") and path.suffix.lower() in image_extensions()
 
 
 def _video(name: str) -> Iterator[npt.NDArray[np.uint8]]:
     info = probe(name)  # what can't be read shows now, not when the first frame is asked for
+    if info.cut_off:
+        raise InputError(f"{name!r} is cut off: {info.frame_count} of its frames are whole")
+    for note in info.notes:
+        warn(f"of {name!r}: {note}")
     return read_frames(name, alpha=alpha.in_format(info.pixel_format))
-
-
-def _npy(name: str) -> npt.NDArray[Any]:
-    try:
-        array: npt.NDArray[Any] = np.lib.format.open_memmap(name, mode="r")
-    except (OSError, ValueError, EOFError) as error:
-        raise FrameError(f"{name!r} can't be read as an array: {error}") from error
-    return array
-
-
-def _npz(name: str) -> npt.NDArray[Any]:
-    try:
-        with np.load(name, allow_pickle=False) as archive:
-            array: npt.NDArray[Any] = archive[_only(list(archive.files), name)]
-    except FrameError:
-        raise
-    except Exception as error:  # zipfile and zlib have their own
-        raise FrameError(f"{name!r} can't be read as an array: {error}") from error
-    return array
-
-
-def _safetensors(name: str) -> Frames:
-    try:
-        from safetensors import SafetensorError, safe_open
-    except ImportError as error:
-        raise MissingDependencyError(f"{name!r} needs safetensors: pip install 'telecine[cli]'") from error
-    for framework in ("numpy", "pt"):  # NumPy has no bfloat16: PyTorch does
-        try:
-            with safe_open(name, framework=framework) as file:
-                tensor: Frames = file.get_tensor(_only(list(file.keys()), name))
-                return tensor
-        except (OSError, SafetensorError) as error:
-            raise FrameError(f"{name!r} can't be read as tensors: {error}") from error
-        except (TypeError, AttributeError):
-            continue
-        except ImportError as error:
-            raise MissingDependencyError(f"{name!r} holds bfloat16, which needs torch to read") from error
-    raise FrameError(f"{name!r} holds a dtype that can't be read")
-
-
-def _only(names: list[str], path: str) -> str:
-    if len(names) != 1:
-        raise FrameError(f"{path!r} holds {len(names)} arrays ({', '.join(names)}): one is accepted, the frames")
-    return names[0]
-
-
-_ARRAY_READERS: dict[str, Callable[[str], Frames]] = {".npy": _npy, ".npz": _npz, ".safetensors": _safetensors}

@@ -11,6 +11,7 @@ from typing import BinaryIO
 from .boxes import Box, boxes_of_index, forget_times, top_level_boxes
 from .elements import Element, elements, elements_in
 from .errors import EncodeError, OptionError
+from .files import opened_file
 from .image_metadata import cut_metadata
 from .probe import VideoInfo, probe
 from .publish import Publication
@@ -34,7 +35,7 @@ def strip(path: str | os.PathLike[str], output: str | os.PathLike[str] | None = 
     settings.
 
     Raises:
-        FrameError: it can't be read.
+        InputError: it can't be read.
         OptionError: it is of another kind.
         PublishError: the output can't be written.
     """
@@ -45,12 +46,12 @@ def strip(path: str | os.PathLike[str], output: str | os.PathLike[str] | None = 
     publication = Publication(path if output is None else output)
     try:
         file = publication.open_finished()
-        try:
-            with open(path, "rb") as source:
+        with opened_file(path) as source:
+            try:
                 shutil.copyfileobj(source, file)
-            _STRIPPERS[before.container](file)
-        except OSError as error:
-            raise publication.failure(error) from error
+                _STRIPPERS[before.container](file)
+            except OSError as error:
+                raise publication.failure(error) from error
         after = probe(file)
         _check(before, after)
         publication.commit()

@@ -12,7 +12,7 @@ import av
 from av import VideoFrame
 
 from .encode import Encoder, EncoderSettings
-from .errors import EncodeError, OptionError
+from .errors import EncodeError, InputError, OptionError
 from .ffmpeg_log import captured_log, in_words
 from .formats import CODECS
 from .general_options import ignored_options
@@ -61,7 +61,7 @@ def try_encoder(settings: EncoderSettings) -> VideoInfo:
         info = probe(file)
         check_promises(info, settings, _FRAMES, _FRAMES / settings.fps, settings.hdr_metadata(_LIGHT))
         _check_picture(file, settings)
-    except EncodeError as error:
+    except (EncodeError, InputError) as error:
         raise OptionError(f"{asked}: {error}") from error
     return info
 

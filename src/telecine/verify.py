@@ -94,7 +94,8 @@ def verify(
         primaries: As for `export_video`.
 
     Raises:
-        FrameError: the file is no video that can be read, or the frames are none.
+        InputError: the file is no video that can be read.
+        FrameError: the frames are none.
         OptionError: an argument.
 
     >>> import telecine, tempfile, os

@@ -1,0 +1,93 @@
+"""Files of one array: `.npy`, `.npz`, `.safetensors`. Nothing is unpickled; no room is made that a file can't fill."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import InputError, MissingDependencyError
+from .files import opened_file, said_of
+from .frames import Frames
+
+_LONGEST_HEADER = 10_000  # characters, NumPy's own bound, which it looks at when it has read them all
+
+
+def is_array(name: str) -> bool:
+    """Tell whether a path is of a file of arrays, by its extension."""
+    return name.lower().endswith(ARRAY_EXTENSIONS)
+
+
+def read_array(name: str) -> Frames:
+    """Give the array in a file, in place where it is not compressed.
+
+    Raises:
+        InputError: it can't be read, or holds none or several.
+        MissingDependencyError: a `.safetensors` file without the package for it.
+    """
+    with opened_file(name) as file, said_of(name, "an array"):
+        return next(read for extension, read in _READERS.items() if name.lower().endswith(extension))(name, file)
+
+
+def _npy(name: str, file: BinaryIO) -> npt.NDArray[Any]:
+    _check_header(file)
+    return np.lib.format.open_memmap(name, mode="r")
+
+
+def _npz(name: str, file: BinaryIO) -> npt.NDArray[Any]:
+    with np.load(file, allow_pickle=False) as archive:
+        array_name = _only(list(archive.files), name)
+        (member,) = archive.zip.infolist()
+        with archive.zip.open(member) as data:
+            needed = _check_header(data)
+        if needed > member.file_size:
+            raise ValueError(f"it has {member.file_size:,} bytes, its shape and dtype take {needed:,}")
+        array: npt.NDArray[Any] = archive[array_name]
+    return array
+
+
+def _check_header(file: Any) -> int:
+    """Give how many bytes an array takes by its header, and refuse a header that is too long to be one."""
+    head = io.BytesIO(file.read(_LONGEST_HEADER))
+    read = _HEADERS.get(np.lib.format.read_magic(head))
+    if read is None:
+        raise ValueError("its header is of another version than 1 or 2")
+    shape, _, dtype = read(head)
+    return math.prod(shape) * dtype.itemsize
+
+
+_HEADERS: dict[tuple[int, int], Callable[[io.BytesIO], tuple[tuple[int, ...], bool, np.dtype[Any]]]] = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+
+
+def _safetensors(name: str, _: BinaryIO) -> Frames:
+    try:
+        from safetensors import safe_open
+    except ImportError as error:
+        raise MissingDependencyError(f"{name!r} needs safetensors: pip install 'telecine[cli]'") from error
+    for framework in ("numpy", "pt"):  # NumPy has no bfloat16: PyTorch does
+        try:
+            with safe_open(name, framework=framework) as file:
+                tensor: Frames = file.get_tensor(_only(list(file.keys()), name))
+                return tensor
+        except (TypeError, AttributeError):
+            continue
+        except ImportError as error:
+            raise MissingDependencyError(f"{name!r} holds bfloat16, which needs torch to read") from error
+    raise InputError(f"{name!r} holds a dtype that can't be read")
+
+
+def _only(names: list[str], path: str) -> str:
+    if len(names) != 1:
+        raise InputError(f"{path!r} holds {len(names)} arrays ({', '.join(names)}): one is accepted, the frames")
+    return names[0]
+
+
+_READERS: dict[str, Callable[[str, BinaryIO], Frames]] = {".npy": _npy, ".npz": _npz, ".safetensors": _safetensors}
+ARRAY_EXTENSIONS = tuple(_READERS)

@@ -1,0 +1,70 @@
+"""FFmpeg as a reader: of containers on a list, of the one file it is given, and of no more than is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import av
+from av import Packet
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from .errors import InputError
+from .ffmpeg_log import captured_log
+from .files import Source, name_of, opened_file, said_of
+from .sample_counts import check_sample_counts
+
+# By FFmpeg's names: what holds a picture or sound and leads to no other file. Playlists, `concat`, SDP, text are not
+# here, nor a demuxer whose probe takes any text for its own.
+_VIDEOS = "mov,matroska,avi,gif,apng,mpegts,mpeg,ogg,flv,asf,nut,mxf,dv"
+_STREAMS = "ivf,h264,hevc,av1,obu,m4v,mpegvideo,mjpeg,yuv4mpegpipe"
+_IMAGES = "png_pipe,webp_pipe,jpeg_pipe,tiff_pipe,bmp_pipe,exr_pipe,ppm_pipe,pgm_pipe,gif_pipe"
+_SOUNDS = "wav,w64,aiff,caf,au,mp3,flac,aac,ac3,eac3,amr,wv"
+_OPTIONS = {"format_whitelist": ",".join((_VIDEOS, _STREAMS, _IMAGES, _SOUNDS)), "protocol_whitelist": ""}
+_ACCEPTED = "MP4, MOV, Matroska, WebM, AVI, GIF, MPEG, Ogg, FLV, ASF, WAVE, FLAC, MP3 or the like"
+_COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
+# What a demuxer may add to what is in the file: headers that are the same in each frame, such as Matroska leaves out.
+_MOST_GROWTH, _ALWAYS = 4, 1 << 20
+
+
+@contextmanager
+def opened_container(source: Source, kind: str = "a video") -> Iterator[InputContainer]:
+    """Open a file with FFmpeg. `kind` is what an error says that it can't be read as.
+
+    Raises:
+        InputError: it can't be opened, is of no kind that is accepted, or what is done with it in here fails.
+    """
+    with opened_file(source) as file, captured_log() as lines, said_of(file, kind, lines):
+        check_sample_counts(file)
+        file.seek(0)
+        try:
+            container = cast(InputContainer, av.open(file, container_options=_OPTIONS, metadata_errors="replace"))
+        except av.FFmpegError as error:
+            if not lines or any("not on whitelist" in message for _, _, message in lines):
+                raise InputError(f"{name_of(file)!r} can't be read as {kind}: it is no {_ACCEPTED}") from error
+            raise
+        with container:
+            yield container
+
+
+def video_streams(container: InputContainer) -> list[VideoStream]:
+    """Give a file's video streams, without the pictures of a cover."""
+    return [stream for stream in container.streams.video if not stream.disposition & _COVERS]
+
+
+def packets_of(container: InputContainer, *streams: Any) -> Iterator[Packet[Any]]:
+    """Give the packets of some streams.
+
+    Raises:
+        InputError: those of all streams are more than the file can hold: a damaged index leads to some again and again.
+    """
+    wanted, left = {stream.index for stream in streams}, _MOST_GROWTH * container.size + _ALWAYS
+    for packet in container.demux():
+        left -= packet.size + 1
+        if left < 0:
+            raise InputError(f"{container.name!r} is damaged: its index leads to more than is in the file")
+        if packet.stream_index in wanted:
+            yield packet
