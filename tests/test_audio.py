@@ -544,19 +544,17 @@ def test_mono_to_7_1_keep_their_channels_here_and_in_chromium(
     video = export_video(greys(16), tmp_path / name, quality=quality, audio=sound, audio_rate=RATE)
     with av.open(str(video)) as container:
         name = LAYOUTS[channels]  # what lies at the side in FLAC; PCM in Matroska and AAC's 6.1 have no names
-        assert container.streams.audio[0].layout.name in (
-            name,
-            f"{name}(side)",
-            f"{name}(back)",
-            f"{channels} channels",
-        )
+        told = container.streams.audio[0].layout.name
+    assert told in (name, f"{name}(side)", f"{name}(back)", f"{channels} channels")
+    # FFmpeg 9 names AAC's 6.1, as 6.1(back): readers give its two at the back in front of the one in the middle.
+    order = [0, 1, 2, 3, 5, 6, 4] if told == "6.1(back)" else list(range(channels))
     # The low-frequency channel holds up to 120 Hz in AAC and Opus: its click is long, and its middle less certain.
     near = [10 if channels >= 6 and channel == 3 else 1 for channel in range(channels)]
     for loudest in (
         np.abs(heard(video).astype(float)).argmax(axis=0),
         browser.hear(video, RATE, channels, LOUD).loudest,
     ):
-        assert (np.abs(np.array(loudest) - at) <= near).all()
+        assert (np.abs(np.array(loudest) - np.array(at)[order]) <= near).all()
 
 
 # ---- fitted to the video -------------------------------------------------------------------------------------------
