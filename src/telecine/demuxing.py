@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 import av
 from av import Packet
@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 from .errors import InputError
 from .ffmpeg_log import captured_log
 from .files import Source, name_of, opened_file, said_of
+from .pyav import open_input
 from .sample_counts import check_sample_counts
 
 # By FFmpeg's names: what holds a picture or sound and leads to no other file. Playlists, `concat`, SDP, text are not
@@ -41,7 +42,7 @@ def opened_container(source: Source, kind: str = "a video") -> Iterator[InputCon
         check_sample_counts(file)
         file.seek(0)
         try:
-            container = cast(InputContainer, av.open(file, container_options=_OPTIONS, metadata_errors="replace"))
+            container = open_input(file, options=_OPTIONS)
         except av.FFmpegError as error:
             if not lines or any("not on whitelist" in message for _, _, message in lines):
                 raise InputError(f"{name_of(file)!r} can't be read as {kind}: it is no {_ACCEPTED}") from error

@@ -44,9 +44,8 @@ def opened_file(source: Source) -> Iterator[BinaryIO]:
     except IsADirectoryError as error:
         raise _not_a_file(name, stat.S_IFDIR) from error
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
-        raise InputError.of(
-            _errno_of(error), f"{name!r} can't be read: {_said_by_system(error) or error}", name
-        ) from error
+        said = f"{name!r} can't be read: {_said_by_system(error) or error}"
+        raise InputError.of(_errno_of(error), said, name) from error
     with file:
         kind = stat.S_IFMT(os.fstat(file.fileno()).st_mode)
         if kind != stat.S_IFREG:

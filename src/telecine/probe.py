@@ -28,6 +28,7 @@ from .files import Source, name_of, opened_file
 from .hdr_metadata import ContentLight, MasteringDisplay, metadata_of
 from .image_metadata import read_image
 from .metadata import Json, read_tags
+from .pyav import exact, readable
 from .user_data import xmp_packet
 from .xmp import copy_in
 
@@ -180,8 +181,9 @@ def _scan(
 
 def _duration(container: InputContainer, stream: Stream, ends: Mapping[int, int]) -> Fraction:
     ticks = ends.get(stream.index) or stream.duration
-    if ticks is not None and stream.time_base is not None:
-        return ticks * stream.time_base
+    tick = exact(stream.time_base)
+    if ticks is not None and tick is not None:
+        return ticks * tick
     return Fraction(container.duration or 0, av.time_base)
 
 
@@ -208,12 +210,13 @@ def _rate(stream: VideoStream, times: list[int | None], duration: Fraction) -> t
     """Give the frame rate, and whether it is constant."""
     gaps = {after - before for before, after in pairwise(sorted(time for time in times if time is not None))}
     constant = not gaps or max(gaps) - min(gaps) <= 1  # of coarse ticks, some more and some less
-    average = stream.average_rate or stream.guessed_rate or Fraction(0)
+    average = exact(stream.average_rate) or exact(stream.guessed_rate) or Fraction(0)
+    tick = exact(stream.time_base) or Fraction(0)
     if not constant and duration:
         return len(times) / duration, False
-    if len(gaps) == 1 and stream.time_base and 0 < len(times) * max(gaps) * stream.time_base <= duration:
-        gap = max(gaps) * stream.time_base
-        if "matroska" in stream.container.format.name and average and abs(1 / average - gap) < stream.time_base:
+    if len(gaps) == 1 and 0 < len(times) * max(gaps) * tick <= duration:
+        gap = max(gaps) * tick
+        if "matroska" in stream.container.format.name and average and abs(1 / average - gap) < tick:
             return average, True  # it is said beside the times, which are rounded
         return 1 / gap, True  # FFmpeg's average counts how long the last frame is held
     return average, constant
@@ -282,6 +285,7 @@ def _audio(stream: AudioStream, duration: Fraction) -> AudioInfo:
 
 
 def _metadata(file: BinaryIO, tags: Mapping[str, str]) -> dict[str, Json]:
+    tags = {name: readable(text) for name, text in tags.items()}
     of_image = read_image(file)
     if of_image is not None:
         return read_tags({**tags, **of_image[0]}, of_image[1])

@@ -20,6 +20,7 @@ from .errors import InputError, OptionError
 from .files import Source, name_of, opened_file
 from .light import ENCODED, parse_light
 from .probe import color_of, frame_times, is_cut_off, open_video
+from .pyav import exact
 
 # Where chroma sits is not tagged by most encoders; these codecs site it in the middle (JFIF 1.02, ISO/IEC 11172-2).
 _CENTER_SITED_CODECS = {"mjpeg", "mpeg1video"}
@@ -103,10 +104,11 @@ def read_timestamps(path: Source) -> list[Fraction]:
             return [sum(durations[:index], Fraction(0)) for index in range(len(durations))]
     with open_video(path) as (container, stream):
         times = [time for time in frame_times(container, stream) if time is not None]
-        if not times or stream.time_base is None:
+        tick = exact(stream.time_base)
+        if not times or tick is None:
             raise InputError(f"{name_of(path)!r} does not say when its frames are shown")
         first = min(times)
-        return [(time - first) * stream.time_base for time in sorted(times)]
+        return [(time - first) * tick for time in sorted(times)]
 
 
 def decoded_frames(
