@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
+from .boxes import Box, boxes_in, first_boxes
+from .chunks import PNG, contents_of, first_parts_of, parts_of
+from .files import said_of
 from .images import opened_image
 
-_PNG = b"\x89PNG\r\n\x1a\n"
+if TYPE_CHECKING:
+    from PIL import Image
+
 _ANIMATION = 0x02  # of the flags in the VP8X chunk (WebP container specification, "Extended File Format")
 
 
@@ -24,24 +30,17 @@ def format_of(file: BinaryIO) -> str | None:
         return "webp"
     if head[4:8] == b"ftyp" and b"avis" in head[8 : int.from_bytes(head[:4], "big")]:  # ISO/IEC 23000-22; AVIF 1.1, 6.2
         return "avif"
-    return "apng" if head[:8] == _PNG and _is_animated_png(file) else None
+    return "apng" if head[:8] == PNG and _is_animated_png(file) else None
 
 
 def _is_animated_png(file: BinaryIO) -> bool:
     """Look for the animation's chunk in front of the first image's (PNG, third edition, 11.3.6.1)."""
-    at = len(_PNG)
-    while True:
-        file.seek(at)
-        head = file.read(8)
-        if len(head) < 8 or head[4:] in (b"IDAT", b"IEND"):
-            return False
-        if head[4:] == b"acTL":
-            return True
-        at += int.from_bytes(head[:4], "big") + 12
+    kinds = (part.kind for part in first_parts_of(file, "png"))
+    return next((kind for kind in kinds if kind in (b"acTL", b"IDAT", b"IEND")), None) == b"acTL"
 
 
-def images_of(file: BinaryIO) -> Iterator[tuple[npt.NDArray[np.uint8], Fraction]]:
-    """Give each frame, (height, width, 3 or 4) RGB or RGBA, and for how many seconds it is shown.
+def images_of(file: BinaryIO) -> Iterator[npt.NDArray[np.uint8]]:
+    """Give each frame, (height, width, 3 or 4) RGB or RGBA.
 
     Raises:
         InputError: the file is damaged, or Pillow lacks its format.
@@ -49,5 +48,74 @@ def images_of(file: BinaryIO) -> Iterator[tuple[npt.NDArray[np.uint8], Fraction]
     with opened_image(file) as image:
         for index in range(getattr(image, "n_frames", 1)):
             image.seek(index)
-            image.load()  # only then the duration is known
-            yield np.asarray(image), Fraction(image.info.get("duration", 0)).limit_denominator(1000) / 1000
+            yield np.asarray(image.convert(mode_of(image)))
+
+
+def mode_of(image: Image.Image) -> str:
+    """Give the mode that an image's frames are read in."""
+    return "RGBA" if image.has_transparency_data else "RGB"
+
+
+# ---- times, which no frame is decoded for ----------------------------------------------------------------------------
+
+
+def durations_of(file: BinaryIO, format: str) -> list[Fraction]:
+    """Give for how many seconds each frame is shown.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    with said_of(file, "an image"):
+        durations = _DURATIONS[format](file)
+        if not durations:
+            raise ValueError("it has no frames")
+        return durations
+
+
+def _of_webp(file: BinaryIO) -> list[Fraction]:
+    frames = (contents_of(file, part) for part in parts_of(file, "webp") if part.kind == b"ANMF")
+    return [Fraction(int.from_bytes(head[12:15], "little"), 1000) for head in frames]
+
+
+def _of_png(file: BinaryIO) -> list[Fraction]:
+    """Read the frames' own chunks (PNG, third edition, 11.3.6.2). Pillow takes an image in front of them for one."""
+    durations: list[Fraction] = []
+    for part in parts_of(file, "png"):
+        if part.kind == b"fcTL":
+            delay = contents_of(file, part)[20:24]
+            durations.append(Fraction(int.from_bytes(delay[:2], "big"), int.from_bytes(delay[2:], "big") or 100))
+        elif part.kind == b"IDAT" and not durations:
+            durations.append(Fraction(0))
+    return durations
+
+
+def _of_avif(file: BinaryIO) -> list[Fraction]:
+    """Read the times of the first track of pictures (ISO/IEC 14496-12 8.4.2, 8.4.3, 8.6.1.2); alpha has its own."""
+    for track in _boxes_at(file, (b"moov", b"trak")):
+        media = next(_boxes_at(file, (b"mdia",), track))
+        handler = _contents(file, next(_boxes_at(file, (b"hdlr",), media)))
+        if handler[8:12] != b"pict":
+            continue
+        header = _contents(file, next(_boxes_at(file, (b"mdhd",), media)))
+        ticks = int.from_bytes(header[20:24] if header[0] else header[12:16], "big")
+        runs = _contents(file, next(_boxes_at(file, (b"minf", b"stbl", b"stts"), media)))[8:]
+        numbers = np.frombuffer(runs[: len(runs) // 8 * 8], ">u4").reshape(-1, 2).tolist()
+        if sum(count for count, _ in numbers) > file.seek(0, os.SEEK_END):
+            raise ValueError("it has more frames than bytes")
+        return [Fraction(delta, ticks) for count, delta in numbers for _ in range(count)]
+    return []
+
+
+def _boxes_at(file: BinaryIO, path: tuple[bytes, ...], parent: Box | None = None) -> Iterator[Box]:
+    """Give the boxes that a path of types leads to."""
+    for box in first_boxes(file) if parent is None else boxes_in(file, parent):
+        if box.kind == path[0]:
+            yield from _boxes_at(file, path[1:], box) if path[1:] else (box,)
+
+
+def _contents(file: BinaryIO, box: Box) -> bytes:
+    file.seek(box.contents)
+    return file.read(box.end - box.contents)
+
+
+_DURATIONS: Mapping[str, Callable[[BinaryIO], list[Fraction]]] = {"webp": _of_webp, "apng": _of_png, "avif": _of_avif}

@@ -8,16 +8,15 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
+from .chunks import PNG, contents_of, first_parts_of, parts_of
 from .errors import InputError
 from .images import opened_image
 from .metadata import Json, exact_text, graphs_in, tags_of
 from .xmp import copy_in, packet_of
 
-_PNG = b"\x89PNG\r\n\x1a\n"
 _XMP_KEYWORD = "XML:com.adobe.xmp"  # XMP specification part 3, 1.1.5
 _LONGEST_KEYWORD = 79  # PNG, third edition, 11.3.3.1
 _XMP_IN_GIF = b"\x21\xff\x0bXMP DataXMP"  # XMP specification part 3, 1.1.2
@@ -47,7 +46,7 @@ def image_kind(file: BinaryIO) -> str | None:
         return "avif"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "webp"
-    return "png" if head[:8] == _PNG else "gif" if head[:4] == b"GIF8" else None
+    return "png" if head[:8] == PNG else "gif" if head[:4] == b"GIF8" else None
 
 
 # ---- written -------------------------------------------------------------------------------------------------------
@@ -60,7 +59,7 @@ def add_metadata(file: BinaryIO, values: Mapping[str, Json]) -> None:
         _add_to_webp(file, values)
     elif kind == "gif":
         # In front of the first image: FFmpeg takes what follows the last one for one more frame.
-        first = next(part for part in _gif_parts(file) if part.kind not in _APPLICATIONS)
+        first = next(part for part in parts_of(file, kind) if part.kind not in _APPLICATIONS)
         _insert(file, first.start, gif_extensions(values))
     else:
         _insert(file, file.seek(0, os.SEEK_END) - 12, png_chunks(values))  # in front of the chunk that ends it
@@ -70,7 +69,8 @@ def _insert(file: BinaryIO, at: int, data: bytes) -> None:
     end = file.seek(0, os.SEEK_END)
     while end > at:
         start = max(at, end - _STEP)
-        moved = _read(file, start, end - start)
+        file.seek(start)
+        moved = file.read(end - start)
         file.seek(start + len(data))
         file.write(moved)
         end = start
@@ -159,12 +159,12 @@ _Read = tuple[dict[str, str], list[bytes], bytes]  # texts by name, XMP packets,
 def _read_png(file: BinaryIO) -> _Read:
     texts: dict[str, str] = {}
     packets = []
-    for part in _png_parts(file):
+    for part in first_parts_of(file, "png"):
         if part.kind == b"tEXt":
-            name, _, text = _contents(file, part).partition(b"\0")
+            name, _, text = contents_of(file, part).partition(b"\0")
             texts[name.decode("latin-1")] = text.decode("latin-1")
         elif part.kind == b"iTXt":
-            name, _, rest = _contents(file, part).partition(b"\0")
+            name, _, rest = contents_of(file, part).partition(b"\0")
             *_, text = rest[2:].split(b"\0", 2)
             if rest[:1] == b"\0":  # not compressed
                 texts[name.decode("latin-1")] = text.decode("utf-8", "replace")
@@ -174,21 +174,23 @@ def _read_png(file: BinaryIO) -> _Read:
 
 
 def _read_webp(file: BinaryIO) -> _Read:
-    found = {part.kind: _contents(file, part) for part in _webp_parts(file) if part.kind in (b"EXIF", b"XMP ")}
+    found = {
+        part.kind: contents_of(file, part) for part in first_parts_of(file, "webp") if part.kind in (b"EXIF", b"XMP ")
+    }
     return {}, [found.get(b"XMP ", b"")], found.get(b"EXIF", b"")
 
 
 def _read_gif(file: BinaryIO) -> _Read:
     texts, packets = {}, []
-    for part in _gif_parts(file):
+    for part in first_parts_of(file, "gif"):
         if part.kind == b"comment":
-            data, blocks, at = _contents(file, part), [], 0
+            data, blocks, at = contents_of(file, part), [], 0
             while at < len(data):
                 blocks.append(data[at + 1 : at + 1 + data[at]])
                 at += 1 + data[at]
             texts["comment"] = b"".join(blocks).decode("utf-8", "replace")
         elif part.kind == b"XMP Data":
-            packets.append(_contents(file, part).removesuffix(_XMP_GIF_END))
+            packets.append(contents_of(file, part).removesuffix(_XMP_GIF_END))
     return texts, packets, b""
 
 
@@ -232,7 +234,7 @@ def cut_metadata(file: BinaryIO) -> None:
     kind = image_kind(file)
     assert kind is not None
     to = None
-    for part in list(_PARTS[kind](file)):
+    for part in list(parts_of(file, kind)):
         if part.kind in _METADATA_PARTS[kind]:
             to = part.start if to is None else to
         elif to is not None:
@@ -245,78 +247,3 @@ def cut_metadata(file: BinaryIO) -> None:
         file.truncate(to)
     if kind == "webp":
         _finish_webp(file, lambda before: before & ~(_HAS_EXIF | _HAS_XMP))
-
-
-@dataclass(frozen=True)
-class _Part:
-    """A chunk: what it is, where it starts, where its contents start and end, and where the next one starts."""
-
-    kind: bytes
-    start: int
-    contents: int
-    contents_end: int
-    end: int
-
-
-def _contents(file: BinaryIO, part: _Part) -> bytes:
-    file.seek(part.contents)
-    return file.read(part.contents_end - part.contents)
-
-
-def _png_parts(file: BinaryIO) -> Iterator[_Part]:
-    at = len(_PNG)
-    while len(head := _read(file, at, 8)) == 8:
-        end = at + 12 + int.from_bytes(head[:4], "big")
-        yield _Part(head[4:], at, at + 8, end - 4, end)
-        at = end
-
-
-def _webp_parts(file: BinaryIO) -> Iterator[_Part]:
-    at = 12
-    while len(head := _read(file, at, 8)) == 8:
-        size = int.from_bytes(head[4:], "little")
-        end = at + 8 + size + size % 2
-        yield _Part(head[:4], at, at + 8, at + 8 + size, end)
-        at = end
-
-
-def _gif_parts(file: BinaryIO) -> Iterator[_Part]:
-    """Give the blocks of a GIF (GIF89a 17 to 27): extensions by their name, images and the trailer by their mark."""
-    at = 13 + _colors(_read(file, 10, 1))
-    while head := _read(file, at, 14):
-        kind, contents = head[:1], at + 1
-        if kind == b"\x21" and head[1:3] == b"\xff\x0b":  # an application's
-            kind, contents = head[3:11], at + 14
-        elif head[:2] == b"\x21\xfe":
-            kind, contents = b"comment", at + 2
-        elif kind == b"\x21":
-            contents = at + 2
-        elif kind == b"\x2c":
-            contents = at + 11 + _colors(head[9:10])
-        end = contents if kind == b"\x3b" else _end_of_blocks(file, contents)
-        yield _Part(kind, at, contents, end, end)
-        at = end
-
-
-def _colors(flags: bytes) -> int:
-    """How many bytes a table of colours takes."""
-    return 3 << (flags[0] & 7) + 1 if flags and flags[0] & 0x80 else 0
-
-
-def _end_of_blocks(file: BinaryIO, at: int) -> int:
-    while data := _read(file, at, _STEP):
-        inside = 0
-        while inside < len(data):
-            if data[inside] == 0:
-                return at + inside + 1
-            inside += 1 + data[inside]
-        at += inside
-    return at
-
-
-def _read(file: BinaryIO, at: int, size: int) -> bytes:
-    file.seek(at)
-    return file.read(size)
-
-
-_PARTS: dict[str, Callable[[BinaryIO], Iterator[_Part]]] = {"png": _png_parts, "webp": _webp_parts, "gif": _gif_parts}

@@ -27,6 +27,7 @@ from .errors import InputError
 from .files import Source, name_of, opened_file
 from .hdr_metadata import ContentLight, MasteringDisplay, metadata_of
 from .image_metadata import read_image
+from .images import opened_image
 from .metadata import Json, read_tags
 from .pyav import exact, readable
 from .user_data import xmp_packet
@@ -126,9 +127,9 @@ def probe(path: Source) -> VideoInfo:
 
 
 def _probe_animation(file: BinaryIO, format: str) -> VideoInfo:
-    images = [(image.shape, duration) for image, duration in animations.images_of(file)]
-    (height, width, channels), _ = images[0]
-    durations = [duration for _, duration in images]
+    durations = animations.durations_of(file, format)
+    with opened_image(file) as image:
+        (width, height), mode = image.size, animations.mode_of(image)
     constant = max(durations) - min(durations) <= Fraction(1, 1000)  # it counts milliseconds
     duration = sum(durations, Fraction(0))
     return VideoInfo(
@@ -136,12 +137,12 @@ def _probe_animation(file: BinaryIO, format: str) -> VideoInfo:
         container=format,
         codec=format,
         profile=None,
-        pixel_format="rgba" if channels == 4 else "rgb24",
+        pixel_format={"RGBA": "rgba", "RGB": "rgb24"}[mode],
         width=width,
         height=height,
-        fps=len(images) / duration if duration else Fraction(0),
+        fps=len(durations) / duration if duration else Fraction(0),
         constant_rate=constant,
-        frame_count=len(images),
+        frame_count=len(durations),
         duration=duration,
         color=RGB,
         size_bytes=file.seek(0, os.SEEK_END),

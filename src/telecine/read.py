@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from itertools import accumulate
 from typing import overload
 
 import numpy as np
@@ -99,9 +100,9 @@ def read_timestamps(path: Source) -> list[Fraction]:
         InputError: it is no video of the kinds that are read, or has no times.
     """
     with opened_file(path) as file:
-        if animations.format_of(file) is not None:
-            durations = [duration for _, duration in animations.images_of(file)]
-            return [sum(durations[:index], Fraction(0)) for index in range(len(durations))]
+        if (format := animations.format_of(file)) is not None:
+            durations = animations.durations_of(file, format)
+            return list(accumulate(durations[:-1], initial=Fraction(0)))
     with open_video(path) as (container, stream):
         times = [time for time in frame_times(container, stream) if time is not None]
         tick = exact(stream.time_base)
@@ -120,7 +121,7 @@ def decoded_frames(
     """
     with opened_file(path) as file:
         if animations.format_of(file) is not None:
-            for image, _ in animations.images_of(file):
+            for image in animations.images_of(file):
                 pixel_format = "rgba" if image.shape[2] == 4 else "rgb24"
                 yield VideoFrame.from_ndarray(image, format=pixel_format), RGB, LEFT_SITED
             return

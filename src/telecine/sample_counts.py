@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from itertools import groupby
 from typing import BinaryIO
 
 from .boxes import Box, boxes_of_any_kind
@@ -25,7 +26,7 @@ _COUNTS = re.compile(
 _OF_EACH_SAMPLE = 0x0F00  # the flags of a run that say that each sample has something of its own
 _ALWAYS = 1 << 22  # so many samples take FFmpeg 100 MB
 _EDITS_PER_BYTE = 16  # a sample takes a hundred bytes: real files have room for a thousand edits
-_PIECE, _OVERLAP = 1 << 20, 16
+_PIECE, _OVERLAP = 1 << 20, 15
 
 
 def check_sample_counts(file: BinaryIO) -> None:
@@ -39,7 +40,7 @@ def check_sample_counts(file: BinaryIO) -> None:
     if not any(box.kind in _KINDS for box in boxes):
         return
     claimed, shown, edits = 0, 0, 1
-    for found in (each for box in boxes if box.kind not in _HOLDS_NO_INDEX for each in _counts_in(file, box)):
+    for found in _counts_in(file, boxes, size_of_file):
         count = _number(found["samples"] or found["run"])
         at_once = any(found["same_size"] or b"") or (found["run"] and not _number(found["flags"]) & _OF_EACH_SAMPLE)
         claimed += count if at_once else 0
@@ -56,10 +57,16 @@ def _number(data: bytes | None) -> int:
     return int.from_bytes(data or b"", "big")
 
 
-def _counts_in(file: BinaryIO, box: Box) -> Iterator[re.Match[bytes]]:
-    at, data = box.start, b""
-    while at < box.end and len(data) in (0, _PIECE):
-        file.seek(at)
-        data = file.read(min(_PIECE, box.end - at))
-        yield from _COUNTS.finditer(data)
-        at += _PIECE - _OVERLAP
+def _counts_in(file: BinaryIO, boxes: list[Box], size_of_file: int) -> Iterator[re.Match[bytes]]:
+    for start, end in _spans_of_index(boxes):
+        for at in range(start, min(end, size_of_file), _PIECE - _OVERLAP):
+            file.seek(at)
+            yield from _COUNTS.finditer(file.read(min(_PIECE, end - at)))
+
+
+def _spans_of_index(boxes: list[Box]) -> Iterator[tuple[int, int]]:
+    """Give from where to where the file may have an index."""
+    for holds_none, span in groupby(boxes, key=lambda box: box.kind in _HOLDS_NO_INDEX):
+        if not holds_none:
+            first, *rest = span
+            yield first.start, (rest[-1] if rest else first).end

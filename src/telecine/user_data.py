@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import BinaryIO
 
-from .boxes import Box, boxes_in, top_level_boxes
+from .boxes import Box, boxes_in, first_boxes, top_level_boxes
 from .metadata import Json, graphs_in, tags_of
 from .xmp import packet_of
 
@@ -106,7 +106,7 @@ def replace_filler(file: BinaryIO, in_index: bytes, beside: bytes) -> None:
 
 def xmp_packet(file: BinaryIO) -> bytes | None:
     """Give the XMP packet of a file; None where it has none."""
-    for each in top_level_boxes(file):
+    for each in first_boxes(file):
         if is_uuid(file, each, XMP):
             file.seek(each.start + 24)
             return file.read(each.end - each.start - 24)
@@ -115,5 +115,7 @@ def xmp_packet(file: BinaryIO) -> bytes | None:
 
 def is_uuid(file: BinaryIO, each: Box, identifier: bytes) -> bool:
     """Tell whether a box is the one that a UUID stands for."""
+    if each.kind != b"uuid":
+        return False
     file.seek(each.start + 8)
-    return each.kind == b"uuid" and file.read(16) == identifier
+    return file.read(16) == identifier
