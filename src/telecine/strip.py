@@ -76,8 +76,8 @@ def _strip_boxes(file: BinaryIO) -> None:
         if box.kind in (b"udta", b"meta") or is_uuid(file, box, XMP) or is_uuid(file, box, _C2PA):
             _free(file, box)
     forget_times(file)
-    *_, last = top_level_boxes(file)
-    if last.kind == b"free":
+    last = max(top_level_boxes(file), key=lambda box: box.start, default=None)
+    if last is not None and last.kind == b"free":
         file.truncate(last.start)
 
 

@@ -1,0 +1,130 @@
+"""Reads damaged files one after the other, in a process of its own: native code that crashes or hangs takes it along.
+
+It prints the number of each case as it begins, and what failed.
+"""
+
+from __future__ import annotations
+
+import random
+import resource
+import signal
+import sys
+import tempfile
+import traceback
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeAlias
+
+import telecine
+from telecine import TelecineError
+from telecine.audio import AudioRecognizer
+from telecine.frames import Recognizer
+from telecine.sources import opened
+
+from ..journals import assert_recovers_or_says
+
+FAILED = "failed:"
+_SECONDS = 60  # a case that takes longer hangs
+_MEMORY = 3 << 30
+_LENGTHS = [0, 1, 2, 8, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF]
+
+
+def mutated(seeds: list[bytes], dice: random.Random) -> bytes:
+    """Damage one of several files: bits, lengths, pieces gone, twice, moved, of another one; or it is cut off."""
+    data = bytearray(dice.choice(seeds))
+    for _ in range(dice.choice([1, 1, 1, 2, 4, 16])):
+        # Most of what a file says of itself is in front.
+        at = dice.randrange(min(len(data), dice.choice([64, 1024, len(data)])) or 1)
+        size = dice.choice([1, 1, 2, 4, 16, 200])
+        match dice.randrange(8):
+            case 0:
+                data[at : at + 1] = bytes([data[at] ^ 1 << dice.randrange(8)]) if data else b""
+            case 1:
+                data[at : at + size] = dice.randbytes(len(data[at : at + size]))
+            case 2:
+                width, order = dice.choice([1, 2, 4]), dice.choice(["big", "little"])
+                length = dice.choice([*_LENGTHS, len(data), len(data) - at]) % (1 << 8 * width)
+                data[at : at + width] = length.to_bytes(width, "big" if order == "big" else "little")
+            case 3:
+                del data[at : at + size]
+            case 4:
+                data[at:at] = data[at : at + size]
+            case 5:
+                data[at : at + size] = bytes(len(data[at : at + size]))
+            case 6:
+                other = dice.choice(seeds)
+                start = dice.randrange(len(other))
+                data[at : at + size] = other[start : start + size]
+            case 7:
+                del data[at + size :]
+    return bytes(data)
+
+
+def _frames(path: Path) -> None:
+    for _ in telecine.read_frames(path, alpha=True):
+        pass
+
+
+def _as_frames(path: Path) -> None:
+    for _ in Recognizer().frames(opened(path)):
+        pass
+
+
+def _sound(path: Path) -> None:
+    for _ in AudioRecognizer().pieces(path):
+        pass
+
+
+def _strip(path: Path) -> None:
+    telecine.strip(path, path.with_name(f"stripped{path.suffix}"))
+
+
+def _recover(path: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=path.parent) as alone:
+        assert_recovers_or_says(path.read_bytes(), Path(alone, "clip.mp4"))
+
+
+_Readers: TypeAlias = list[Callable[[Path], object]]
+_LOOK: _Readers = [telecine.probe, _frames, telecine.read_timestamps, _as_frames]
+_OF_KINDS: dict[str, _Readers] = {
+    "mp4 mov mkv webm": [*_LOOK, _sound, _strip],
+    "gif webp png apng": [*_LOOK, _strip],
+    "avif tiff exr jpeg xmp.png": _LOOK,
+    "avi ts ogg flv h264": [*_LOOK, _sound],
+    "npy npz safetensors": [_as_frames],
+    "wav flac mp3": [_sound],
+    "c2pa.mp4 c2pa.png": [telecine.read_provenance],
+    "telecine-journal": [_recover],
+}
+READERS = {kind: readers for kinds, readers in _OF_KINDS.items() for kind in kinds.split()}
+
+
+def read_case(kind: str, seeds: list[bytes], case: int, folder: Path) -> None:
+    """Read one damaged file by one of its readers; anything but an error of ours is raised."""
+    dice = random.Random(case)
+    path = folder / f"case.{kind.rpartition('.')[2]}"
+    path.write_bytes(mutated(seeds, dice))
+    with suppress(TelecineError):
+        dice.choice(READERS[kind])(path)
+
+
+def main(kind: str, seeds: str, folder: str, first: str, count: str) -> None:
+    """Read so many cases of a kind."""
+    warnings.simplefilter("ignore")
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    given = [each.read_bytes() for each in sorted(Path(seeds).glob(f"*.{kind}"))]
+    for case in range(int(first), int(first) + int(count)):
+        print(case, flush=True)
+        signal.alarm(_SECONDS)
+        try:
+            read_case(kind, given, case, Path(folder))
+        except BaseException:  # such as PyO3's PanicException
+            print(FAILED, case, " | ".join(traceback.format_exc().splitlines()[-12:]), flush=True)
+    signal.alarm(0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
