@@ -1,6 +1,6 @@
 """Reads damaged files one after the other, in a process of its own: native code that crashes or hangs takes it along.
 
-It prints the number of each case as it begins, and what failed.
+It prints the number of each case as it begins, and what failed. Those of several kinds follow each other.
 """
 
 from __future__ import annotations
@@ -110,20 +110,23 @@ def read_case(kind: str, seeds: list[bytes], case: int, folder: Path) -> None:
         dice.choice(READERS[kind])(path)
 
 
-def main(kind: str, seeds: str, folder: str, first: str, count: str) -> None:
-    """Read so many cases of a kind."""
+def main(folder: str, first: str, count: str, *kinds: str) -> None:
+    """Read so many cases of each kind, from one on, of the files in a folder's folders named after the kinds."""
     warnings.simplefilter("ignore")
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    given = [each.read_bytes() for each in sorted(Path(seeds).glob(f"*.{kind}"))]
-    for case in range(int(first), int(first) + int(count)):
-        print(case, flush=True)
-        signal.alarm(_SECONDS)
-        try:
-            read_case(kind, given, case, Path(folder))
-        except BaseException:  # such as PyO3's PanicException
-            print(FAILED, case, " | ".join(traceback.format_exc().splitlines()[-12:]), flush=True)
-    signal.alarm(0)
+    seeds = {kind: [each.read_bytes() for each in sorted(Path(folder, kind).glob(f"*.{kind}"))] for kind in kinds}
+    with tempfile.TemporaryDirectory() as scratch:
+        for number in range(int(first), int(count) * len(kinds)):
+            kind = kinds[number // int(count)]
+            print(number, flush=True)
+            signal.alarm(_SECONDS)
+            try:
+                read_case(kind, seeds[kind], number, Path(scratch))
+            except BaseException:  # such as PyO3's PanicException
+                said = " | ".join(traceback.format_exc().splitlines()[-12:])
+                print(FAILED, kind, number, said, flush=True)
+        signal.alarm(0)
 
 
 if __name__ == "__main__":
