@@ -6,12 +6,15 @@ Exit codes: 0 done; 1 it failed, or `verify` found a difference; 2 the command l
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import errno
 import io
 import json
 import math
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
@@ -22,17 +25,18 @@ from typing import Annotated, Any, cast
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from . import __version__
 from .certificates import make_development_chain
 from .color import Color
-from .errors import FrameError, OptionError, TelecineError, TelecineWarning
+from .errors import FrameError, OptionError, PublishError, TelecineError, TelecineWarning
 from .export import export_video
 from .formats import CODECS, CONTAINERS, MOVING_IMAGES, PLAYS, SEQUENCES, Codec
 from .frames import Frames
 from .limits import parse_bytes
 from .manifests import ProvenanceReport, read_provenance
-from .metadata import Json, as_text
+from .metadata import Json
 from .pixel_formats import PIXEL_FORMATS
 from .probe import VideoInfo, probe
 from .provenance import Provenance
@@ -42,6 +46,7 @@ from .sources import images_in_order, is_video, open_frames
 from .strip import strip
 from .verify import LEAST_PSNR, LEAST_SSIM, MOST_COLOR_ERROR, VerifyReport, verify
 from .video import Video
+from .words import one_line, shown
 
 app = typer.Typer(
     help="Turns frames into a video file that plays everywhere and looks like the frames.",
@@ -92,6 +97,7 @@ def run(arguments: list[str] | None = None) -> int:
         return _say("stopped", 1)
     except Exception as error:
         if "--debug" in arguments:
+            sys.excepthook = _show_traceback
             raise
         if isinstance(error, TelecineError):
             return _say(str(error), 2 if isinstance(error, OptionError) else 1)
@@ -101,13 +107,43 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _say(message: str, code: int) -> int:
-    print("telecine:", " ".join(message.split()), file=sys.stderr)
+    _complain(f"telecine: {one_line(message)}")
     return code
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     if issubclass(category, TelecineWarning):
-        print("telecine: warning:", message, file=sys.stderr)
+        _complain(f"telecine: warning: {one_line(str(message))}")
+
+
+def _show_traceback(_: type[BaseException], error: BaseException, __: object) -> None:
+    for line in "".join(traceback.format_exception(error)).split("\n"):
+        _complain(shown(line))
+
+
+def _complain(line: str) -> None:
+    with contextlib.suppress(OSError):  # nobody can be told
+        print(line, file=sys.stderr)
+
+
+def _print(text: str) -> None:
+    """Print what was asked for. Who has read enough of it, as `head` does, is no reason to fail.
+
+    Raises:
+        PublishError: the disk is full, for example.
+    """
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is in Python's buffer goes nowhere
+        if not isinstance(error, BrokenPipeError):
+            said = f"the output can't be printed: {error.strerror or error}"
+            raise PublishError.of(error.errno or errno.EIO, said, "<stdout>") from error
+
+
+def _print_json(value: object) -> None:
+    """Print JSON, which is ASCII and has escapes for its controls, but for one."""
+    _print(json.dumps(_plain(value), indent=2, allow_nan=False).replace("\x7f", r"\u007f"))
 
 
 @app.callback(invoke_without_command=True)
@@ -117,9 +153,9 @@ def _main(
     debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
 ) -> None:
     if version:
-        print(f"telecine {__version__}")
+        _print(f"telecine {__version__}")
     elif context.invoked_subcommand is None:
-        print(context.get_help())
+        _print(context.get_help())
         raise typer.Exit(2)
 
 
@@ -252,7 +288,7 @@ def _probe(
     """Show what is in a video file."""
     info = probe(video)
     if as_json:
-        print(json.dumps(_plain(info), indent=2))
+        _print_json(info)
     else:
         print_table(facts_of_file(info))
 
@@ -281,7 +317,7 @@ def _verify(
         primaries=primaries,
     )
     if as_json:
-        print(json.dumps({**_plain(report), "ok": report.ok}, indent=2))
+        _print_json({**_plain(report), "ok": report.ok})
     else:
         print_table(facts_of_report(report))
     raise typer.Exit(0 if report.ok else 1)
@@ -311,7 +347,7 @@ def _recover(
     """Make a video of what a killed or failed export left behind."""
     if folder is not None:
         for orphan in orphans_in(folder):
-            print(orphan)
+            _print(shown(str(orphan)))
     elif path is not None:
         print_table(facts_of_export(recover(path, output)))
     else:
@@ -332,7 +368,8 @@ def _formats(
         table = Table(*headings, box=None, padding=(0, 2, 0, 0))
         for row in rows:
             table.add_row(*row)
-        Console(markup=False, highlight=False).print(table, "")
+        _print_rendered(table)
+        _print("")
 
 
 @provenance_app.command("init")
@@ -349,7 +386,7 @@ def _provenance_init(
             ("root", f"{files.root}, for provenance show --trust"),
         ]
     )
-    print("For development only: no verifier trusts this chain. What it signs is shown as valid but untrusted.")
+    _print("For development only: no verifier trusts this chain. What it signs is shown as valid but untrusted.")
 
 
 @provenance_app.command("show")
@@ -364,7 +401,7 @@ def _provenance_show(
     """Show a file's manifest and whether it holds: exit code 0 valid, 1 tampered, 3 valid but untrusted, 4 none."""
     report = read_provenance(file, trust)
     if as_json:
-        print(json.dumps(_plain(report), indent=2))
+        _print_json(report)
     else:
         print_table(facts_of_provenance(report))
     raise typer.Exit(_CODES[report.state])
@@ -424,8 +461,15 @@ def print_table(facts: Facts) -> None:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in facts:
-        table.add_row(name, value)
-    Console(markup=False, highlight=False, soft_wrap=False).print(table)
+        table.add_row(Text(shown(name)), Text(shown(value)))  # Text: rich finds no markup in it
+    _print_rendered(table)
+
+
+def _print_rendered(table: Table) -> None:
+    console = Console()
+    with console.capture() as captured:
+        console.print(table)
+    _print(captured.get().rstrip("\n"))
 
 
 def facts_of_export(video: Video) -> Facts:
@@ -466,15 +510,17 @@ def facts_of_file(info: VideoInfo) -> Facts:
         sound = info.audio
         lasting = f"{float(sound.duration):.3f} s"
         facts.append(("sound", f"{sound.codec}, {sound.sample_rate} Hz, {sound.channels} channels, {lasting}"))
-    return facts + [(_shown(name), _shown(value)) for name, value in sorted(info.metadata.items())]
+    said = sorted(info.metadata.items())
+    return facts + [(_beginning(name), _beginning(_of_metadata(value))) for name, value in said]
 
 
-def _shown(value: Json) -> str:
-    """Give a value as a terminal may show it: text as it is, other values as JSON, of what is long the beginning."""
-    text = as_text(value)
-    if not text.isprintable():
-        text = json.dumps(value)
+def _beginning(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text):,} characters: --json shows all)"
+
+
+def _of_metadata(value: Json) -> str:
+    """Give text as it is, and other values as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def facts_of_report(report: VerifyReport) -> Facts:
@@ -580,9 +626,9 @@ def _plain(value: Any) -> Any:
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, (Fraction, Path)):
         return str(value)
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {str(name): _plain(each) for name, each in value.items()}
-    if isinstance(value, tuple):
+    if isinstance(value, (tuple, list)):
         return [_plain(each) for each in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 import av
 import av.logging
 
+from .words import one_line
+
 _lock = threading.Lock()
 _listeners = 0
 _before: tuple[int | None, bool] = None, True
@@ -43,9 +45,7 @@ def captured_log() -> Iterator[list[tuple[int, str, str]]]:
 def in_words(error: BaseException, lines: list[tuple[int, str, str]]) -> str:
     """Say what FFmpeg said: its logged errors, or else its warnings, or else the error's own text."""
     for level in (av.logging.ERROR, av.logging.WARNING):
-        said = [
-            f"{component}: {' '.join(message.split())}" for severity, component, message in lines if severity <= level
-        ]
+        said = [f"{component}: {one_line(message)}" for severity, component, message in lines if severity <= level]
         if said:
             return "; ".join(dict.fromkeys(said))
     return str(error) or type(error).__name__

@@ -6,6 +6,7 @@ import sys
 import warnings
 
 from .errors import TelecineWarning
+from .words import one_line
 
 _PACKAGE = __name__.partition(".")[0]
 
@@ -15,8 +16,8 @@ class Notes(list[str]):
 
     def add(self, message: str) -> None:
         """Note what may surprise, once."""
-        if message not in self:
-            self.append(message)
+        if (note := one_line(message)) not in self:
+            self.append(note)
 
     def warn(self, message: str) -> None:
         """Note it, and warn."""
@@ -29,4 +30,4 @@ def warn(message: str) -> None:
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, TelecineWarning, stacklevel=level)
+    warnings.warn(one_line(message), TelecineWarning, stacklevel=level)

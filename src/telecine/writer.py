@@ -6,7 +6,6 @@ write → recognise → planes → [bounded queue] → encoding thread: encode �
 from __future__ import annotations
 
 import os
-import shlex
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -33,6 +32,7 @@ from .rate import FrameRate, parse_fps
 from .timing import Clock, Seconds, Timestamps, parse_last_frame
 from .video import Video
 from .video_output import VideoOptions, VideoOutput
+from .words import shell_word
 
 if TYPE_CHECKING:
     from .provenance import Provenance, Seal
@@ -252,7 +252,7 @@ class VideoWriter:
         kept = self._keep() or 0
         if not kept:
             return
-        note = f"{kept} of {self._clock.count} frames are kept: telecine recover {shlex.quote(str(self._path))}"
+        note = f"{kept} of {self._clock.count} frames are kept: telecine recover {shell_word(str(self._path))}"
         if isinstance(error, TelecineError):
             error.args = (f"{error}; {note}",)
         elif hasattr(error, "add_note"):  # Python 3.11
