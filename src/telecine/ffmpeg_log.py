@@ -2,44 +2,70 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import av
 import av.logging
 
 from .words import one_line
 
+_NOTHING = logging.CRITICAL + 1
+
+
+class _Before(NamedTuple):
+    level: int | None
+    skips_repeated: bool
+    level_of_logger: int
+
+
 _lock = threading.Lock()
 _listeners = 0
-_before: tuple[int | None, bool] = None, True
+_before = _Before(None, True, logging.WARNING)
 
 
 @contextmanager
 def captured_log() -> Iterator[list[tuple[int, str, str]]]:
-    """Collect (level, component, message) of the warnings and errors that FFmpeg logs on this thread.
-
-    PyAV's log level belongs to the whole process: it is raised while somebody listens, and put back after. So is its
-    habit to drop a line that is the same as the one before, which may be another listener's.
-    """
-    global _listeners, _before
-    with _lock:
-        if _listeners == 0:
-            _before = av.logging.get_level(), av.logging.get_skip_repeated()
-            if _before[0] is None or _before[0] < av.logging.WARNING:
-                av.logging.set_level(av.logging.WARNING)
-            av.logging.set_skip_repeated(False)
-        _listeners += 1
+    """Collect (level, component, message) of the warnings and errors that FFmpeg logs on this thread."""
+    _listen()
     try:
         with av.logging.Capture(local=True) as lines:
             yield lines
     finally:
-        with _lock:
-            _listeners -= 1
-            if _listeners == 0:
-                av.logging.set_level(_before[0])
-                av.logging.set_skip_repeated(_before[1])
+        _let_go()
+
+
+def _listen() -> None:
+    """Raise PyAV's log level, which belongs to the whole process, while somebody listens.
+
+    So does its habit to drop a line that is the same as the one before, which may be another listener's. Lines of
+    threads where nobody listens, such as an encoder's own, go to Python's logging, which prints them where it is not
+    set up: where nobody had asked PyAV for lines, they are dropped there.
+    """
+    global _listeners, _before
+    logger = logging.getLogger("libav")
+    with _lock:
+        if _listeners == 0:
+            _before = _Before(av.logging.get_level(), av.logging.get_skip_repeated(), logger.level)
+            if _before.level is None:
+                logger.setLevel(_NOTHING)
+            if _before.level is None or _before.level < av.logging.WARNING:
+                av.logging.set_level(av.logging.WARNING)
+            av.logging.set_skip_repeated(False)
+        _listeners += 1
+
+
+def _let_go() -> None:
+    global _listeners
+    with _lock:
+        _listeners -= 1
+        if _listeners == 0:
+            av.logging.set_level(_before.level)
+            av.logging.set_skip_repeated(_before.skips_repeated)
+            logging.getLogger("libav").setLevel(_before.level_of_logger)
 
 
 def in_words(error: BaseException, lines: list[tuple[int, str, str]]) -> str:
