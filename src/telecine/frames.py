@@ -6,6 +6,7 @@ their module being loaded already, so nothing is imported for them; Pillow's pix
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +19,7 @@ import numpy.typing as npt
 from . import _convert
 from .accelerator import DeviceChunk, DevicePixels
 from .errors import FrameError, OptionError
+from .quiet import pillow_warnings_ignored, quiet_libtiff
 
 if TYPE_CHECKING:
     import torch
@@ -241,6 +243,8 @@ def image_pixels(image: Image.Image) -> npt.NDArray[np.uint8]:
     """
     if 0 in image.size:
         raise FrameError(f"an image of {image.width}x{image.height} is empty")
+    with _reading("an image"), quiet_libtiff(image):
+        image.load()
     if image.mode == "La":  # premultiplied: Pillow converts it to nothing else
         image = image.convert("LA")
     mode = "RGBA" if image.has_transparency_data else _IMAGE_MODES.get(image.mode, "RGB")
@@ -260,12 +264,19 @@ def open_image(path: ImagePath) -> Image.Image:
     """Open an image file, or raise FrameError that names it."""
     from PIL import Image
 
-    try:
-        image = Image.open(path)
+    with _reading(repr(os.fspath(path))), pillow_warnings_ignored(), Image.open(path) as image, quiet_libtiff(image):
         image.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise FrameError(f"{os.fspath(path)!r} can't be read as an image: {error}") from error
-    return image
+        return image
+
+
+@contextlib.contextmanager
+def _reading(name: str) -> Iterator[None]:
+    from PIL import Image
+
+    try:
+        yield
+    except (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError) as error:
+        raise FrameError(f"{name} can't be read as an image: {error}") from error
 
 
 # ---- the recogniser ------------------------------------------------------------------------------------------------

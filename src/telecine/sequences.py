@@ -68,7 +68,7 @@ def _scene_linear(pixels: Pixels, settings: SequenceSettings) -> Pixels:
     if not settings.linear:
         size = np.abs(values[:, :, :3]).astype(np.float64)
         light = np.where(size <= 0.04045, size / 12.92, ((size + 0.055) / 1.055) ** 2.4)
-        values[:, :, :3] = np.copysign(light, values[:, :, :3])
+        values[:, :, :3] = np.copysign(np.minimum(light, _LARGEST_HALF), values[:, :, :3])
     if settings.alpha:
         values[:, :, :3] *= values[:, :, 3:]
     halves = np.clip(values, -_LARGEST_HALF, _LARGEST_HALF).astype(np.float16)

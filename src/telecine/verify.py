@@ -151,6 +151,7 @@ def _report(
     return VerifyReport(path, decoded_count, expected_count, psnr, ssim, color_error, worst, tuple(problems))
 
 
+@np.errstate(all="ignore")  # as in `VideoWriter.write`
 def _difference(
     decoded: VideoFrame, color: Color, location: tuple[float, float], frame: Frame, conversion: Conversion
 ) -> _Difference:

@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from .audio import Audio
 from .convert import parse_background, parse_value_range
 from .encoding_thread import EncodingThread
@@ -201,9 +203,11 @@ class VideoWriter:
             time = next(times, None)
             if time is None:
                 raise OptionError(f"frame {self._clock.count} has no timestamp: give one for each frame")
-            if self._clock.count == 0:
-                self._output.settle(frame)
-            self._job.put(self._output.convert(frame, time))
+            with np.errstate(all="ignore"):  # the caller may have NumPy raise, of numbers too small to matter here
+                if self._clock.count == 0:
+                    self._output.settle(frame)
+                converted = self._output.convert(frame, time)
+            self._job.put(converted)
             self._clock.advance(time)
             self._job.report(self._clock.count, None)
         if left := length_hint(times):
