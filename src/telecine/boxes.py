@@ -28,7 +28,7 @@ def boxes_in(file: BinaryIO, box: Box) -> Iterator[Box]:
     return _boxes(file, box.contents, box.end)
 
 
-def _boxes(file: BinaryIO, at: int, end: int) -> Iterator[Box]:
+def _boxes(file: BinaryIO, at: int, end: int, any_kind: bool = False) -> Iterator[Box]:
     while at + 8 <= end:
         file.seek(at)
         header = file.read(16)
@@ -37,10 +37,21 @@ def _boxes(file: BinaryIO, at: int, end: int) -> Iterator[Box]:
             size, contents = int.from_bytes(header[8:16], "big"), at + 16
         elif size == 0:  # to the end of the file
             size = end - at
-        if size < contents - at or not kind.isalnum():
+        if size < contents - at or not (any_kind or kind.isalnum()):
             return
         yield Box(kind, at, contents, at + size)
         at += size
+
+
+def file_box(file: BinaryIO) -> Box:
+    """Give a file as if it were a box."""
+    return Box(b"", 0, 0, file.seek(0, os.SEEK_END))
+
+
+def children(file: BinaryIO, box: Box, skip: int = 0) -> Iterator[Box]:
+    """Give whatever is in a box after its first `skip` bytes, of any kind, and none that ends after it."""
+    for each in _boxes(file, box.contents + skip, box.end, any_kind=True):
+        yield Box(each.kind, each.start, each.contents, min(each.end, box.end))
 
 
 def boxes_of_index(file: BinaryIO) -> Iterator[Box]:

@@ -519,8 +519,8 @@ def _beginning(text: str) -> str:
 
 
 def _of_metadata(value: Json) -> str:
-    """Give text as it is, and other values as JSON."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    """Give text as it is, and as JSON what is no text or can't be shown as it is."""
+    return value if isinstance(value, str) and value == shown(value) else json.dumps(value, ensure_ascii=False)
 
 
 def facts_of_report(report: VerifyReport) -> Facts:

@@ -74,6 +74,13 @@ class Publication(Destination):
         """Count the frames that are whole in the journal."""
         return sum(1 for _ in whole_fragments(self.journal))
 
+    def allow_at_most(self, mode: int) -> None:
+        """Give the file no permissions beyond these: what is made of a file is for nobody else than it is."""
+        if self._mode is None:
+            self._mode = stat.S_IMODE(os.fstat(self.journal.fileno()).st_mode)
+        self._mode &= mode
+        self._make_private(self.journal.path)
+
     def open_finished(self) -> BinaryIO:
         """Open the hidden file that `commit` publishes. Only the journal's owner does: nobody else has it open."""
         with self._naming_the_path():

@@ -108,9 +108,7 @@ def read_timestamps(path: VideoSource) -> list[Fraction]:
         return [(time - first) * stream.time_base for time in sorted(times)]
 
 
-def decoded_frames(
-    path: str | os.PathLike[str], alpha: bool = False
-) -> Iterator[tuple[VideoFrame, Color, tuple[float, float]]]:
+def decoded_frames(path: VideoSource, alpha: bool = False) -> Iterator[tuple[VideoFrame, Color, tuple[float, float]]]:
     """Decode a video's frames, each with the colour and the chroma location to read it by.
 
     With `alpha` also what is beside the pictures, which takes a slower decoder.

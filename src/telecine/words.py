@@ -7,6 +7,7 @@ import re
 import shlex
 import unicodedata
 
+_SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _LINE_BREAKS = re.compile(r"\s*[\n\r]\s*")
 
 
@@ -18,7 +19,7 @@ def shown(text: str) -> str:
     so does a backslash: what was shown once may be shown again.
 
     >>> print(shown("a\x1b[2Jpanda\n\u202e4pm."))
-    a\x1b[2Jpanda\n\u202e4pm.
+    a\u001b[2Jpanda\n\u202e4pm.
     """
     return text if text.isprintable() else "".join(map(_character, text))
 
@@ -26,7 +27,8 @@ def shown(text: str) -> str:
 def _character(character: str) -> str:
     if character.isprintable() or unicodedata.category(character) == "Zs":
         return character
-    return character.encode("unicode_escape").decode()
+    code = ord(character)
+    return _SHORT.get(character) or (f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}")
 
 
 def one_line(message: str) -> str:
