@@ -264,9 +264,11 @@ def open_image(path: ImagePath) -> Image.Image:
     """Open an image file, or raise FrameError that names it."""
     from PIL import Image
 
-    with _reading(repr(os.fspath(path))), pillow_warnings_ignored(), Image.open(path) as image, quiet_libtiff(image):
-        image.load()
-        return image
+    with _reading(repr(os.fspath(path))), pillow_warnings_ignored():
+        image = Image.open(path)
+        with image, quiet_libtiff(image):
+            image.load()
+    return image
 
 
 @contextlib.contextmanager

@@ -64,10 +64,10 @@ def _setter_of_handler() -> Callable[[int | None], int | None] | None:
     """Find `TIFFSetErrorHandler` of the libtiff that Pillow is linked to; None where it is not to be found."""
     import ctypes
 
-    from PIL import Image
+    from PIL import _imaging
 
     try:
-        function = ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler
+        function = ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler
     except (OSError, AttributeError):
         return None
     function.restype, function.argtypes = ctypes.c_void_p, [ctypes.c_void_p]

@@ -68,26 +68,29 @@ def _spans_of_track(file: BinaryIO, trak: Box) -> Iterator[Span]:
     if len(starts) == 0 or len(firsts) == 0 or np.any(firsts[1:] <= firsts[:-1]) or firsts[0] != 0:
         return
     run_of_chunk = np.searchsorted(firsts, np.arange(len(starts)), side="right") - 1
-    ends_in_samples = np.cumsum(counts[run_of_chunk])
-    bytes_before = np.concatenate(([0], np.cumsum(_sizes(file, tables, int(ends_in_samples[-1])))))
-    most = len(bytes_before) - 1
-    ends = bytes_before[np.minimum(ends_in_samples, most)]
-    lengths = np.diff(ends, prepend=0)
+    last_samples = np.cumsum(counts[run_of_chunk])
+    lengths = np.diff(_bytes_up_to(file, tables, last_samples), prepend=0)
     yield from zip(starts.tolist(), (starts + lengths).tolist(), strict=True)
 
 
-def _sizes(file: BinaryIO, tables: dict[bytes, Box], most: int) -> _Words:
+def _bytes_up_to(file: BinaryIO, tables: dict[bytes, Box], samples: _Words) -> _Words:
+    """Give how many bytes the first so many samples of a track have, for each number of samples (8.7.3)."""
     if b"stsz" in tables:
         words = _words(file, tables[b"stsz"])[1:]
-        return np.full(most, words[0]) if words[0] else words[2:]
-    data = _contents(file, tables[b"stz2"])
-    bits = data[7]  # 4, 8 or 16
-    packed = np.frombuffer(data[12:], np.uint8)
-    if bits == 4:
-        return np.column_stack((packed >> 4, packed & 15)).ravel().astype(np.int64)
-    return (
-        packed.astype(np.int64) if bits == 8 else np.frombuffer(data[12 : len(data) // 2 * 2], ">u2").astype(np.int64)
-    )
+        if words[0]:
+            return samples * words[0]
+        sizes = words[2:]
+    else:
+        sizes = _packed(_contents(file, tables[b"stz2"]))
+    bytes_before = np.concatenate(([0], np.cumsum(sizes)))
+    return bytes_before[np.minimum(samples, len(sizes))]
+
+
+def _packed(stz2: bytes) -> _Words:
+    if stz2[7] == 16:
+        return np.frombuffer(stz2[12 : len(stz2) // 2 * 2], ">u2").astype(np.int64)
+    packed = np.frombuffer(stz2[12:], np.uint8).astype(np.int64)
+    return packed if stz2[7] == 8 else np.column_stack((packed >> 4, packed & 15)).ravel()
 
 
 def _spans_of_fragment(file: BinaryIO, moof: Box, sizes: dict[int, int], gone: set[int]) -> Iterator[Span]:

@@ -79,7 +79,11 @@ def _cut_end(file: BinaryIO) -> None:
 
 def _check_end(reached: int, end: int) -> None:
     if reached < end:
-        raise FrameError(f"it is damaged at byte {reached}: nobody can tell what it says there")
+        raise _damaged(reached)
+
+
+def _damaged(at: int) -> FrameError:
+    return FrameError(f"nobody can tell what it says at byte {at}")
 
 
 def _keep(file: BinaryIO, parent: Element, needed: Callable[[Element], bool]) -> list[Element]:
@@ -91,6 +95,8 @@ def _keep(file: BinaryIO, parent: Element, needed: Callable[[Element], bool]) ->
             kept.append(each)
         else:
             _void(file, each)
+    if reached > parent.end:
+        raise _damaged(parent.start)
     _check_end(reached, parent.end)
     return kept
 
@@ -103,7 +109,8 @@ def _clean_info(file: BinaryIO, info: Element) -> None:
     """Keep the clock and the duration; the programs that made the file must be named, and become as many dashes."""
     for each in _keep(file, info, lambda each: each.kind in _OF_INFO):
         if each.kind in (_MUXING_APP, _WRITING_APP):
-            write_at(file, each.contents, b"-" * (each.end - each.contents))
+            length = min(each.end, file.seek(0, os.SEEK_END)) - each.contents
+            write_at(file, each.contents, b"-" * length)
 
 
 def _clean_tracks(file: BinaryIO, tracks: Element) -> set[int]:
