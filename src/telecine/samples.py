@@ -82,7 +82,7 @@ def _bytes_up_to(file: BinaryIO, tables: dict[bytes, Box], samples: _Words) -> _
         sizes = words[2:]
     else:
         sizes = _packed(_contents(file, tables[b"stz2"]))
-    bytes_before = np.concatenate(([0], np.cumsum(sizes)))
+    bytes_before: _Words = np.concatenate(([0], np.cumsum(sizes)))
     return bytes_before[np.minimum(samples, len(sizes))]
 
 

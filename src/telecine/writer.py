@@ -172,7 +172,7 @@ class VideoWriter:
             bit_depth=bit_depth,
             value_range=parse_value_range(value_range),
             background=parse_background(background),
-            metadata=None if metadata is None else exact_text(parse_metadata(metadata)),
+            metadata=None if metadata is None else exact_text(parse_metadata(metadata, self._notes)),
             seal=None if provenance is None else _seal(provenance, row),
             clock=self._clock,
             notes=self._notes,
