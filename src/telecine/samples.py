@@ -78,7 +78,7 @@ def _bytes_up_to(file: BinaryIO, tables: dict[bytes, Box], samples: _Words) -> _
     if b"stsz" in tables:
         words = _words(file, tables[b"stsz"])[1:]
         if words[0]:
-            return samples * words[0]
+            return samples * int(words[0])
         sizes = words[2:]
     else:
         sizes = _packed(_contents(file, tables[b"stz2"]))
