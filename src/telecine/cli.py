@@ -135,10 +135,16 @@ def _print(text: str) -> None:
     try:
         print(text, flush=True)
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is in Python's buffer goes nowhere
+        _drop_output()
         if not isinstance(error, BrokenPipeError):
             said = f"the output can't be printed: {error.strerror or error}"
             raise PublishError.of(error.errno or errno.EIO, said, "<stdout>") from error
+
+
+def _drop_output() -> None:
+    """Let what Python still has to print go nowhere, for it would try again at its end."""
+    with contextlib.suppress(OSError, ValueError, AttributeError), open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _print_json(value: object) -> None:
@@ -271,7 +277,7 @@ def _export(
         metadata=_metadata(metadata or [], metadata_json),
         provenance=provenance,
         overwrite=overwrite,
-        progress=not quiet and sys.stderr.isatty(),
+        progress=not quiet and sys.stderr is not None and sys.stderr.isatty(),
         loops=loops,
         format=format,
     )
@@ -466,10 +472,9 @@ def print_table(facts: Facts) -> None:
 
 
 def _print_rendered(table: Table) -> None:
-    console = Console()
-    with console.capture() as captured:
-        console.print(table)
-    _print(captured.get().rstrip("\n"))
+    terminal, text = Console(), io.StringIO()
+    Console(file=text, width=terminal.width, force_terminal=terminal.is_terminal).print(table)
+    _print(text.getvalue().rstrip("\n"))
 
 
 def facts_of_export(video: Video) -> Facts:
