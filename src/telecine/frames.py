@@ -236,8 +236,8 @@ def _is_image(given: object) -> TypeGuard[Image.Image]:
 def image_pixels(image: Image.Image) -> npt.NDArray[np.uint8]:
     """View an image's pixels as (height, width, channels), in place where Pillow exports them.
 
-    Pillow keeps RGB as four bytes a pixel and exports them by the Arrow C data interface (Pillow 11.2 and later, for an
-    image in one block of memory: up to 16 MiB unless told otherwise). What it does not export is copied.
+    Pillow keeps RGB as four bytes a pixel and exports them by the Arrow C data interface, for an image in one block of
+    memory: up to 16 MiB unless told otherwise. What it does not export is copied.
     """
     if 0 in image.size:
         raise FrameError(f"an image of {image.width}x{image.height} is empty")
@@ -246,14 +246,11 @@ def image_pixels(image: Image.Image) -> npt.NDArray[np.uint8]:
     mode = "RGBA" if image.has_transparency_data else _IMAGE_MODES.get(image.mode, "RGB")
     if image.mode != mode:
         image = image.convert(mode)
-    if hasattr(image, "__arrow_c_array__"):
-        try:
-            flat = _convert.arrow_bytes(*image.__arrow_c_array__())
-        except ValueError:  # in several blocks
-            pass
-        else:
-            return flat.reshape(image.height, image.width, -1)[:, :, : _IMAGE_CHANNELS[mode]]
-    return np.asarray(image).reshape(image.height, image.width, -1)
+    try:
+        flat = _convert.arrow_bytes(*image.__arrow_c_array__())
+    except ValueError:  # in several blocks
+        return np.asarray(image).reshape(image.height, image.width, -1)
+    return flat.reshape(image.height, image.width, -1)[:, :, : _IMAGE_CHANNELS[mode]]
 
 
 def open_image(path: ImagePath) -> Image.Image:
