@@ -7,13 +7,14 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, cast
 
 import av
 
+from .access import set_mode
 from .audio_encode import soundtrack_of
 from .audio_track import track_in
 from .boxes import end_of_fragments
@@ -21,12 +22,13 @@ from .destination import free_path
 from .errors import OptionError, PublishError, TelecineError
 from .ffmpeg_log import captured_log, in_words
 from .folders import SUFFIX as FOLDER_SUFFIX
-from .folders import folders_in, left_in, locked, recover_folder, size_of_frames
+from .folders import folders_in, has_left, locked, recover_folder, size_of_frames
 from .formats import CONTAINERS, SEQUENCES, Container, MovingImageFormat, output_of
-from .journal import SUFFIX, Journal, hidden_name, journals_in, journals_of, orphan, sync_folder, target_of
+from .hidden import Folder, free_name, new_file, put
+from .journal import SUFFIX, Journal, hidden_entry, journals_in, journals_of, orphan, target_of
 from .notes import Notes
 from .probe import probe
-from .publish import FINISHED_SUFFIX, move_without_overwriting, open_anew
+from .publish import FINISHED_SUFFIX
 from .remux import duration_of, write_finished
 from .video import Video
 
@@ -53,7 +55,7 @@ def recover(path: str | os.PathLike[str], output: str | os.PathLike[str] | None 
     to = None if output is None else os.fsdecode(output)
     target = os.path.realpath(name)
     folder = target_of(target, FOLDER_SUFFIX) or target
-    if left_in(folder):
+    if has_left(folder):
         return _recovered_folder(folder, to)
     try:
         return _recovered(name, to)
@@ -65,14 +67,23 @@ def recover(path: str | os.PathLike[str], output: str | os.PathLike[str] | None 
 
 
 def orphans_in(folder: str | os.PathLike[str]) -> list[Path]:
-    """Give the journals in a folder, and the hidden folders of images, whose writers are dead."""
+    """Give the journals in a folder, and the hidden folders of images, that are ours and whose writers are dead.
+
+    Raises:
+        PublishError: the folder can't be read.
+    """
     found = []
-    for path in journals_in(folder):
-        with contextlib.suppress(PublishError, FileNotFoundError), orphan(path):
-            found.append(path)
-    for hidden in folders_in(folder):
-        with contextlib.suppress(PublishError, FileNotFoundError), locked(hidden, hidden):
-            found.append(Path(hidden))
+    try:
+        with Folder(os.path.realpath(folder)) as around:
+            for name in journals_in(around):
+                with contextlib.suppress(PublishError, FileNotFoundError), orphan(around, name):
+                    found.append(Path(folder, name))
+            for name in folders_in(around):
+                with contextlib.suppress(PublishError, FileNotFoundError), locked(around, name, name):
+                    found.append(Path(folder, name))
+    except OSError as error:
+        said = f"{os.fsdecode(folder)!r} can't be listed: {error.strerror or error}"
+        raise PublishError.of(error.errno or errno.EIO, said, folder) from error
     return found
 
 
@@ -96,27 +107,39 @@ def _recovered(name: str, output: str | None) -> Video:
     """Make the video and remove the journal; give what is in the video."""
     target = os.path.realpath(name)
     stands_for = target_of(target)
-    if stands_for is not None and os.path.exists(target):
-        journals, target = [Path(target)], stands_for
-    else:
-        journals = journals_of(target) if os.path.isdir(os.path.dirname(target)) else []
-    if not journals:
-        raise PublishError.of(errno.ENOENT, f"{name!r} has no journal: there is nothing to recover", name)
-    row = _row_of(target) if output is None else _row_of(output, strict=True)
-    for path in reversed(journals):
-        with orphan(path) as journal:
-            if end_of_fragments(journal) == 0 and path != journals[0]:
-                continue  # of a writer that was killed before its first frame: an older one may hold some
-            destination = free_path(target, os.path.splitext(target)[1]) if output is None else os.path.realpath(output)
-            notes = Notes()
-            _write(journal, destination, row, notes)
-            info = probe(destination)
-            os.unlink(journal.path)
-            if journal.path == hidden_name(target, SUFFIX):  # of a writer that was killed in its last step
-                with contextlib.suppress(OSError):
-                    os.unlink(hidden_name(target, FINISHED_SUFFIX))
-            return Video.of(info.path, info, notes=(f"{info.frame_count} frames were recovered", *notes))
+    named = stands_for is not None and os.path.exists(target)
+    if stands_for is None or not named:
+        stands_for = target
+    if not os.path.isdir(os.path.dirname(target)):
+        raise _no_journal(name)
+    with Folder(os.path.dirname(target)) as folder:
+        own = os.path.basename(target)
+        journals = [own] if named else journals_of(folder, own)
+        if not journals:
+            raise _no_journal(name, [folder.path_of(each) for each in journals_of(folder, own, whosoever=True)])
+        row = _row_of(stands_for) if output is None else _row_of(output, strict=True)
+        for each in reversed(journals):
+            with orphan(folder, each, whosoever=named) as journal:
+                if end_of_fragments(journal) == 0 and each != journals[0]:
+                    continue  # of a writer that was killed before its first frame: an older one may hold some
+                extension = os.path.splitext(stands_for)[1]
+                destination = free_path(stands_for, extension) if output is None else os.path.realpath(output)
+                notes = Notes()
+                _write(journal, destination, row, notes)
+                info = probe(destination)
+                journal.remove()
+                if each == hidden_entry(os.path.basename(stands_for), SUFFIX):  # of a writer killed in its last step
+                    with contextlib.suppress(OSError):
+                        free_name(folder, hidden_entry(os.path.basename(stands_for), FINISHED_SUFFIX))
+                return Video.of(info.path, info, notes=(f"{info.frame_count} frames were recovered", *notes))
     raise AssertionError("the oldest journal is tried")
+
+
+def _no_journal(name: str, others: Sequence[str] = ()) -> PublishError:
+    if not others:
+        return PublishError.of(errno.ENOENT, f"{name!r} has no journal: there is nothing to recover", name)
+    whose = "another user's, a link, or open for all to write: to recover it all the same, name it"
+    return PublishError.of(errno.EPERM, f"{name!r} has no journal of yours: {others[-1]!r} is {whose}", name)
 
 
 def _row_of(path: str, strict: bool = False) -> Container | MovingImageFormat:
@@ -135,24 +158,31 @@ def _write(journal: Journal, destination: str, row: Container | MovingImageForma
     # that is run again takes what a killed one left.
     digest = hashlib.sha256(os.fsencode(journal.path)).hexdigest()[:8]
     name = os.path.basename(target_of(journal.path) or destination)
-    hidden = hidden_name(os.path.join(os.path.dirname(destination), name), f".{digest}{FINISHED_SUFFIX}")
-    with _removed_on_error(hidden, destination), open_anew(hidden) as finished:
-        with contextlib.suppress(OSError):  # what was private stays so
-            os.chmod(hidden, stat.S_IMODE(os.fstat(journal.fileno()).st_mode))
+    with _saying(destination), Folder(os.path.dirname(destination)) as folder:
+        finished = new_file(folder, hidden_entry(name, f".{digest}{FINISHED_SUFFIX}"))
         try:
-            count = _rewritten(cast(BinaryIO, journal), finished, row, notes)
-        except TelecineError:
+            # What was private stays so.
+            set_mode(finished.fileno(), stat.S_IMODE(journal.identity.st_mode) & 0o666)
+            try:
+                count = _rewritten(cast(BinaryIO, journal), cast(BinaryIO, finished), row, notes)
+            except TelecineError:
+                raise
+            except (av.FFmpegError, ValueError):  # no index
+                count = 0
+            if count == 0:
+                raise PublishError.of(errno.ENODATA, f"{journal.path!r} holds no whole frame", journal.path)
+            os.fsync(finished.fileno())
+            try:
+                put(finished, os.path.basename(destination), overwrite=False)
+            except FileExistsError as error:
+                said = f"{destination!r} exists: name another output"
+                raise PublishError.of(errno.EEXIST, said, destination) from error
+            folder.sync()
+        except BaseException:
+            with contextlib.suppress(OSError):
+                finished.close()
+                finished.remove()
             raise
-        except (av.FFmpegError, ValueError):  # no index
-            count = 0
-        if count == 0:
-            raise PublishError.of(errno.ENODATA, f"{journal.path!r} holds no whole frame", journal.path)
-        os.fsync(finished.fileno())
-        try:
-            move_without_overwriting(hidden, destination)
-        except FileExistsError as error:
-            raise PublishError.of(errno.EEXIST, f"{destination!r} exists: name another output", destination) from error
-    sync_folder(os.path.dirname(destination))
 
 
 def _rewritten(journal: BinaryIO, finished: BinaryIO, row: Container | MovingImageFormat, notes: Notes) -> int:
@@ -183,13 +213,12 @@ def _with_sound(journal: BinaryIO, finished: BinaryIO, container: Container, not
 
 
 @contextlib.contextmanager
-def _removed_on_error(hidden: str, path: str) -> Iterator[None]:
+def _saying(path: str) -> Iterator[None]:
     try:
         yield
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            os.unlink(hidden)
-        if isinstance(error, OSError) and not isinstance(error, PublishError):
-            said = f"{path!r} can't be written: {error.strerror or error}"
-            raise PublishError.of(error.errno or errno.EIO, said, path) from error
+    except PublishError:
         raise
+    except OSError as error:
+        raise PublishError.of(
+            error.errno or errno.EIO, f"{path!r} can't be written: {error.strerror or error}", path
+        ) from error
