@@ -30,6 +30,7 @@ from .notes import Notes
 from .probe import probe
 from .publish import FINISHED_SUFFIX
 from .remux import duration_of, write_finished
+from .urls import local_path
 from .video import Video
 
 
@@ -51,8 +52,8 @@ def recover(path: str | os.PathLike[str], output: str | os.PathLike[str] | None 
             written.
         OptionError: `output` is of no kind that holds what was left.
     """
-    name = os.fsdecode(path)
-    to = None if output is None else os.fsdecode(output)
+    name = local_path(path, "read")
+    to = None if output is None else local_path(output)
     target = os.path.realpath(name)
     folder = target_of(target, FOLDER_SUFFIX) or target
     if has_left(folder):

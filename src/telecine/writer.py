@@ -31,6 +31,7 @@ from .processors import encoder_threads
 from .progress import Progress, check_progress, reporting
 from .rate import FrameRate, parse_fps
 from .timing import Clock, Seconds, Timestamps, parse_last_frame
+from .urls import local_path
 from .video import Video
 from .video_output import VideoOptions, VideoOutput
 
@@ -140,6 +141,7 @@ class VideoWriter:
             path = _temporary_path(format)
         if not isinstance(path, (str, bytes, os.PathLike)):
             raise OptionError(f"path={path!r} is no path")
+        path = local_path(path)
         row = output_of(path, format)
         self._recognizer = Recognizer(layout)
         held, self._repeat = parse_last_frame(hold, repeat)
@@ -176,7 +178,7 @@ class VideoWriter:
             notes=self._notes,
         )
         self._output = _output(row, asked, of_video, loops)
-        self._path = Path(os.fsdecode(path))
+        self._path = Path(path)
         self._job = _Job(self._output, self._output.publication(path, overwrite), progress)
         # A writer that is dropped, or still open when the interpreter ends, keeps what it has, as one that failed.
         self._keep = weakref.finalize(self, self._job.keep)
