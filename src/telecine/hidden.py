@@ -14,7 +14,7 @@ import os
 import stat
 import weakref
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import BinaryIO, TypeVar, cast
 
 try:
     import fcntl
@@ -171,6 +171,38 @@ class WholeWrites(io.FileIO):
         while left:
             left = left[super().write(left) :]
         return size
+
+
+class Reader(io.RawIOBase):
+    """Reads an open file from a place of its own. Opened by its name, it could be somebody else's by now."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._at = file, 0
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def seekable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        """Read at its place, and leave the file's own as it is."""
+        into = memoryview(cast(bytearray, buffer)).cast("B")
+        before = self._file.tell()
+        self._file.seek(self._at)
+        data = self._file.read(len(into))
+        self._file.seek(before)
+        into[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move to a place."""
+        end = os.fstat(self._file.fileno()).st_size
+        self._at = max(0, offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: end}[whence])
+        return self._at
 
 
 class _Entry:
