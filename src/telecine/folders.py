@@ -18,7 +18,8 @@ from collections.abc import Callable, Collection, Iterator
 
 from .destination import Destination, free_path
 from .errors import PublishError
-from .journal import hidden_name, sync_folder, take_lock, target_of
+from .journal import Kept, hidden_name, path_of_descriptor, sync_folder, target_of
+from .locks import above_standard, release_lock, take_lock
 
 SUFFIX = ".telecine-frames"
 OLD_SUFFIX = ".telecine-old"  # what is replaced, until it is removed
@@ -64,9 +65,9 @@ class FolderPublication(Destination):
     def sync(self) -> None:
         """Do nothing."""
 
-    def whole_frames(self) -> int:
-        """Count the frames before the first gap: others were written at the same time as the missing one."""
-        return _count_to_gap(_frames_in(self.folder))
+    def insert(self, box: bytes) -> None:
+        """Refuse a box: images have none."""
+        raise NotImplementedError
 
     def commit(self) -> None:
         """Put the folder, whose files are synced, at its path in one step, sync it, and remove what it replaced.
@@ -92,13 +93,43 @@ class FolderPublication(Destination):
                 with contextlib.suppress(OSError, PublishError), locked(each, self.path):
                     _remove_frames(each)
 
-    def keep(self) -> None:
-        """Let go of the hidden folder for `recover_folder` to find."""
-        self._unlock()
+    def keep(self) -> Kept:
+        """Let go of the hidden folder for `recover_folder` to find; one without a frame is removed."""
+        kept = self._kept()
+        if kept.frames or kept.lost:
+            self._unlock()
+        else:
+            self.discard()
+        return kept
+
+    def give_up(self) -> Kept:
+        """Tell what is kept, and unlock it, while another thread still is in a call that writes it."""
+        kept = self._kept()
+        if kept.frames and self._lock is not None:
+            release_lock(self._lock)
+        return kept
+
+    def _kept(self) -> Kept:
+        """Count the frames before the first gap: others were written at the same time as the missing one."""
+        place = self._place()
+        if place is None:
+            return Kept(lost=1)
+        return Kept(_count_to_gap(_frames_in(place)), place, place != self.folder)
+
+    def _place(self) -> str | None:
+        """Find where the hidden folder is by now; None where no name leads to it."""
+        if self._lock is None:
+            return self.folder if os.path.isdir(self.folder) else None
+        for place in (self.folder, path_of_descriptor(self._lock)):
+            with contextlib.suppress(OSError):
+                if place is not None and os.path.samestat(os.stat(place), os.fstat(self._lock)):
+                    return place
+        return None
 
     def discard(self) -> None:
         """Remove the hidden folder, and the folders that were made for it."""
-        _remove_frames(self.folder)  # before it is unlocked: nobody takes it for a dead writer's
+        if self._place() == self.folder:
+            _remove_frames(self.folder)  # before it is unlocked: nobody takes it for a dead writer's
         self._unlock()
         self._remove_made_folders()
 
@@ -138,6 +169,7 @@ class FolderPublication(Destination):
 
     def _unlock(self) -> None:
         if self._lock is not None:
+            release_lock(self._lock)
             os.close(self._lock)
             self._lock = None
 
@@ -209,7 +241,7 @@ def lock_folder(folder: str, path: str) -> int | None:
     """
     if os.name == "nt":  # where a folder can't be opened
         return None
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = above_standard(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
     try:
         if not take_lock(descriptor):
             raise PublishError.of(errno.EBUSY, f"{path!r} is being written by another writer", path)
@@ -227,6 +259,7 @@ def locked(folder: str, path: str) -> Iterator[None]:
         yield
     finally:
         if lock is not None:
+            release_lock(lock)
             os.close(lock)
 
 

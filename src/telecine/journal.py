@@ -12,25 +12,37 @@ import hashlib
 import io
 import os
 import re
-import threading
+import stat
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from .boxes import end_of_fragments
+from .boxes import end_of_fragments, whole_fragments
+from .checksums import Checksums
 from .errors import PublishError
-
-try:
-    import fcntl
-except ImportError:  # Windows: writers to one path are not told of each other
-    fcntl = None  # type: ignore[assignment]
+from .locks import above_standard, release_lock, take_lock
 
 SUFFIX = ".telecine-journal"
 _NAME_BYTES = 255  # what every common filesystem allows in a name
 _ASIDE_BYTES = 9
+_CLOEXEC = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _SECONDS_AT_RISK = 1.0  # what a power cut may cost: how long written frames may stay unsynced
-_NO_LOCKS = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a writer that failed leaves: how many frames a recovery will find, and where.
+
+    `place` is the journal or hidden folder; it `moved` where the export's own path does not lead a recovery to it. Of
+    `lost` frames no name leads to them any more.
+    """
+
+    frames: int = 0
+    place: str = ""
+    moved: bool = False
+    lost: int = 0
 
 
 class WholeWrites(io.FileIO):
@@ -46,36 +58,37 @@ class WholeWrites(io.FileIO):
 
 
 class Journal(WholeWrites):
-    """An open journal. What is written is synced within a second, if its writer looks at `sync_due_in` when idle.
-
-    Its writer has `turn` from the beginning of a fragment to the end: what `insert` writes comes between two.
-    """
+    """An open journal. What is written is synced within a second, if its writer looks at `sync_due_in` when idle."""
 
     def __init__(self, path: str, create: bool = True) -> None:
-        flags = os.O_RDWR | _CLOEXEC | (os.O_CREAT if create else 0)
-        super().__init__(path, "r+b", opener=lambda name, _: os.open(name, flags, 0o666))
+        super().__init__(path, "r+b", opener=lambda name, _: _open(name, create))
         self.path = path
         self._unsynced_since: float | None = None
         self._folder_synced = False
-        self.turn = threading.Lock()
+        self._checksums = Checksums()
+        self.given_up = False
 
     def insert(self, box: bytes) -> None:
         """Write a box that is no fragment's; after an error nothing is left of it, for fragments may follow."""
-        with self.turn:
-            start = self.tell()
-            try:
-                self.write(box)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    self.seek(start)
-                    self.truncate()
-                raise
+        start, before = self.tell(), self._checksums.latest
+        try:
+            self.write(box)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                self.seek(start)
+                self.truncate()
+                self._checksums.go_back(before)
+            raise
 
     def write(self, data: object) -> int:
-        """Write all of it."""
+        """Write all of it, unless it was given up."""
+        if self.given_up:
+            return memoryview(cast(bytes, data)).nbytes
         if self._unsynced_since is None:
             self._unsynced_since = time.monotonic()
+        start = self.tell()
         written = super().write(data)
+        self._checksums.add(start, cast(bytes, data))
         if self.sync_due_in() == 0:
             self.sync()
         return written
@@ -98,29 +111,76 @@ class Journal(WholeWrites):
         """Take the lock that a living writer holds; False if somebody has it."""
         return take_lock(self.fileno())
 
+    def close(self) -> None:
+        """Unlock it, for a child that was forked meanwhile has the lock too, and close it."""
+        if not self.closed:
+            release_lock(self.fileno())
+        super().close()
+
+    def remove(self) -> None:
+        """Remove it, unless its name leads elsewhere by now."""
+        if self.is_at_its_path():
+            os.unlink(self.path)
+
     def is_at_its_path(self) -> bool:
-        """Whether its name still leads to this file: its last writer may have removed it since it was opened."""
+        """Whether its name still leads to this file."""
+        return self._is_at(self.path)
+
+    def place(self) -> str | None:
+        """Find where it is by now, should its folder be renamed; None where no name leads to it."""
+        if self.is_at_its_path():
+            return self.path
+        found = path_of_descriptor(self.fileno())
+        return found if found is not None and self._is_at(found) else None
+
+    def _is_at(self, path: str) -> bool:
         try:
-            return os.path.samestat(os.fstat(self.fileno()), os.stat(self.path))
-        except FileNotFoundError:
+            return os.path.samestat(os.fstat(self.fileno()), os.stat(path))
+        except OSError:
             return False
 
+    def cut_damage(self) -> int | None:
+        """Cut off what is not as it was written, with the frames after it; gives where that began, None of nothing."""
+        whole = self._checksums.whole(self)
+        if whole == self._checksums.latest.end:
+            return None
+        ends = [box.end for box in whole_fragments(self) if box.end <= whole]
+        self.truncate(max(ends, default=0))
+        return whole
 
-def take_lock(descriptor: int) -> bool:
-    """Take the lock of an open file or folder; False if somebody has it. Where there are no locks, nobody has."""
-    if fcntl is None:
-        return True
+    def kept(self) -> Kept:
+        """Count the frames that are whole in it, and tell where it is."""
+        count, place = sum(1 for _ in whole_fragments(self)), self.place()
+        return Kept(lost=count) if place is None else Kept(count, place, place != self.path)
+
+    def give_up(self) -> Kept:
+        """Tell what is in it, and unlock it, while another thread still has it open: that writes nothing more."""
+        self.given_up = True
+        place = self.place()
+        if place is None:
+            return Kept()
+        with open(place, "rb") as file:
+            count = sum(1 for _ in whole_fragments(file))
+        release_lock(self.fileno())
+        return Kept(count, place, place != self.path)
+
+
+def path_of_descriptor(descriptor: int) -> str | None:
+    """Give the path that an open file or folder has by now, as far as the system tells."""
+    with contextlib.suppress(OSError):
+        return os.readlink(f"/proc/self/fd/{descriptor}")
+    return None
+
+
+def _open(name: str, create: bool) -> int:
+    """Open a journal to write it, or, of a dead writer, to read it alone where it can't be written."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        descriptor = os.open(name, os.O_RDWR | _CLOEXEC | (os.O_CREAT if create else 0), 0o666)
     except OSError as error:
-        if error.errno not in _NO_LOCKS:  # a network share without locks
+        if create or error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
             raise
-    return True
-
-
-_CLOEXEC = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(name, os.O_RDONLY | _CLOEXEC)
+    return above_standard(descriptor)
 
 
 def open_journal(target: str) -> Journal:
@@ -148,12 +208,12 @@ def open_journal(target: str) -> Journal:
                 journal.truncate()
             except BaseException:
                 with contextlib.suppress(OSError):  # it holds no frame
-                    os.unlink(path)
+                    journal.remove()
                 raise
+            return journal
         except BaseException:
             journal.close()
             raise
-        return journal
 
 
 def hidden_name(target: str, suffix: str) -> str:
@@ -173,7 +233,7 @@ def journals_in(folder: str | os.PathLike[str]) -> list[Path]:
     for each in Path(folder).iterdir():
         if target_of(each) is not None:
             with contextlib.suppress(FileNotFoundError):  # its writer has finished
-                found.append((each.stat().st_mtime_ns, each))
+                found.append((each.lstat().st_mtime_ns, each))
     return [each for _, each in sorted(found)]
 
 
@@ -199,8 +259,10 @@ def orphan(path: Path) -> Iterator[Journal]:
 
     Raises:
         PublishError: its writer lives.
-        OSError: it is gone, or can't be read.
+        OSError: it is gone, can't be read, or is no file.
     """
+    if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would wait for its other end
+        raise OSError(errno.EINVAL, "it is no file", os.fspath(path))
     journal = Journal(os.fspath(path), create=False)
     with journal:
         if not journal.lock():
@@ -213,8 +275,8 @@ def orphan(path: Path) -> Iterator[Journal]:
 def remove_orphans(target: str) -> None:
     """Remove a target's journals that were set aside."""
     for path in journals_of(target):
-        with contextlib.suppress(OSError, PublishError), orphan(path):
-            path.unlink()
+        with contextlib.suppress(OSError, PublishError), orphan(path) as journal:
+            journal.remove()
 
 
 def sync_folder(folder: str) -> None:

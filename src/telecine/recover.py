@@ -7,13 +7,14 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, cast
 
 import av
 
+from .apart import Watched, run_apart
 from .audio_encode import soundtrack_of
 from .audio_track import track_in
 from .boxes import end_of_fragments
@@ -23,6 +24,7 @@ from .ffmpeg_log import captured_log, in_words
 from .folders import SUFFIX as FOLDER_SUFFIX
 from .folders import folders_in, left_in, locked, recover_folder, size_of_frames
 from .formats import CONTAINERS, SEQUENCES, Container, MovingImageFormat, output_of
+from .handover import Latch
 from .journal import SUFFIX, Journal, hidden_name, journals_in, journals_of, orphan, sync_folder, target_of
 from .notes import Notes
 from .probe import probe
@@ -41,8 +43,9 @@ def recover(path: str | os.PathLike[str], output: str | os.PathLike[str] | None 
         path: The path that the export was to write, or the journal itself.
         output: Where the video goes. Without one it is `path`, or where that exists `clip.recovered.mp4` beside it.
 
-    The journal is removed once the video is at its path, synced. A recovery can be killed and run again. Sound that
-    can't be encoded is left out, which a warning and the video's notes tell.
+    The journal is removed once the video is at its path, synced, and was read back with all the frames that were
+    recovered; one that can't be removed, as on a disk that is read-only, is left where it is. A recovery can be killed
+    and run again. What is left out, or left there, a warning and the video's notes tell.
 
     Raises:
         PublishError: there is no journal, its writer lives, it holds no whole frame, or `output` exists or can't be
@@ -51,29 +54,43 @@ def recover(path: str | os.PathLike[str], output: str | os.PathLike[str] | None 
     """
     name = os.fsdecode(path)
     to = None if output is None else os.fsdecode(output)
-    target = os.path.realpath(name)
-    folder = target_of(target, FOLDER_SUFFIX) or target
-    if left_in(folder):
-        return _recovered_folder(folder, to)
+    notes, stop = Notes(), Latch()
+
+    def recovered() -> Video:
+        target = os.path.realpath(name)
+        folder = target_of(target, FOLDER_SUFFIX) or target
+        return _recovered_folder(folder, to) if left_in(folder) else _recovered(name, to, notes, stop)
+
     try:
-        return _recovered(name, to)
-    except PublishError:
+        video = run_apart(recovered, stop=stop)
+    except TelecineError:
         raise
     except OSError as error:
         said = f"{name!r} can't be recovered: {error.strerror or error}"
         raise PublishError.of(error.errno or errno.EIO, said, name) from error
+    notes.tell()
+    return video
 
 
-def orphans_in(folder: str | os.PathLike[str]) -> list[Path]:
-    """Give the journals in a folder, and the hidden folders of images, whose writers are dead."""
-    found = []
-    for path in journals_in(folder):
-        with contextlib.suppress(PublishError, FileNotFoundError), orphan(path):
-            found.append(path)
-    for hidden in folders_in(folder):
-        with contextlib.suppress(PublishError, FileNotFoundError), locked(hidden, hidden):
-            found.append(Path(hidden))
-    return found
+def orphans_in(folder: str | os.PathLike[str]) -> tuple[list[Path], dict[Path, str]]:
+    """Give the journals in a folder, and the hidden folders of images, whose writers are dead.
+
+    And what has such a name and can't be read, with why.
+    """
+    found, odd = [], {}
+    hidden_folders = {Path(each) for each in folders_in(folder)}
+    for path in [*journals_in(folder), *hidden_folders]:
+        try:
+            with locked(os.fspath(path), os.fspath(path)) if path in hidden_folders else orphan(path) as journal:
+                if journal is not None and end_of_fragments(journal) == 0:
+                    odd[path] = "it holds no whole frame"
+                else:
+                    found.append(path)
+        except (PublishError, FileNotFoundError):  # its writer lives, or has finished
+            pass
+        except OSError as error:
+            odd[path] = error.strerror or str(error)
+    return found, odd
 
 
 def _recovered_folder(target: str, output: str | None) -> Video:
@@ -92,8 +109,8 @@ def _recovered_folder(target: str, output: str | None) -> Video:
     )
 
 
-def _recovered(name: str, output: str | None) -> Video:
-    """Make the video and remove the journal; give what is in the video."""
+def _recovered(name: str, output: str | None, notes: Notes, stop: Latch) -> Video:
+    """Make the video and remove the journal, if all of it is in the video; give what is in that."""
     target = os.path.realpath(name)
     stands_for = target_of(target)
     if stands_for is not None and os.path.exists(target):
@@ -103,20 +120,44 @@ def _recovered(name: str, output: str | None) -> Video:
     if not journals:
         raise PublishError.of(errno.ENOENT, f"{name!r} has no journal: there is nothing to recover", name)
     row = _row_of(target) if output is None else _row_of(output, strict=True)
+    with contextlib.ExitStack() as opened:
+        journal = _newest(journals, opened)
+        destination = free_path(target, os.path.splitext(target)[1]) if output is None else os.path.realpath(output)
+        count = _write(journal, destination, row, notes, stop)
+        info = probe(destination)
+        _remove(journal, target, count, info.frame_count, notes)
+        return Video.of(info.path, info, notes=(f"{info.frame_count} frames were recovered", *notes))
+
+
+def _newest(journals: Sequence[Path], opened: contextlib.ExitStack) -> Journal:
+    """Open the newest journal that holds frames, or else the oldest. What has its name and can't be read is no bar."""
     for path in reversed(journals):
-        with orphan(path) as journal:
-            if end_of_fragments(journal) == 0 and path != journals[0]:
-                continue  # of a writer that was killed before its first frame: an older one may hold some
-            destination = free_path(target, os.path.splitext(target)[1]) if output is None else os.path.realpath(output)
-            notes = Notes()
-            _write(journal, destination, row, notes)
-            info = probe(destination)
-            os.unlink(journal.path)
-            if journal.path == hidden_name(target, SUFFIX):  # of a writer that was killed in its last step
-                with contextlib.suppress(OSError):
-                    os.unlink(hidden_name(target, FINISHED_SUFFIX))
-            return Video.of(info.path, info, notes=(f"{info.frame_count} frames were recovered", *notes))
+        last = path == journals[0]
+        try:
+            journal = opened.enter_context(orphan(path))
+        except OSError as error:
+            if last or isinstance(error, PublishError):
+                raise
+            continue
+        if last or end_of_fragments(journal) > 0:  # a writer may have been killed before its first frame
+            return journal
     raise AssertionError("the oldest journal is tried")
+
+
+def _remove(journal: Journal, target: str, count: int, in_file: int, notes: Notes) -> None:
+    """Remove a journal of `count` frames if they are all in the new file, and note where it can't be."""
+    left = f"the journal {journal.path!r} is left where it is"
+    if in_file < count:
+        notes.warn_later(f"{in_file} of {count} frames are in the new file: {left}")
+        return
+    try:
+        journal.remove()
+    except OSError as error:
+        notes.warn_later(f"{left}: {error.strerror}")
+        return
+    if journal.path == hidden_name(target, SUFFIX):  # of a writer that was killed in its last step
+        with contextlib.suppress(OSError):
+            os.unlink(hidden_name(target, FINISHED_SUFFIX))
 
 
 def _row_of(path: str, strict: bool = False) -> Container | MovingImageFormat:
@@ -130,7 +171,8 @@ def _row_of(path: str, strict: bool = False) -> Container | MovingImageFormat:
     return row
 
 
-def _write(journal: Journal, destination: str, row: Container | MovingImageFormat, notes: Notes) -> None:
+def _write(journal: Journal, destination: str, row: Container | MovingImageFormat, notes: Notes, stop: Latch) -> int:
+    """Write the new file and give how many frames it is to have."""
     # Named after the journal, of which this is the only owner: a living writer's file has another name, and a recovery
     # that is run again takes what a killed one left.
     digest = hashlib.sha256(os.fsencode(journal.path)).hexdigest()[:8]
@@ -140,7 +182,7 @@ def _write(journal: Journal, destination: str, row: Container | MovingImageForma
         with contextlib.suppress(OSError):  # what was private stays so
             os.chmod(hidden, stat.S_IMODE(os.fstat(journal.fileno()).st_mode))
         try:
-            count = _rewritten(cast(BinaryIO, journal), finished, row, notes)
+            count = _rewritten(cast(BinaryIO, Watched(cast(BinaryIO, journal), stop)), finished, row, notes)
         except TelecineError:
             raise
         except (av.FFmpegError, ValueError):  # no index
@@ -148,11 +190,14 @@ def _write(journal: Journal, destination: str, row: Container | MovingImageForma
         if count == 0:
             raise PublishError.of(errno.ENODATA, f"{journal.path!r} holds no whole frame", journal.path)
         os.fsync(finished.fileno())
+        if stop.is_set:
+            raise InterruptedError(errno.EINTR, os.strerror(errno.EINTR))
         try:
             move_without_overwriting(hidden, destination)
         except FileExistsError as error:
             raise PublishError.of(errno.EEXIST, f"{destination!r} exists: name another output", destination) from error
     sync_folder(os.path.dirname(destination))
+    return count
 
 
 def _rewritten(journal: BinaryIO, finished: BinaryIO, row: Container | MovingImageFormat, notes: Notes) -> int:
@@ -178,7 +223,7 @@ def _with_sound(journal: BinaryIO, finished: BinaryIO, container: Container, not
     finished.seek(0)
     finished.truncate()
     count = write_finished(journal, finished, container, torn=True)
-    notes.warn(f"the sound can't be recovered: {why}")
+    notes.warn_later(f"the sound can't be recovered: {why}")
     return count
 
 
