@@ -61,7 +61,7 @@ def test_what_is_left_of_a_file_that_was_published_is_not_written_into(path: Pat
     os.link(path, path.with_name(".clip.mp4.telecine-new"))
     writer = VideoWriter(path)
     writer.write(greys())
-    publication = writer._job._publication
+    publication = writer._job._thread._publication
     assert isinstance(publication, Publication)
     publication.open_finished()
     assert path.read_bytes() == OLDER

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import queue
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO, cast
 
 import numpy as np
@@ -17,6 +16,7 @@ from PIL import Image, features
 
 from .boxes import forget_times
 from .errors import EncodeError, MissingDependencyError
+from .handover import Latch, start_thread
 from .image_metadata import exif_of
 from .metadata import Json
 from .xmp import packet_of
@@ -42,8 +42,10 @@ class Avif:
         self._file, self._quality, self._threads = file, quality, threads
         self._frames = _Incoming()
         self._durations: list[int] = []
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="telecine-avif")
+        # Not of a pool, for whose threads the interpreter waits at its end, while this one waits for frames.
         self._first: Image.Image | None = None
+        self._ended = Latch()
+        self._error: BaseException | None = None
 
     def encode(self, frame: npt.NDArray[np.uint8], ticks: int) -> None:
         """Hand over the next frame, which is shown for so many milliseconds; waits while the encoder is busy."""
@@ -51,21 +53,35 @@ class Avif:
         image = Image.fromarray(frame.copy())
         if self._first is None:
             self._first = image
-            self._done = self._pool.submit(self._save, image)
+            start_thread(self._run, "telecine-avif")
         else:
             self._put(image)
 
     def finish(self, again: Callable[[], Iterable[npt.NDArray[np.uint8]]]) -> None:
         """Wait until all is encoded and written."""
         self._put(None)
-        self._done.result()
-        self.close()
+        self._ended.wait()
+        self._check()
         forget_times(self._file)  # libavif writes the time of day
 
     def close(self) -> None:
         """Stop the encoder."""
         self._frames.stop()
-        self._pool.shutdown()
+        if self._first is not None:
+            self._ended.wait()
+
+    def _run(self) -> None:
+        assert self._first is not None
+        try:
+            self._save(self._first)
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._ended.set()
+
+    def _check(self) -> None:
+        if self._error is not None:
+            raise self._error
 
     def _save(self, first: Image.Image) -> None:
         try:
@@ -88,11 +104,11 @@ class Avif:
             raise EncodeError(f"libavif failed: {error}") from error
 
     def _put(self, image: Image.Image | None) -> None:
-        while not self._done.done():
+        while not self._ended.is_set:
             with contextlib.suppress(queue.Full):
                 self._frames.waiting.put(image, timeout=_LOOK_AGAIN)
                 return
-        self._done.result()
+        self._check()
 
 
 class _Incoming:

@@ -310,8 +310,11 @@ def _recover(
 ) -> None:
     """Make a video of what a killed or failed export left behind."""
     if folder is not None:
-        for orphan in orphans_in(folder):
+        orphans, odd = orphans_in(folder)
+        for orphan in orphans:
             print(orphan)
+        for path_of_odd, why in odd.items():
+            print(f"telecine: {str(path_of_odd)!r} can't be recovered: {why}", file=sys.stderr)
     elif path is not None:
         print_table(facts_of_export(recover(path, output)))
     else:

@@ -19,7 +19,7 @@ from .access import NEW_FOLDER, mode_of_new, set_mode
 from .destination import Destination, free_path
 from .errors import PublishError
 from .hidden import CREATE, Folder, HiddenFolder, free_name, token
-from .journal import hidden_entry, target_of
+from .journal import Kept, hidden_entry, path_of_descriptor, target_of
 from .proof import prove_exchange, prove_folder_target, prove_new_folder
 
 SUFFIX = ".telecine-frames"
@@ -74,9 +74,9 @@ class FolderPublication(Destination):
     def sync(self) -> None:
         """Do nothing."""
 
-    def whole_frames(self) -> int:
-        """Count the frames before the first gap: others were written at the same time as the missing one."""
-        return _count_to_gap(_frames_in(self.folder))
+    def insert(self, box: bytes) -> None:
+        """Refuse a box: images have none."""
+        raise NotImplementedError
 
     def commit(self) -> None:
         """Put the folder, whose files are synced, at its path in one step, sync it, and remove what it replaced.
@@ -106,13 +106,43 @@ class FolderPublication(Destination):
                 _remove_frames(left)
         self._let_go()
 
-    def keep(self) -> None:
-        """Let go of the hidden folder for `recover_folder` to find."""
-        self._let_go()
+    def keep(self) -> Kept:
+        """Let go of the hidden folder for `recover_folder` to find; one without a frame is removed."""
+        kept = self._kept()
+        if kept.frames or kept.lost:
+            self._let_go()
+        else:
+            self.discard()
+        return kept
+
+    def give_up(self) -> Kept:
+        """Tell what is kept, and unlock it, while another thread still is in a call that writes it."""
+        kept = self._kept()
+        if kept.frames:
+            self.folder.unlock()
+        return kept
+
+    def _kept(self) -> Kept:
+        """Count the frames before the first gap: others were written at the same time as the missing one."""
+        place = self._place()
+        if place is None:
+            return Kept(lost=1)
+        return Kept(_count_to_gap(_frames_in(self.folder)), place, place != self.folder.path)
+
+    def _place(self) -> str | None:
+        """Find where the hidden folder is by now; None where no name leads to it."""
+        folder = self.folder
+        now = None if folder.descriptor is None else path_of_descriptor(folder.descriptor)
+        for place in filter(None, (folder.path, now)):
+            with contextlib.suppress(OSError):
+                if os.path.samestat(os.stat(place, follow_symlinks=False), folder.identity):
+                    return place
+        return None
 
     def discard(self) -> None:
         """Remove the hidden folder, and the folders that were made for it."""
-        _remove_frames(self.folder)  # before it is unlocked: nobody takes it for a dead writer's
+        if self.folder.is_there():
+            _remove_frames(self.folder)  # before it is unlocked: nobody takes it for a dead writer's
         self._let_go()
         self._remove_made_folders()
 

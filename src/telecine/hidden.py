@@ -16,20 +16,15 @@ import weakref
 from collections.abc import Callable
 from typing import BinaryIO, TypeVar, cast
 
-try:
-    import fcntl
-except ImportError:  # Windows: writers to one path are not told of each other
-    fcntl = None  # type: ignore[assignment]
+from .locks import above_standard, release_lock, take_lock
 
 CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL
-_NO_LOCKS = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL}
 _REFUSES_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 # No waiting for the other end of a pipe, no terminal taken over. `O_BINARY` is Windows'.
 _FLAGS = sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
 # A folder that may be written to and not listed can be opened for looking up names only.
 _LOOK_UP = getattr(os, "O_PATH", getattr(os, "O_SEARCH", os.O_RDONLY)) | getattr(os, "O_DIRECTORY", 0)
 _LIST = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
-_STANDARD = 2  # the last of stdin, stdout and stderr
 _MOST_TRIES = 20
 _IS_POSIX = os.name == "posix"
 
@@ -254,6 +249,12 @@ class HiddenFile(_Entry, WholeWrites):
         """Take the lock that a living writer holds; False if somebody has it."""
         return take_lock(self.fileno())
 
+    def close(self) -> None:
+        """Unlock it, for a child that was forked meanwhile has the lock too, and close it."""
+        if not self.closed:
+            release_lock(self.fileno())
+        super().close()
+
 
 class HiddenFolder(_Entry, Folder):
     """An open folder in a folder and the name that led to it."""
@@ -277,6 +278,16 @@ class HiddenFolder(_Entry, Folder):
     def lock(self) -> bool:
         """Take the lock that a living writer holds; False if somebody has it."""
         return self.descriptor is None or take_lock(self.descriptor)
+
+    def unlock(self) -> None:
+        """Release the lock, which a child that was forked meanwhile has too."""
+        if self.descriptor is not None:
+            release_lock(self.descriptor)
+
+    def close(self) -> None:
+        """Unlock it and let go of it."""
+        self.unlock()
+        super().close()
 
 
 def token() -> str:
@@ -393,26 +404,5 @@ def _put_beside(folder: Folder, entry: str, name: str) -> None:
         raise
 
 
-def take_lock(descriptor: int) -> bool:
-    """Take the lock of an open file or folder; False if somebody has it. Where there are no locks, nobody has."""
-    if fcntl is None:
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:  # a network share without locks
-            raise
-    return True
-
-
 def _opened(path: str, flags: int, mode: int = 0o600, folder: int | None = None) -> int:
-    descriptor = os.open(path, flags | _FLAGS, mode, dir_fd=folder)
-    if descriptor > _STANDARD or fcntl is None:
-        return descriptor
-    # Where stderr is closed, what a library prints would go into the file.
-    try:
-        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _STANDARD + 1)
-    finally:
-        os.close(descriptor)
+    return above_standard(os.open(path, flags | _FLAGS, mode, dir_fd=folder))

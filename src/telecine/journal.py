@@ -11,49 +11,69 @@ import errno
 import hashlib
 import os
 import re
-import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import cast
 
-from .boxes import end_of_fragments
+from .boxes import end_of_fragments, whole_fragments
+from .checksums import Checksums
 from .errors import PublishError
 from .hidden import CREATE, Folder, HiddenFile, free_name, open_ours, token
+from .locks import release_lock
 
 SUFFIX = ".telecine-journal"
+NOT_OURS = "another user's, no file, or open for all to write"
 _NAME_BYTES = 255  # what every common filesystem allows in a name
 _ASIDE_BYTES = 9
 _SECONDS_AT_RISK = 1.0  # what a power cut may cost: how long written frames may stay unsynced
 
 
-class Journal(HiddenFile):
-    """An open journal. What is written is synced within a second, if its writer looks at `sync_due_in` when idle.
+@dataclass(frozen=True)
+class Kept:
+    """What a writer that failed leaves: how many frames a recovery will find, and where.
 
-    Its writer has `turn` from the beginning of a fragment to the end: what `insert` writes comes between two.
+    `place` is the journal or hidden folder; it `moved` where the export's own path does not lead a recovery to it. Of
+    `lost` frames no name leads to them any more.
     """
+
+    frames: int = 0
+    place: str = ""
+    moved: bool = False
+    lost: int = 0
+
+
+class Journal(HiddenFile):
+    """An open journal. What is written is synced within a second, if its writer looks at `sync_due_in` when idle."""
 
     def __init__(self, parent: Folder, entry: str, flags: int = CREATE, mode: int = 0o600) -> None:
         super().__init__(parent, entry, flags, mode)
         self._unsynced_since: float | None = None
         self._folder_synced = False
-        self.turn = threading.Lock()
+        self._checksums = Checksums()
+        self.given_up = False
 
     def insert(self, box: bytes) -> None:
         """Write a box that is no fragment's; after an error nothing is left of it, for fragments may follow."""
-        with self.turn:
-            start = self.tell()
-            try:
-                self.write(box)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    self.seek(start)
-                    self.truncate()
-                raise
+        start, before = self.tell(), self._checksums.latest
+        try:
+            self.write(box)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                self.seek(start)
+                self.truncate()
+                self._checksums.go_back(before)
+            raise
 
     def write(self, data: object) -> int:
-        """Write all of it."""
+        """Write all of it, unless it was given up."""
+        if self.given_up:
+            return memoryview(cast(bytes, data)).nbytes
         if self._unsynced_since is None:
             self._unsynced_since = time.monotonic()
+        start = self.tell()
         written = super().write(data)
+        self._checksums.add(start, cast(bytes, data))
         if self.sync_due_in() == 0:
             self.sync()
         return written
@@ -71,6 +91,55 @@ class Journal(HiddenFile):
             self.parent.sync()
             self._folder_synced = True
         self._unsynced_since = None
+
+    def is_at_its_path(self) -> bool:
+        """Whether its name still leads to this file."""
+        return self._is_at(self.path)
+
+    def place(self) -> str | None:
+        """Find where it is by now, should its folder be renamed; None where no name leads to it."""
+        if self.is_at_its_path():
+            return self.path
+        found = path_of_descriptor(self.fileno())
+        return found if found is not None and self._is_at(found) else None
+
+    def _is_at(self, path: str) -> bool:
+        try:
+            return os.path.samestat(self.identity, os.stat(path, follow_symlinks=False))
+        except OSError:
+            return False
+
+    def cut_damage(self) -> int | None:
+        """Cut off what is not as it was written, with the frames after it; gives where that began, None of nothing."""
+        whole = self._checksums.whole(self)
+        if whole == self._checksums.latest.end:
+            return None
+        ends = [box.end for box in whole_fragments(self) if box.end <= whole]
+        self.truncate(max(ends, default=0))
+        return whole
+
+    def kept(self) -> Kept:
+        """Count the frames that are whole in it, and tell where it is."""
+        count, place = sum(1 for _ in whole_fragments(self)), self.place()
+        return Kept(lost=count) if place is None else Kept(count, place, place != self.path)
+
+    def give_up(self) -> Kept:
+        """Tell what is in it, and unlock it, while another thread still has it open: that writes nothing more."""
+        self.given_up = True
+        place = self.place()
+        if place is None:
+            return Kept()
+        with open(place, "rb") as file:
+            count = sum(1 for _ in whole_fragments(file))
+        release_lock(self.fileno())
+        return Kept(count, place, place != self.path)
+
+
+def path_of_descriptor(descriptor: int) -> str | None:
+    """Give the path that an open file or folder has by now, as far as the system tells."""
+    with contextlib.suppress(OSError):
+        return os.readlink(f"/proc/self/fd/{descriptor}")
+    return None
 
 
 def open_journal(folder: Folder, name: str, mode: int) -> Journal:
@@ -181,8 +250,7 @@ def orphan(folder: Folder, name: str, whosoever: bool = False) -> Iterator[Journ
     path = folder.path_of(name)
     journal = open_ours(folder, name, Journal, whosoever)
     if journal is None:
-        said = f"{path!r} is no journal of yours: it is another user's, a link, or open for all to write"
-        raise PublishError.of(errno.EPERM, said, path)
+        raise PublishError.of(errno.EPERM, f"{path!r} is no journal of yours: it is {NOT_OURS}", path)
     with journal:
         if not journal.lock():
             raise PublishError.of(errno.EBUSY, f"{path!r} belongs to a writer that is still at work", path)

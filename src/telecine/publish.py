@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from typing import BinaryIO, cast
 
 from .access import NEW_FILE, Access, mode_of_new, set_mode
-from .boxes import whole_fragments
 from .destination import Destination
 from .errors import PublishError
 from .hidden import Folder, HiddenFile, new_file, put
-from .journal import SUFFIX, Journal, hidden_entry, open_journal, remove_orphans
+from .journal import SUFFIX, Journal, Kept, hidden_entry, open_journal, remove_orphans
+from .locks import above_standard
 from .proof import prove_file, prove_file_target
 
 FINISHED_SUFFIX = ".telecine-new"
@@ -90,9 +90,16 @@ class Publication(Destination):
         with self._naming_the_path():
             self.journal.insert(box)
 
-    def whole_frames(self) -> int:
-        """Count the frames that are whole in the journal."""
-        return sum(1 for _ in whole_fragments(self.journal))
+    def check_journal(self) -> None:
+        """Compare the journal with what was written to it; what is damaged is cut off, and what follows it.
+
+        Raises:
+            PublishError: it was damaged.
+        """
+        damaged_at = self.journal.cut_damage()
+        if damaged_at is not None:
+            said = f"{self.journal.path!r} was damaged while it was written: from byte {damaged_at} on it holds other"
+            raise PublishError.of(errno.EIO, f"{said} bytes than were written there", self.path)
 
     def open_finished(self) -> BinaryIO:
         """Open the hidden file that `commit` publishes: to nobody yet whom the old one was closed to."""
@@ -108,17 +115,14 @@ class Publication(Destination):
         assert self._finished is not None
         return cast(BinaryIO, self._finished)
 
-    @property
-    def dropped(self) -> bool:
-        """Whether it was kept or discarded, which may come from another thread."""
-        return self.journal.closed
-
     def scratch_file(self) -> BinaryIO:
         """Open a file in the target's folder that nobody sees, and that goes with this publication or its process."""
         from tempfile import TemporaryFile
 
         with self._naming_the_path():
-            return self._scratch.enter_context(cast(BinaryIO, TemporaryFile(dir=os.path.dirname(self._target))))
+            with TemporaryFile(dir=os.path.dirname(self._target)) as file:
+                descriptor = above_standard(os.dup(file.fileno()))
+            return self._scratch.enter_context(cast(BinaryIO, open(descriptor, "w+b")))
 
     def scratch_folder(self) -> str:
         """Make a folder for temporary files, which goes with this publication."""
@@ -157,22 +161,32 @@ class Publication(Destination):
             remove_orphans(self._folder, self._name)
         self.discard()
 
-    def keep(self) -> None:
-        """Let go of the journal, synced, for `telecine.recover` to find."""
+    def keep(self) -> Kept:
+        """Let go of the journal, synced, for `telecine.recover` to find; one without a frame is removed."""
         with contextlib.suppress(OSError):
-            self.journal.sync()
-        self.drop_finished()
-        self._let_go()
+            if not self.journal.given_up:
+                self.journal.cut_damage()
+                self.journal.sync()
+        kept = self.journal.kept()
+        if kept.frames or self.journal.given_up:
+            self._let_go()
+        else:
+            self.discard()
+        return kept
+
+    def give_up(self) -> Kept:
+        """Tell what is kept, and unlock it, while another thread still is in a call that writes it."""
+        return self.journal.give_up()
 
     def discard(self) -> None:
         """Remove the journal, and the folders that were made for it."""
-        self.drop_finished()
         with contextlib.suppress(OSError):  # removed before it is unlocked: nobody takes it for an orphan
             self.journal.remove()
         self._let_go()
         self._remove_made_folders()
 
     def _let_go(self) -> None:
+        self.drop_finished()
         for each in (self._scratch, self.journal, self._folder):
             with contextlib.suppress(OSError):
                 each.close()

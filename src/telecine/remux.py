@@ -108,7 +108,7 @@ def write_finished(
                     packet.stream = copied
                     count += 1
                 target.mux(packet)
-        if boxes is not None:
+        if boxes is not None and count:
             replace_filler(finished, *boxes)
     return count
 
