@@ -42,9 +42,10 @@ class Folder:
 
     def _hold(self, descriptor: int | None) -> None:
         self.descriptor = descriptor
-        self._close: Callable[[], object] = (
-            (lambda: None) if descriptor is None else weakref.finalize(self, os.close, descriptor)
-        )
+        self._close: Callable[[], object] = lambda: None
+        if descriptor is not None:
+            self._close = finalizer = weakref.finalize(self, os.close, descriptor)
+            finalizer.atexit = False  # a writer that is still open then keeps its frames later
 
     def __fspath__(self) -> str:
         return self.path
