@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,17 +20,20 @@ only_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, 
 
 @contextlib.contextmanager
 def user(number: int, *groups: int) -> Iterator[None]:
-    """Be another user, of a group of the same number, with none of root's rights."""
-    before = os.getgroups()
-    os.setgroups(groups)
-    os.setegid(number)
-    os.seteuid(number)
+    """Be another user, of a group of the same number: but for 0, with none of root's rights."""
+    before = os.geteuid(), os.getegid(), os.getgroups()
+    _become(number, number, groups)
     try:
         yield
     finally:
-        os.seteuid(0)
-        os.setegid(0)
-        os.setgroups(before)
+        _become(*before)
+
+
+def _become(owner: int, group: int, groups: Sequence[int]) -> None:
+    os.seteuid(0)
+    os.setgroups(groups)
+    os.setegid(group)
+    os.seteuid(owner)
 
 
 @contextlib.contextmanager
@@ -41,8 +44,8 @@ def folder_for_all(mode: int = 0o755) -> Iterator[Path]:
         folder = Path(name).resolve()
         if any(not each.stat().st_mode & 0o001 for each in folder.parents):
             pytest.skip(f"only its owner can enter {folder.parent}")
-        for path, options in (("a.mp4", {}), ("frames", {"format": "png"})):
-            telecine.export_video(greys(1), folder / "warm" / path, **options)
+        for path, format in (("a.mp4", None), ("frames", "png")):
+            telecine.export_video(greys(1), folder / "warm" / path, format=format)
         (folder / "shared").mkdir()
         (folder / "shared").chmod(mode)
         yield folder / "shared"

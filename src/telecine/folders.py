@@ -141,8 +141,9 @@ class FolderPublication(Destination):
 
     def discard(self) -> None:
         """Remove the hidden folder, and the folders that were made for it."""
-        if self.folder.is_there():
-            _remove_frames(self.folder)  # before it is unlocked: nobody takes it for a dead writer's
+        with contextlib.suppress(OSError):
+            if self.folder.is_there():
+                _remove_frames(self.folder)  # before it is unlocked: nobody takes it for a dead writer's
         self._let_go()
         self._remove_made_folders()
 
