@@ -98,8 +98,9 @@ def export_video(
     given = only_video(opened(frames))
     retimed = _retimed(frames, parse_fps(fps)) if timestamps is None and is_video(frames) else ()
     silenced = _silenced(frames) if audio is None and is_video(frames) else ()
-    with reporting(progress, count_frames(given, layout)) as report:
-        writer = VideoWriter(
+    with (
+        reporting(progress, count_frames(given, layout)) as report,
+        VideoWriter(
             path,
             fps=fps,
             codec=codec,
@@ -131,11 +132,11 @@ def export_video(
             progress=report,
             loops=loops,
             format=format,
-        )
-        with writer:
-            if audio is not None:
-                writer.write_audio(audio)
-            writer.write(given, timestamps)
+        ) as writer,
+    ):
+        if audio is not None:
+            writer.write_audio(audio)
+        writer.write(given, timestamps)
     return replace(writer.video, notes=writer.video.notes + retimed + silenced)
 
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from . import _convert
 from .accelerator import DeviceChunk, DevicePixels
 from .errors import FrameError, OptionError
+from .urls import local_path
 
 if TYPE_CHECKING:
     import torch
@@ -257,8 +258,9 @@ def open_image(path: ImagePath) -> Image.Image:
     """Open an image file, or raise FrameError that names it."""
     from PIL import Image
 
+    name = local_path(path, "read", FrameError)
     try:
-        image = Image.open(path)
+        image = Image.open(name)
         image.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise FrameError(f"{os.fspath(path)!r} can't be read as an image: {error}") from error

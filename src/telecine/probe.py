@@ -30,6 +30,7 @@ from .hdr_metadata import ContentLight, MasteringDisplay, metadata_of
 from .image_metadata import read_image
 from .metadata import Json, read_tags
 from .pyav import exact, open_input, readable
+from .urls import local_path
 from .user_data import xmp_packet
 from .xmp import copy_in
 
@@ -245,7 +246,7 @@ def opened_file(path: VideoSource) -> Iterator[BinaryIO]:
         path.seek(0)
         yield path
         return
-    name = os.fsdecode(path)
+    name = local_path(path, "read", FrameError)
     try:
         file = open(name, "rb")  # noqa: SIM115 - closed below: only the opening is in this `try`
     except (OSError, ValueError) as error:
