@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeGuard, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeGuard, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,8 @@ ImagePath: TypeAlias = "str | os.PathLike[str]"
 FrameOrChunk: TypeAlias = "Image.Image | ArrayLike | DLPackLike | ImagePath"
 Array: TypeAlias = "npt.NDArray[Any] | torch.Tensor"  # a tensor that is on an accelerator
 Frames: TypeAlias = "FrameOrChunk | Iterable[FrameOrChunk] | Iterable[Iterable[FrameOrChunk]]"
+
+Pixel = TypeVar("Pixel", bound=np.generic)
 
 SAMPLES = {
     "uint8": _convert.Sample.uint8,
@@ -94,6 +96,21 @@ class Frame:
     def full_scale(self) -> float | None:
         """The largest value of an integer dtype; None for floats."""
         return FULL_SCALE.get(self.dtype)
+
+
+class ReadFrames(Iterator[npt.NDArray[Pixel]]):
+    """The frames of a file that telecine itself reads: each is (height, width, channels), of whatever size."""
+
+    def __init__(self, frames: Iterator[npt.NDArray[Pixel]]) -> None:
+        self._frames = frames
+
+    def __next__(self) -> npt.NDArray[Pixel]:
+        return next(self._frames)
+
+    def close(self) -> None:
+        """Let go of the file before the last frame."""
+        if isinstance(self._frames, Generator):
+            self._frames.close()
 
 
 # ---- layout --------------------------------------------------------------------------------------------------------

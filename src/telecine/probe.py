@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO, TypeAlias, cast
+from typing import Any, BinaryIO, TypeAlias, cast
 
 import av
 from av import VideoFrame
@@ -29,6 +29,7 @@ from .ffmpeg_log import captured_log, in_words
 from .hdr_metadata import ContentLight, MasteringDisplay, metadata_of
 from .image_metadata import read_image
 from .metadata import Json, read_tags
+from .orientation import Orientation, of_display_matrix
 from .user_data import xmp_packet
 from .xmp import copy_in
 
@@ -57,6 +58,10 @@ class VideoInfo:
     `index_in_front` tells whether an MP4's `moov` comes before its `mdat`, or Matroska's `Cues` before its clusters;
     it is None where the file has neither.
     `mastering_display` and `content_light` are looked for in files that are tagged PQ or HLG.
+    `rotation` is by how many degrees, clockwise, players turn the stored picture, whose left and right change places
+    first where it is `mirrored`. `width` and `height` are those of a frame as it is shown: of 90 and 270 degrees, the
+    stored height and width.
+    `sample_aspect_ratio` is how many times wider than high a pixel is shown: 1 where they are square.
     """
 
     path: Path
@@ -77,6 +82,9 @@ class VideoInfo:
     metadata: Mapping[str, Json]
     mastering_display: MasteringDisplay | None = None
     content_light: ContentLight | None = None
+    rotation: int = 0
+    mirrored: bool = False
+    sample_aspect_ratio: Fraction = Fraction(1)
 
 
 def probe(path: VideoSource) -> VideoInfo:
@@ -99,14 +107,20 @@ def probe(path: VideoSource) -> VideoInfo:
         fps, constant_rate = _rate(stream, times, duration)
         color = color_of(context)
         display, light = _hdr_metadata(file) if color.hdr else (None, None)
+        pixel_format = alpha.PIXEL_FORMAT if _is_all_beside(container, stream) else context.pix_fmt or "unknown"
+        container.seek(0)
+        orientation = first_orientation(container, stream)
+        width, height, pixel = context.width, context.height, stream.sample_aspect_ratio or Fraction(1)
+        if orientation.lying:
+            width, height, pixel = height, width, 1 / pixel
         return VideoInfo(
             path=Path(_name_of(file)),
             container=_container_name(container, file),
             codec=context.codec.canonical_name,
             profile=context.profile,
-            pixel_format=alpha.PIXEL_FORMAT if _is_all_beside(container, stream) else context.pix_fmt or "unknown",
-            width=context.width,
-            height=context.height,
+            pixel_format=pixel_format,
+            width=width,
+            height=height,
             fps=fps,
             constant_rate=constant_rate,
             frame_count=len(times),
@@ -118,6 +132,9 @@ def probe(path: VideoSource) -> VideoInfo:
             metadata=_metadata(file, container.metadata),
             mastering_display=display,
             content_light=light,
+            rotation=orientation.rotation,
+            mirrored=orientation.mirrored,
+            sample_aspect_ratio=pixel,
         )
 
 
@@ -195,10 +212,31 @@ def _hdr_metadata(file: BinaryIO) -> tuple[MasteringDisplay | None, ContentLight
     return None, None
 
 
+def first_orientation(container: InputContainer, stream: VideoStream) -> Orientation:
+    """Decode the first frame, with which FFmpeg gives what the container or the stream says; upright if it can't be."""
+    stream.thread_type = "SLICE"
+    try:
+        frame = next(container.decode(stream), None)
+    except av.FFmpegError:  # what is damaged is told where it is read
+        frame = None
+    stream.codec_context.flush_buffers()
+    return Orientation() if frame is None else orientation_of(frame)
+
+
+def orientation_of(frame: VideoFrame) -> Orientation:
+    """Give how a decoded frame is shown."""
+    sides: Any = frame.side_data  # PyAV types it as a dict
+    matrix = next((bytes(each) for each in sides if each.type.name == "DISPLAYMATRIX"), None)
+    return Orientation() if matrix is None else of_display_matrix(matrix)
+
+
 def _rate(stream: VideoStream, times: list[int | None], duration: Fraction) -> tuple[Fraction, bool]:
     """Give the frame rate, and whether it is constant."""
-    gaps = {after - before for before, after in pairwise(sorted(time for time in times if time is not None))}
-    constant = not gaps or max(gaps) - min(gaps) <= 1  # of coarse ticks, some more and some less
+    in_order = sorted(time for time in times if time is not None)
+    gaps = {after - before for before, after in pairwise(in_order)}
+    constant = _is_even(in_order)
+    if stream.container.format.name == "gif" and duration:
+        return len(times) / duration, constant  # FFmpeg's average is of what its ticks of 1/100 s can tell
     average = stream.average_rate or stream.guessed_rate or Fraction(0)
     if not constant and duration:
         return len(times) / duration, False
@@ -208,6 +246,18 @@ def _rate(stream: VideoStream, times: list[int | None], duration: Fraction) -> t
             return average, True  # it is said beside the times, which are rounded
         return 1 / gap, True  # FFmpeg's average counts how long the last frame is held
     return average, constant
+
+
+def _is_even(times: list[int]) -> bool:
+    """Tell whether times are those of a constant rate, in coarse ticks: gaps of two lengths, as evenly as can be."""
+    steps = len(times) - 1
+    if steps < 1:
+        return True
+    gaps = [after - before for before, after in pairwise(times)]
+    span = times[-1] - times[0]
+    return max(gaps) - min(gaps) <= 1 and all(
+        abs((time - times[0]) * steps - at * span) <= steps for at, time in enumerate(times)
+    )
 
 
 @contextmanager
