@@ -38,7 +38,9 @@ def test_a_turn_is_undone_and_copies_nothing(orientation: Orientation) -> None:
 
 
 def matrix(a: float, b: float, c: float, d: float) -> bytes:
-    return struct.pack("=9i", round(a * 65536), round(b * 65536), 0, round(c * 65536), round(d * 65536), 0, 7, 9, 1 << 30)
+    return struct.pack(
+        "=9i", round(a * 65536), round(b * 65536), 0, round(c * 65536), round(d * 65536), 0, 7, 9, 1 << 30
+    )
 
 
 @pytest.mark.parametrize("orientation", ALL, ids=str)

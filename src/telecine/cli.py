@@ -458,6 +458,10 @@ def facts_of_file(info: VideoInfo) -> Facts:
         ("index", in_front),
         ("size", _bytes(info.size_bytes)),
     ]
+    if info.rotation or info.mirrored:
+        facts.append(("shown", f"turned by {info.rotation} degrees clockwise" + ", mirrored before" * info.mirrored))
+    if info.sample_aspect_ratio != 1:
+        facts.append(("pixels", f"shown {info.sample_aspect_ratio} times as wide as high"))
     if info.mastering_display is not None:
         facts.append(("mastering display", str(info.mastering_display)))
     if info.content_light is not None:

@@ -26,7 +26,7 @@ class Orientation:
     @property
     def upright(self) -> bool:
         """Whether the picture is shown as it is stored."""
-        return self == _UPRIGHT
+        return self == UPRIGHT
 
     @property
     def lying(self) -> bool:
@@ -52,7 +52,7 @@ class Orientation:
         return turned[:, ::-1] if self.mirrored else turned
 
 
-_UPRIGHT = Orientation()
+UPRIGHT = Orientation()
 # TIFF 6.0, tag 274; Exif 2.32, 4.6.4 A.
 _OF_EXIF = {
     2: Orientation(0, mirrored=True),
@@ -68,7 +68,7 @@ EXIF_TAG = 274
 
 def of_exif(value: object) -> Orientation:
     """Give what a value of Exif's tag says; what none of the eight is says nothing."""
-    return _OF_EXIF.get(value, _UPRIGHT) if isinstance(value, int) else _UPRIGHT
+    return _OF_EXIF.get(value, UPRIGHT) if isinstance(value, int) else UPRIGHT
 
 
 def of_display_matrix(matrix: bytes) -> Orientation:
@@ -78,7 +78,7 @@ def of_display_matrix(matrix: bytes) -> Orientation:
     """
     a, b, _, c, d = struct.unpack_from("=5i", matrix)
     if a == b == c == d == 0:
-        return _UPRIGHT
+        return UPRIGHT
     degrees = math.degrees(math.atan2(-c, d)) % 360
     quarter = round(degrees / 90) * 90
     return Orientation(round(degrees if abs(degrees - quarter) > _ROUND else quarter) % 360, a * d < b * c)

@@ -22,8 +22,17 @@ from .convert import CENTER_SITED, LEFT_SITED, to_float_rgb, to_rgb, to_rgba
 from .errors import FrameError, OptionError
 from .frames import ReadFrames
 from .light import ENCODED, parse_light
-from .orientation import Orientation
-from .probe import VideoSource, color_of, first_orientation, frame_times, open_video, opened_file, orientation_of
+from .orientation import UPRIGHT, Orientation
+from .probe import (
+    VideoSource,
+    color_of,
+    decodable,
+    first_orientation,
+    frame_packets,
+    open_video,
+    opened_file,
+    orientation_of,
+)
 
 # Where chroma sits is not tagged by most encoders; these codecs site it in the middle (JFIF 1.02, ISO/IEC 11172-2).
 _CENTER_SITED_CODECS = {"mjpeg", "mpeg1video"}
@@ -143,14 +152,14 @@ def read_timestamps(path: VideoSource) -> list[Fraction]:
             durations = [duration for _, duration in animations.images_of(file)]
             return [sum(durations[:index], Fraction(0)) for index in range(len(durations))]
     with open_video(path) as (container, stream):
-        packets = frame_times(container, stream)
-        times = sorted(time for time in packets if time is not None)
-        if len(set(times)) < len(packets):
-            container.seek(0)
+        packets, time_base = frame_packets(container, stream), stream.time_base
+    times = [Fraction(time) for time in sorted({time for time in decodable(packets) if time is not None})]
+    if len(times) < len(packets):  # some have none, or the recording begins within
+        with open_video(path) as (container, stream):
             times = _filled([frame.pts for frame in _decoded(container, stream)])
-        if not times or stream.time_base is None:
-            raise FrameError(f"{str(path)!r} does not say when its frames are shown")
-        return [(time - times[0]) * stream.time_base for time in times]
+    if not times or time_base is None:
+        raise FrameError(f"{str(path)!r} does not say when its frames are shown")
+    return [(time - times[0]) * time_base for time in times]
 
 
 def _filled(times: list[int | None]) -> list[Fraction]:
@@ -178,7 +187,7 @@ class Picture:
     frame: VideoFrame
     color: Color
     location: tuple[float, float]
-    orientation: Orientation = Orientation()
+    orientation: Orientation = UPRIGHT
 
 
 def decoded_frames(path: str | os.PathLike[str], alpha: bool = False) -> Iterator[Picture]:
@@ -199,15 +208,13 @@ def decoded_frames(path: str | os.PathLike[str], alpha: bool = False) -> Iterato
         location = CENTER_SITED if codec in _CENTER_SITED_CODECS else LEFT_SITED
         orientation = None
         if alpha and alphas.is_beside(stream):  # that decoder is not told what the container says
-            orientation = first_orientation(container, stream)
-            container.seek(0)
+            with open_video(path) as (again, of_pictures):
+                orientation = first_orientation(again, of_pictures)
         for frame in _decoded(container, stream, alpha):
             yield Picture(frame, color, location, orientation or orientation_of(frame))
 
 
 def _decoded(container: InputContainer, stream: VideoStream, alpha: bool = False) -> Iterator[VideoFrame]:
-    # Not frames in threads: when a caller drops the iterator, closing waits for one that waits for the GIL to log.
-    stream.thread_type = "SLICE"
     try:
         yield from alphas.decoded(container, stream) if alpha and alphas.is_beside(stream) else container.decode(stream)
     finally:

@@ -163,7 +163,9 @@ def _as_stored(frame: Frame, orientation: Orientation) -> Frame:
     if orientation.upright:
         return frame
     values = frame.values.view(np.uint8) if frame.dtype == "bool" else frame.values
-    return replace(frame, pixels=orientation.stored(values), dtype="bool" if frame.dtype == "bool" else str(values.dtype))
+    return replace(
+        frame, pixels=orientation.stored(values), dtype="bool" if frame.dtype == "bool" else str(values.dtype)
+    )
 
 
 def _padded(size: tuple[int, int], decoded: VideoFrame) -> tuple[int, int]:
@@ -182,7 +184,9 @@ def _difference(decoded: Picture, frame: Frame, conversion: Conversion) -> _Diff
     if stored.format.is_rgb or (stored.width, stored.height) != (reference.width, reference.height):
         # FFmpeg would scale an odd size, and choose a matrix.
         picture = VideoFrame(reference.width, reference.height, name)
-        replace(conversion, value_range="auto", light=None).to_planes(Frame(rgba, "uint8", "array", frame.index), picture)
+        replace(conversion, value_range="auto", light=None).to_planes(
+            Frame(rgba, "uint8", "array", frame.index), picture
+        )
     else:
         picture = stored.reformat(format=name, dst_color_range="MPEG")
     figures = _measured(picture, reference)
