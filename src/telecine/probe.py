@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias, cast
+from typing import BinaryIO, TypeAlias, cast
 
 import av
 from av import VideoFrame
@@ -31,6 +31,7 @@ from .hdr_metadata import ContentLight, MasteringDisplay, metadata_of
 from .image_metadata import read_image
 from .metadata import Json, read_tags
 from .orientation import Orientation, of_display_matrix
+from .pyav import exact, open_input, readable, side_data
 from .user_data import xmp_packet
 from .xmp import copy_in
 
@@ -110,7 +111,7 @@ def probe(path: VideoSource) -> VideoInfo:
         color = color_of(context)
         display, light = _hdr_metadata(file) if color.hdr else (None, None)
         pixel_format = alpha.PIXEL_FORMAT if _is_all_beside(container, stream) else context.pix_fmt or "unknown"
-        width, height, pixel = context.width, context.height, stream.sample_aspect_ratio or Fraction(1)
+        width, height, pixel = context.width, context.height, exact(stream.sample_aspect_ratio) or Fraction(1)
         if orientation.lying:
             width, height, pixel = height, width, 1 / pixel
         return VideoInfo(
@@ -205,8 +206,9 @@ def _scan(
 
 def _duration(container: InputContainer, stream: Stream, ends: Mapping[int, int]) -> Fraction:
     ticks = ends.get(stream.index) or stream.duration
-    if ticks is not None and stream.time_base is not None:
-        return ticks * stream.time_base
+    tick = exact(stream.time_base)
+    if ticks is not None and tick is not None:
+        return ticks * tick
     return Fraction(container.duration or 0, av.time_base)
 
 
@@ -247,8 +249,7 @@ def _orientation_with(context: VideoCodecContext, packet: VideoPacket) -> Orient
 
 def orientation_of(frame: VideoFrame) -> Orientation:
     """Give how a decoded frame is shown."""
-    sides: Any = frame.side_data  # PyAV types it as a dict
-    matrix = next((bytes(each) for each in sides if each.type.name == "DISPLAYMATRIX"), None)
+    matrix = side_data(frame).get("DISPLAYMATRIX")
     return Orientation() if matrix is None else of_display_matrix(matrix)
 
 
@@ -259,12 +260,13 @@ def _rate(stream: VideoStream, times: list[int | None], duration: Fraction) -> t
     constant = _is_even(in_order)
     if stream.container.format.name == "gif" and duration:
         return len(times) / duration, constant  # FFmpeg's average is of what its ticks of 1/100 s can tell
-    average = stream.average_rate or stream.guessed_rate or Fraction(0)
+    average = exact(stream.average_rate) or exact(stream.guessed_rate) or Fraction(0)
+    tick = exact(stream.time_base) or Fraction(0)
     if not constant and duration:
         return len(times) / duration, False
-    if len(gaps) == 1 and stream.time_base and 0 < len(times) * max(gaps) * stream.time_base <= duration:
-        gap = max(gaps) * stream.time_base
-        if "matroska" in stream.container.format.name and average and abs(1 / average - gap) < stream.time_base:
+    if len(gaps) == 1 and 0 < len(times) * max(gaps) * tick <= duration:
+        gap = max(gaps) * tick
+        if "matroska" in stream.container.format.name and average and abs(1 / average - gap) < tick:
             return average, True  # it is said beside the times, which are rounded
         return 1 / gap, True  # FFmpeg's average counts how long the last frame is held
     return average, constant
@@ -292,7 +294,7 @@ def open_video(path: VideoSource) -> Iterator[tuple[InputContainer, VideoStream]
     with opened_file(path) as file, captured_log() as lines:
         name = _name_of(file)
         try:
-            container = av.open(file, metadata_errors="replace")
+            container = open_input(file)
         except (av.FFmpegError, OSError, ValueError) as error:  # UnicodeError is a ValueError
             raise FrameError(f"{name!r} can't be read as a video: {in_words(error, lines)}") from error
         with container:
@@ -304,7 +306,7 @@ def open_video(path: VideoSource) -> Iterator[tuple[InputContainer, VideoStream]
             # Not frames in threads: when a caller stops early, closing waits for one that waits for the GIL to log.
             stream.thread_type = "SLICE"
             try:
-                yield cast(InputContainer, container), stream
+                yield container, stream
             except av.FFmpegError as error:
                 raise FrameError(f"{name!r} can't be read to its end: {in_words(error, lines)}") from error
 
@@ -354,6 +356,7 @@ def _audio(stream: AudioStream, duration: Fraction) -> AudioInfo:
 
 
 def _metadata(file: BinaryIO, tags: Mapping[str, str]) -> dict[str, Json]:
+    tags = {name: readable(text) for name, text in tags.items()}
     of_image = read_image(file)
     if of_image is not None:
         return read_tags({**tags, **of_image[0]}, of_image[1])

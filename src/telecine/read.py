@@ -33,6 +33,7 @@ from .probe import (
     opened_file,
     orientation_of,
 )
+from .pyav import exact
 
 # Where chroma sits is not tagged by most encoders; these codecs site it in the middle (JFIF 1.02, ISO/IEC 11172-2).
 _CENTER_SITED_CODECS = {"mjpeg", "mpeg1video"}
@@ -152,7 +153,7 @@ def read_timestamps(path: VideoSource) -> list[Fraction]:
             durations = [duration for _, duration in animations.images_of(file)]
             return [sum(durations[:index], Fraction(0)) for index in range(len(durations))]
     with open_video(path) as (container, stream):
-        packets, time_base = frame_packets(container, stream), stream.time_base
+        packets, time_base = frame_packets(container, stream), exact(stream.time_base)
     times = [Fraction(time) for time in sorted({time for time in decodable(packets) if time is not None})]
     if len(times) < len(packets):  # some have none, or the recording begins within
         with open_video(path) as (container, stream):
