@@ -63,6 +63,7 @@ FramesArgument = Annotated[
 ]
 VideoArgument = Annotated[Path, typer.Argument(help="The video file.")]
 LayoutOption = Annotated[str, typer.Option(help="The letters of an array's axes, of T H W C B, such as CTHW.")]
+ChannelsOption = Annotated[str, typer.Option(help="The order of an array's colours: RGB, or BGR as OpenCV has it.")]
 RangeOption = Annotated[
     str | None, typer.Option(metavar="LOW,HIGH", help="The range of float values, such as -1,1; [0, 1] without.")
 ]
@@ -152,6 +153,7 @@ def _export(
     light: LightOption = None,
     primaries: PrimariesOption = None,
     layout: LayoutOption = "auto",
+    channels: ChannelsOption = "RGB",
     value_range: RangeOption = None,
     background: BackgroundOption = None,
     hold: Annotated[float | None, typer.Option(metavar="SECONDS", help="How long the last frame is shown.")] = None,
@@ -225,6 +227,7 @@ def _export(
         light=light,
         primaries=primaries,
         layout=layout,
+        channels=channels,
         value_range=_range(value_range),
         background=background,
         timestamps=own_times,
@@ -262,6 +265,7 @@ def _verify(
     video: VideoArgument,
     frames: FramesArgument,
     layout: LayoutOption = "auto",
+    channels: ChannelsOption = "RGB",
     value_range: RangeOption = None,
     background: BackgroundOption = None,
     light: LightOption = None,
@@ -275,6 +279,7 @@ def _verify(
         video,
         _frames(frames, allow_gaps),
         layout=layout,
+        channels=channels,
         value_range=_range(value_range),
         background=background,
         light=light,

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
 from .audio import Audio, has_sound
-from .frames import Frames, check_layout, count_frames, only_video
+from .frames import Frames, check_channels, check_layout, count_frames, only_video
 from .hdr_metadata import MasteringDisplay
 from .metadata import Json
 from .notes import warn
@@ -49,6 +49,7 @@ def export_video(
     primaries: str | None = None,
     mastering_display: MasteringDisplay | None = None,
     layout: str = "auto",
+    channels: str = "RGB",
     value_range: tuple[float, float] | Literal["auto"] = "auto",
     background: str | tuple[float, float, float] | None = None,
     timestamps: Iterable[Seconds] | None = None,
@@ -95,6 +96,7 @@ def export_video(
     """
     check_progress(progress)
     check_layout(layout)
+    check_channels(channels)
     given = only_video(opened(frames))
     of_source = tuple(_differences(frames, parse_fps(fps), timestamps, audio)) if is_video(frames) else ()
     for note in of_source:
@@ -120,6 +122,7 @@ def export_video(
             primaries=primaries,
             mastering_display=mastering_display,
             layout=layout,
+            channels=channels,
             value_range=value_range,
             background=background,
             hold=hold,

@@ -79,6 +79,7 @@ def verify(
     frames: Frames,
     *,
     layout: str = "auto",
+    channels: str = "RGB",
     value_range: tuple[float, float] | Literal["auto"] = "auto",
     background: str | tuple[float, float, float] | None = None,
     light: str | None = None,
@@ -90,6 +91,7 @@ def verify(
         path: The video.
         frames: What `export_video` takes, and was given.
         layout: As for `export_video`.
+        channels: As for `export_video`.
         value_range: As for `export_video`.
         background: As for `export_video`.
         light: As for `export_video`, of a PQ or HLG file.
@@ -110,7 +112,7 @@ def verify(
     """
     ground = parse_background(background)
     conversion = Conversion(Color(), parse_value_range(value_range), ground or BLACK)
-    expected = Recognizer(layout).frames(opened(frames))
+    expected = Recognizer(layout, channels).frames(opened(frames))
     differences: list[_Difference] = []
     decoded_count = expected_count = 0
     problems: list[str] = []
