@@ -372,8 +372,43 @@ def test_a_float_outside_0_to_1_is_refused_with_the_range_that_it_looks_like(dty
     if 0 <= value <= 1:
         assert_codes_round(codes(frame), frame.astype(np.float64))
         return
-    looks_like = (-1, 1) if -2 <= value < 0 else (0, 255) if 0 <= value <= 256 else "(low, high)"
+    if -0.25 <= value <= 4:  # nearly all values are within [0, 1]
+        looks_like: Any = (0, 1)
+    else:
+        looks_like = (-1, 1) if -2 <= value < 0 else (0, 255) if 4 < value <= 320 else "(low, high)"
     with pytest.raises(FrameError, match=re.escape(f"pass value_range={looks_like}")):
+        codes(frame)
+
+
+def ramp(low: float, high: float) -> Array:
+    return np.linspace(low, high, 240, dtype=np.float32).reshape(8, 10, 3)
+
+
+@pytest.mark.parametrize(
+    ("frame", "advised"),
+    [
+        (ramp(0, 1.02), "(0, 1)"),
+        (ramp(-0.02, 1.02), "(0, 1)"),
+        (ramp(-0.12, 1.1), "(0, 1)"),
+        (ramp(0, 1.6), "(0, 1)"),
+        (ramp(-1, 1), "(-1, 1)"),
+        (ramp(-1.05, 1.04), "(-1, 1)"),
+        (ramp(-1, 0), "(-1, 1)"),
+        (ramp(0, 1) ** 0.1 * 2 - 1, "(-1, 1)"),  # bright: most of it is within [0, 1]
+        (ramp(0, 1) ** 9 * 2 - 1, "(-1, 1)"),  # dark
+        (ramp(0, 255), "(0, 255)"),
+        (ramp(-4, 262), "(0, 255)"),
+        (ramp(0, 1) ** 40 * 90, "(0, 255)"),  # nearly all of it black
+        (ramp(1.2, 1.9), "(low, high)"),
+        (ramp(-3, 3), "(low, high)"),
+        (ramp(0, 1023), "(low, high)"),
+        (ramp(0, 65535), "(low, high)"),
+        (ramp(-200, 200), "(low, high)"),
+    ],
+    ids=lambda each: each if isinstance(each, str) else f"{each.min():.3g} to {each.max():.3g}",
+)
+def test_the_range_that_an_error_names_shows_the_frame(frame: Array, advised: str) -> None:
+    with pytest.raises(FrameError, match=re.escape(f"pass value_range={advised}")):
         codes(frame)
 
 

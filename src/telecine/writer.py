@@ -68,8 +68,8 @@ class VideoWriter:
             given. How bright the frames are is measured.
         layout: "auto" or the letters of an array's axes, in any order: T time, H height, W width, C channels, B batch.
             "WHC" is that of pygame's surfaces.
-        channels: "RGB", or "BGR" for OpenCV's arrays: the order of an array's colours, alpha being the fourth. Images and
-            files know their own.
+        channels: "RGB", or "BGR" for OpenCV's arrays: the order of an array's colours, alpha being the fourth.
+            Images and files know theirs.
         value_range: "auto" (integers: full scale, floats: [0, 1]) or (low, high), such as (-1, 1) for floats.
         background: What transparent pixels are composited on: a colour's name, "#rrggbb" or (r, g, b) in [0, 1], all
             sRGB. Without one, formats with alpha keep it, and others get black, with a warning. Encoded values are
