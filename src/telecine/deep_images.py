@@ -80,12 +80,12 @@ class TiffPage:
 
     def value(self, tag: int, default: int) -> int:
         """Give the first number of a tag."""
-        return self.tags.get(tag, (default,))[0]
+        return (self.tags.get(tag) or (default,))[0]
 
     @property
     def deep(self) -> bool:
         """Whether Pillow keeps less of its pixels, or reads them as something else."""
-        bits, samples = max(self.tags.get(_BITS, (1,))), self.value(_SAMPLES, 1)
+        bits, samples = max(self.tags.get(_BITS) or (1,)), self.value(_SAMPLES, 1)
         if self.value(_FORMAT, 1) == _FLOATS:
             return samples > 1 or bits != 32
         return bits > 8 and (samples > 1 or bits < 16 or self.value(_PHOTOMETRIC, 1) == _WHITE_IS_ZERO)
@@ -143,7 +143,7 @@ def _of_tiff(file: BinaryIO, pages: list[TiffPage]) -> Iterator[tuple[Pixels, Or
     for page in pages:
         if not page.is_frame and page is not pages[0]:
             continue
-        bits, kind = set(page.tags.get(_BITS, (1,))), page.value(_FORMAT, 1)
+        bits, kind = set(page.tags.get(_BITS) or (1,)), page.value(_FORMAT, 1)
         if page.big or (bits, kind) not in (({16}, 1), ({32}, _FLOATS)):
             called = f"{'BigTIFF' if page.big else 'TIFF'} of {sorted(bits)[-1]} bits{' of floats' * (kind == _FLOATS)}"
             raise FrameError(f"{name!r} is a {called}: TIFFs of 8 or 16 bits or of floats of 32 are read, or use PNG")
