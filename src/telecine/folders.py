@@ -19,7 +19,7 @@ from collections.abc import Callable, Collection, Iterator
 from .destination import Destination, free_path
 from .errors import PublishError
 from .journal import Kept, hidden_name, path_of_descriptor, sync_folder, target_of
-from .locks import above_standard, release_lock, take_lock
+from .locks import release_lock, take_lock
 
 SUFFIX = ".telecine-frames"
 OLD_SUFFIX = ".telecine-old"  # what is replaced, until it is removed
@@ -241,7 +241,7 @@ def lock_folder(folder: str, path: str) -> int | None:
     """
     if os.name == "nt":  # where a folder can't be opened
         return None
-    descriptor = above_standard(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         if not take_lock(descriptor):
             raise PublishError.of(errno.EBUSY, f"{path!r} is being written by another writer", path)

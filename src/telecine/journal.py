@@ -22,7 +22,7 @@ from typing import cast
 from .boxes import end_of_fragments, whole_fragments
 from .checksums import Checksums
 from .errors import PublishError
-from .locks import above_standard, release_lock, take_lock
+from .locks import release_lock, take_lock
 
 SUFFIX = ".telecine-journal"
 _NAME_BYTES = 255  # what every common filesystem allows in a name
@@ -175,12 +175,11 @@ def path_of_descriptor(descriptor: int) -> str | None:
 def _open(name: str, create: bool) -> int:
     """Open a journal to write it, or, of a dead writer, to read it alone where it can't be written."""
     try:
-        descriptor = os.open(name, os.O_RDWR | _CLOEXEC | (os.O_CREAT if create else 0), 0o666)
+        return os.open(name, os.O_RDWR | _CLOEXEC | (os.O_CREAT if create else 0), 0o666)
     except OSError as error:
         if create or error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
             raise
-        descriptor = os.open(name, os.O_RDONLY | _CLOEXEC)
-    return above_standard(descriptor)
+        return os.open(name, os.O_RDONLY | _CLOEXEC)
 
 
 def open_journal(target: str) -> Journal:

@@ -16,7 +16,6 @@ from typing import BinaryIO, cast
 from .destination import Destination
 from .errors import PublishError
 from .journal import Kept, WholeWrites, hidden_name, open_journal, remove_orphans, sync_folder
-from .locks import above_standard
 
 FINISHED_SUFFIX = ".telecine-new"
 _REFUSES_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
@@ -100,9 +99,7 @@ class Publication(Destination):
         from tempfile import TemporaryFile
 
         with self._naming_the_path():
-            with TemporaryFile(dir=os.path.dirname(self._target)) as file:
-                descriptor = above_standard(os.dup(file.fileno()))
-            return self._scratch.enter_context(cast(BinaryIO, open(descriptor, "w+b")))
+            return self._scratch.enter_context(cast(BinaryIO, TemporaryFile(dir=os.path.dirname(self._target))))
 
     def scratch_folder(self) -> str:
         """Make a folder for temporary files, which goes with this publication."""
@@ -226,8 +223,7 @@ def open_anew(hidden: str) -> BinaryIO:
         os.unlink(hidden)
     # Not "x+b", in which PyAV sees no file to read.
     return cast(
-        BinaryIO,
-        WholeWrites(hidden, "w+b", opener=lambda name, flags: above_standard(os.open(name, flags | os.O_EXCL, 0o666))),
+        BinaryIO, WholeWrites(hidden, "w+b", opener=lambda name, flags: os.open(name, flags | os.O_EXCL, 0o666))
     )
 
 

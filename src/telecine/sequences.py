@@ -24,7 +24,6 @@ from .errors import EncodeError, FrameError, MissingDependencyError, OptionError
 from .folders import PART_SUFFIX, frame_name
 from .formats import SEQUENCES
 from .image_metadata import png_chunks
-from .locks import above_standard
 from .metadata import read_exact
 from .parallel import InOrder
 
@@ -223,9 +222,7 @@ class Sequence:
 
     def _write(self, frame: Pixels, path: str) -> None:
         encoded = self._image.encode(self._image.prepare(frame, self._settings), self._settings)
-        with open(
-            path + PART_SUFFIX, "xb", opener=lambda name, flags: above_standard(os.open(name, flags, 0o666))
-        ) as file:
+        with open(path + PART_SUFFIX, "xb") as file:
             file.write(encoded)
             file.flush()
             os.fsync(file.fileno())
