@@ -35,7 +35,7 @@ def greys(count: int = 5, width: int = WIDTH, height: int = HEIGHT) -> Clip:
     """A clip of grained greys, each frame of a level of its own, in no order that shows: 219 / count apart."""
     levels = np.random.default_rng(count).permutation(np.linspace(20, 235, count))
     grain = np.random.default_rng(0).integers(-9, 10, (height, width))
-    return np.repeat(np.uint8(levels[:, None, None] + grain)[..., None], 3, axis=3)
+    return np.repeat((levels[:, None, None] + grain).astype(np.uint8)[..., None], 3, axis=3)
 
 
 def noise(count: int = 5, width: int = WIDTH, height: int = HEIGHT) -> Clip:

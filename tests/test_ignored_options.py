@@ -74,7 +74,7 @@ def packets(row: Codec, count: int, more: Mapping[str, str]) -> list[bytes] | st
         except (av.FFmpegError, OSError, ValueError) as error:
             return f"{error} {lines}"
     file.seek(0)
-    with av.open(file) as container:
+    with av.open(file, "r") as container:
         return [bytes(packet) for packet in container.demux() if packet.size]
 
 

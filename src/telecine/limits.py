@@ -28,6 +28,7 @@ from .ffmpeg_log import captured_log, in_words
 from .formats import CODECS, Codec, Format
 from .probe import VideoInfo
 from .publish import Publication
+from .pyav import open_input, seconds
 
 _LEAST = 1000  # an MP4's index alone takes about as many
 _AIM = 0.97  # of the limit: what a pass makes is a few percent off
@@ -159,14 +160,13 @@ class Passes:
     def _frames(self) -> Iterator[VideoFrame]:
         """Give the frames of the copy, for the encoder to choose their types."""
         self._copy.seek(0)
-        with av.open(self._copy, "r", format="mp4") as source:
+        with open_input(self._copy, "mp4") as source:
             (stream,) = source.streams.video
             stream.thread_type = "SLICE"
             stream.codec_context.thread_count = self._settings.threads
             for frame in source.decode(stream):
                 assert frame.pts is not None
-                assert frame.time_base is not None
-                frame.pts = round(frame.pts * frame.time_base / self._settings.time_base)
+                frame.pts = round(seconds(frame.pts, frame.time_base) / self._settings.time_base)
                 frame.pict_type = 0  # AV_PICTURE_TYPE_NONE, in place of what it is in the copy
                 yield frame
 

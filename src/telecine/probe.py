@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO, TypeAlias, cast
+from typing import BinaryIO, TypeAlias
 
 import av
 from av import VideoFrame
@@ -29,6 +29,7 @@ from .ffmpeg_log import captured_log, in_words
 from .hdr_metadata import ContentLight, MasteringDisplay, metadata_of
 from .image_metadata import read_image
 from .metadata import Json, read_tags
+from .pyav import exact, open_input, readable
 from .user_data import xmp_packet
 from .xmp import copy_in
 
@@ -171,8 +172,9 @@ def _scan(
 
 def _duration(container: InputContainer, stream: Stream, ends: Mapping[int, int]) -> Fraction:
     ticks = ends.get(stream.index) or stream.duration
-    if ticks is not None and stream.time_base is not None:
-        return ticks * stream.time_base
+    tick = exact(stream.time_base)
+    if ticks is not None and tick is not None:
+        return ticks * tick
     return Fraction(container.duration or 0, av.time_base)
 
 
@@ -199,12 +201,13 @@ def _rate(stream: VideoStream, times: list[int | None], duration: Fraction) -> t
     """Give the frame rate, and whether it is constant."""
     gaps = {after - before for before, after in pairwise(sorted(time for time in times if time is not None))}
     constant = not gaps or max(gaps) - min(gaps) <= 1  # of coarse ticks, some more and some less
-    average = stream.average_rate or stream.guessed_rate or Fraction(0)
+    average = exact(stream.average_rate) or exact(stream.guessed_rate) or Fraction(0)
+    tick = exact(stream.time_base) or Fraction(0)
     if not constant and duration:
         return len(times) / duration, False
-    if len(gaps) == 1 and stream.time_base and 0 < len(times) * max(gaps) * stream.time_base <= duration:
-        gap = max(gaps) * stream.time_base
-        if "matroska" in stream.container.format.name and average and abs(1 / average - gap) < stream.time_base:
+    if len(gaps) == 1 and 0 < len(times) * max(gaps) * tick <= duration:
+        gap = max(gaps) * tick
+        if "matroska" in stream.container.format.name and average and abs(1 / average - gap) < tick:
             return average, True  # it is said beside the times, which are rounded
         return 1 / gap, True  # FFmpeg's average counts how long the last frame is held
     return average, constant
@@ -220,7 +223,7 @@ def open_video(path: VideoSource) -> Iterator[tuple[InputContainer, VideoStream]
     with opened_file(path) as file, captured_log() as lines:
         name = _name_of(file)
         try:
-            container = av.open(file, metadata_errors="replace")
+            container = open_input(file)
         except (av.FFmpegError, OSError, ValueError) as error:  # UnicodeError is a ValueError
             raise FrameError(f"{name!r} can't be read as a video: {in_words(error, lines)}") from error
         with container:
@@ -230,7 +233,7 @@ def open_video(path: VideoSource) -> Iterator[tuple[InputContainer, VideoStream]
             if stream.codec_context is None or 0 in (stream.codec_context.width, stream.codec_context.height):
                 raise FrameError(f"{name!r} can't be read as a video: FFmpeg does not know its codec or size")
             try:
-                yield cast(InputContainer, container), stream
+                yield container, stream
             except av.FFmpegError as error:
                 raise FrameError(f"{name!r} can't be read to its end: {in_words(error, lines)}") from error
 
@@ -280,6 +283,7 @@ def _audio(stream: AudioStream, duration: Fraction) -> AudioInfo:
 
 
 def _metadata(file: BinaryIO, tags: Mapping[str, str]) -> dict[str, Json]:
+    tags = {name: readable(text) for name, text in tags.items()}
     of_image = read_image(file)
     if of_image is not None:
         return read_tags({**tags, **of_image[0]}, of_image[1])

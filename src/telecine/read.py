@@ -19,6 +19,7 @@ from .convert import CENTER_SITED, LEFT_SITED, to_float_rgb, to_rgb, to_rgba
 from .errors import FrameError, OptionError
 from .light import ENCODED, parse_light
 from .probe import VideoSource, color_of, frame_times, open_video, opened_file
+from .pyav import exact
 
 # Where chroma sits is not tagged by most encoders; these codecs site it in the middle (JFIF 1.02, ISO/IEC 11172-2).
 _CENTER_SITED_CODECS = {"mjpeg", "mpeg1video"}
@@ -102,10 +103,11 @@ def read_timestamps(path: VideoSource) -> list[Fraction]:
             return [sum(durations[:index], Fraction(0)) for index in range(len(durations))]
     with open_video(path) as (container, stream):
         times = [time for time in frame_times(container, stream) if time is not None]
-        if not times or stream.time_base is None:
+        tick = exact(stream.time_base)
+        if not times or tick is None:
             raise FrameError(f"{str(path)!r} does not say when its frames are shown")
         first = min(times)
-        return [(time - first) * stream.time_base for time in sorted(times)]
+        return [(time - first) * tick for time in sorted(times)]
 
 
 def decoded_frames(
