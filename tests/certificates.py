@@ -20,7 +20,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 
 Key: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
-TODAY = datetime.datetime.now(datetime.timezone.utc)
+TODAY = datetime.datetime.now(datetime.UTC)
 DAY = datetime.timedelta(days=1)
 DOCUMENTS = ObjectIdentifier("1.3.6.1.5.5.7.3.36")
 KEYS: Mapping[str, Callable[[], Key]] = {

@@ -172,7 +172,7 @@ FORMS: dict[str, Any] = {
     "not contiguous": np.repeat(STEREO, 2, axis=0)[::2],
     "torch": torch.from_numpy(STEREO.T.copy()),
     "torch that takes a gradient": torch.from_numpy(STEREO / 32768).requires_grad_(),
-    "float32": np.float32(STEREO / 32768),
+    "float32": (STEREO / 32768).astype(np.float32),
     "float64": STEREO / 32768,
     "int32": STEREO.astype(np.int32) << 16,
 }
@@ -181,7 +181,7 @@ FORMS: dict[str, Any] = {
 @pytest.mark.parametrize("form", FORMS)
 def test_the_same_sound_comes_of_every_form(form: str, path: Path) -> None:
     found = lossless(path, FORMS[form])
-    exact = {"int16": STEREO, "int32": STEREO.astype(np.int32) << 16, "float32": np.float32(STEREO / 32768)}
+    exact = {"int16": STEREO, "int32": STEREO.astype(np.int32) << 16, "float32": (STEREO / 32768).astype(np.float32)}
     assert np.array_equal(found, exact[found.dtype.name])
 
 
@@ -377,14 +377,14 @@ def test_a_file_is_read_as_it_is(name: str, encoder: str, path: Path, tmp_path: 
 def test_a_file_that_is_coded_begins_where_its_sound_does(
     name: str, encoder: str, kind: type, path: Path, tmp_path: Path
 ) -> None:
-    sound = np.int16(32767 * clicks([9_000, 30_000], RATE))
+    sound = (32767 * clicks([9_000, 30_000], RATE)).astype(np.int16)
     found = lossless(path, made(tmp_path / name, encoder, sound, RATE, "mono"), None)
     assert np.abs(np.array(peaks(found[:, 0])) - [9_000, 30_000]).max() <= 1
 
 
 @pytest.mark.parametrize("late", [0, 0.25])
 def test_the_sound_of_a_video_is_as_late_as_there(late: float, path: Path, tmp_path: Path) -> None:
-    sound = np.int16(32767 * clicks([9_000], RATE))
+    sound = (32767 * clicks([9_000], RATE)).astype(np.int16)
     file = made(tmp_path / "given.mp4", "aac", sound, RATE, "mono", late, video=True)
     (found,) = peaks(lossless(path, file, None)[:, 0])
     assert abs(found - 9_000 - late * RATE) <= 1
@@ -478,7 +478,8 @@ def test_each_container_has_its_codec(
     name: str, options: Any, kind: str, codec: str, exact: bool, tmp_path: Path
 ) -> None:
     sound = np.random.default_rng(0).integers(-(2**31), 2**31, (20_000, 2), np.int32)
-    sound = {"int16": (sound >> 16).astype(np.int16), "int32": sound, "float32": np.float32(sound / 2**31)}[kind]
+    kinds: dict[str, npt.NDArray[Any]] = {"int16": sound >> 16, "int32": sound, "float32": sound / 2**31}
+    sound = kinds[kind].astype(kind)
     video = export_video(greys(), tmp_path / name, audio=sound, audio_rate=RATE, **options)
     info = telecine.probe(video).audio
     assert info is not None
@@ -543,14 +544,17 @@ def test_mono_to_7_1_keep_their_channels_here_and_in_chromium(
     video = export_video(greys(16), tmp_path / name, quality=quality, audio=sound, audio_rate=RATE)
     with av.open(str(video)) as container:
         name = LAYOUTS[channels]  # what lies at the side in FLAC; PCM in Matroska and AAC's 6.1 have no names
-        assert container.streams.audio[0].layout.name in (name, f"{name}(side)", f"{channels} channels")
+        told = container.streams.audio[0].layout.name
+    assert told in (name, f"{name}(side)", f"{name}(back)", f"{channels} channels")
+    # FFmpeg 9 names AAC's 6.1, as 6.1(back): readers give its two at the back in front of the one in the middle.
+    order = [0, 1, 2, 3, 5, 6, 4] if told == "6.1(back)" else list(range(channels))
     # The low-frequency channel holds up to 120 Hz in AAC and Opus: its click is long, and its middle less certain.
     near = [10 if channels >= 6 and channel == 3 else 1 for channel in range(channels)]
     for loudest in (
         np.abs(heard(video).astype(float)).argmax(axis=0),
         browser.hear(video, RATE, channels, LOUD).loudest,
     ):
-        assert (np.abs(np.array(loudest) - at) <= near).all()
+        assert (np.abs(np.array(loudest) - np.array(at)[order]) <= near).all()
 
 
 # ---- fitted to the video -------------------------------------------------------------------------------------------

@@ -119,7 +119,7 @@ def test_pyav_shows_all_of_the_chart_within_2_when_it_rounds_accurately(exported
 
 @pytest.mark.parametrize("size", SIZES)
 def test_the_h264_stream_alone_is_tagged(exported: Export, size: str) -> None:
-    with av.open(io.BytesIO(h264_stream(exported(size).path)), format="h264") as container:
+    with av.open(io.BytesIO(h264_stream(exported(size).path)), "r", "h264") as container:
         next(container.decode(video=0))
         context = container.streams.video[0].codec_context
         tags = context.color_primaries, context.color_trc, context.colorspace, context.color_range

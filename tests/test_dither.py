@@ -31,8 +31,8 @@ def area_error(path: Path, **options: Any) -> float:
         frame = list(container.decode(video=0))[-1]
     dtype, step = (np.uint8, 1) if frame.format.components[0].bits == 8 else (np.uint16, 4)
     plane: Any = frame.planes[0]
-    luma = np.frombuffer(plane, dtype).reshape(HEIGHT, -1)[:, :WIDTH] / step
-    error = luma - (16 + 219 * gradient()[0, :, :, 0].astype(np.float64))
+    luma: npt.NDArray[Any] = np.frombuffer(plane, dtype).reshape(HEIGHT, -1)[:, :WIDTH]
+    error = luma / step - (16 + 219 * gradient()[0, :, :, 0].astype(np.float64))
     return float(np.abs(error.reshape(HEIGHT // AREA, AREA, WIDTH // AREA, AREA).mean(axis=(1, 3))).max())
 
 

@@ -145,7 +145,7 @@ def test_pairs_of_chroma_hold_the_same_codes(name: str, paired: str, depth: int,
     frame = frame_of(name, [y, cb, cr])
     frame.colorspace, frame.color_range = 1, 2 if full_range else 1
     planes = frame.reformat(format=paired).planes
-    dtype = np.uint8 if depth == 8 else np.uint16
+    dtype: type[np.unsignedinteger[Any]] = np.uint8 if depth == 8 else np.uint16
     found = [np.frombuffer(bytes(plane), dtype).reshape(plane.height, -1) for plane in planes]
     assert np.array_equal(found[0][:, :50] >> shift, y)
     assert np.array_equal(found[1][:, :50:2] >> shift, cb)

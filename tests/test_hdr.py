@@ -317,10 +317,11 @@ def test_the_hevc_stream_alone_is_tagged(color: str, tmp_path: Path) -> None:
         stream = container.streams.video[0]
         to_annex_b = BitStreamFilterContext("hevc_mp4toannexb", stream)
         raw = b"".join(bytes(each) for packet in container.demux(stream) for each in to_annex_b.filter(packet))
-    with av.open(io.BytesIO(raw), format="hevc") as container:
+    with av.open(io.BytesIO(raw), "r", "hevc") as container:
         frame = next(container.decode(video=0))
-        sides: Any = frame.side_data
-        found = {side.type.name: bytes(side) for side in sides}
+        sides: Any = frame.side_data  # PyAV 18 types it as something else; the names are those of its `Type`
+        names = ("MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL")
+        found = {name: bytes(sides[name]) for name in names}
         tags = frame.color_primaries, frame.color_trc, frame.colorspace, frame.color_range
     assert tags == (9, TRANSFERS[color], 9, LIMITED)
     assert struct.unpack("=2I", found["CONTENT_LIGHT_LEVEL"]) == (600, 159)

@@ -35,6 +35,7 @@ from telecine.moving_images import (
     rewrite,
 )
 from telecine.publish import Publication
+from telecine.pyav import seconds
 
 from .helpers import Clip, names_in, noise, run_python, waves
 
@@ -83,12 +84,13 @@ def written(
 
 def by_pillow(file: io.BytesIO, mode: str = "RGB") -> tuple[Clip, list[float], int | None]:
     """The frames, how many milliseconds each is shown, and the loop count."""
-    frames, times = [], []
+    frames: list[npt.NDArray[np.uint8]] = []
+    times: list[float] = []
     with Image.open(file) as image:
         for index in range(getattr(image, "n_frames", 1)):
             image.seek(index)
             frames.append(np.array(image.convert(mode)))
-            times.append(image.info.get("duration"))
+            times.append(image.info["duration"])
         return np.array(frames), times, image.info.get("loop")
 
 
@@ -98,9 +100,9 @@ def by_opencv(file: io.BytesIO) -> npt.NDArray[np.uint8]:
 
 
 def by_ffmpeg(file: io.BytesIO) -> Iterator[tuple[npt.NDArray[Any], float]]:
-    with av.open(io.BytesIO(file.getvalue())) as container:
+    with av.open(io.BytesIO(file.getvalue()), "r") as container:
         for frame in container.decode(video=0):
-            yield frame.to_ndarray(format="rgba"), float(frame.duration * frame.time_base)
+            yield frame.to_ndarray(format="rgba"), float(seconds(frame.duration, frame.time_base))
 
 
 # ---- what is in the file -------------------------------------------------------------------------------------------
@@ -174,9 +176,9 @@ def assert_smaller_or_closer_than_pillow(clip: Clip) -> None:
 def test_a_gif_is_smaller_or_closer_than_pillows() -> None:
     """A scene with one light, still and with grain that moves."""
     scene = np.clip(90 + 70 * waves(12, 96, 160)[..., :1] + 30 * waves(12, 96, 160), 0, 255)
-    assert_smaller_or_closer_than_pillow(np.repeat(np.uint8(scene[:1]), 12, axis=0))
+    assert_smaller_or_closer_than_pillow(np.repeat(scene[:1].astype(np.uint8), 12, axis=0))
     grain = np.random.default_rng(0).normal(0, 4, (12, 96, 160, 1))
-    assert_smaller_or_closer_than_pillow(np.uint8(np.clip(scene + grain, 0, 255)))
+    assert_smaller_or_closer_than_pillow(np.clip(scene + grain, 0, 255).astype(np.uint8))
 
 
 @pytest.mark.parametrize("name", ["cogvideox-1.mp4", "cogvideox-2.mp4", "cogvideox-horse.mp4", "wan-720p.mp4"])
@@ -328,6 +330,14 @@ def test_frames_of_another_kind_than_promised_are_an_error() -> None:
 def test_a_pillow_without_avif_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("PIL.features.check", lambda feature: False)
     with pytest.raises(MissingDependencyError, match="AVIF: pip install"):
+        check_options("avif", 0, FPS)
+
+
+def test_a_pillow_that_makes_avif_in_another_way_is_found_out_before_the_frames(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("PIL._avif.AvifEncoder", lambda size: None)
+    with pytest.raises(MissingDependencyError, match=r"makes AVIF otherwise than 11\.3 to 13\.0 .*: pip install"):
         check_options("avif", 0, FPS)
 
 

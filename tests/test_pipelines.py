@@ -51,7 +51,7 @@ def waves(phase: float) -> list[Image.Image]:
     """A clip of soft moving colours."""
     time, down, right = np.mgrid[:FRAMES, 0 : 1 : HEIGHT * 1j, 0 : 1 : WIDTH * 1j]
     rgb = [np.sin(9 * right + time + phase), np.sin(6 * down - time + phase), np.cos(4 * (right + down) + time)]
-    return [Image.fromarray(frame) for frame in np.uint8(127.5 + 100 * np.stack(rgb, axis=3))]
+    return [Image.fromarray(frame) for frame in (127.5 + 100 * np.stack(rgb, axis=3)).astype(np.uint8)]
 
 
 @pytest.fixture(scope="session", autouse=True)

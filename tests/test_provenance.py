@@ -244,7 +244,7 @@ def test_a_signed_moving_image_is_the_unsigned_one_with_a_manifest(format: str, 
     report = telecine.read_provenance(video, me.anchors)
     assert (report.state, report.prompt, report.title) == ("valid", "a panda", path.name)
     with Image.open(path) as signed, Image.open(plain) as unsigned:
-        assert signed.n_frames == unsigned.n_frames == 5
+        assert [getattr(each, "n_frames", 1) for each in (signed, unsigned)] == [5, 5]
         for index in range(5):
             signed.seek(index)
             unsigned.seek(index)

@@ -13,6 +13,7 @@ import pytest
 
 import telecine
 from telecine import OptionError
+from telecine.pyav import exact
 
 FRAMES = np.zeros((5, 32, 48, 3), np.uint8)
 NTSC = {nominal: Fraction(nominal * 1000, 1001) for nominal in (24, 30, 60, 120)}
@@ -92,8 +93,9 @@ def test_the_file_holds_the_rate_exactly(tmp_path: Path, fps: Any, rate: Fractio
         assert facts.duration * facts.fps == facts.frame_count == len(FRAMES)
     with av.open(str(video)) as container:
         stream = container.streams.video[0]
-        assert stream.time_base is not None
-        assert [frame.pts * stream.time_base * rate for frame in container.decode(stream)] == [0, 1, 2, 3, 4]
+        tick = exact(stream.time_base)
+        assert tick is not None
+        assert [(frame.pts or 0) * tick * rate for frame in container.decode(stream)] == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("count", [1, 2, 49])

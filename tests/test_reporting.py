@@ -25,7 +25,7 @@ from .helpers import HEIGHT, WIDTH, Asked, Clip, assert_untouched, greys, noise
 
 def decoded(path: os.PathLike[str]) -> Clip:
     """A file's frames as PyAV and swscale give them."""
-    with av.open(io.BytesIO(Path(path).read_bytes())) as container:
+    with av.open(io.BytesIO(Path(path).read_bytes()), "r") as container:
         return np.array([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)], np.uint8)
 
 

@@ -130,7 +130,7 @@ def test_a_tiff_of_floats_keeps_them(channels: int, tmp_path: Path) -> None:
 
 
 def test_a_jpeg_is_of_quality_95_with_whole_chroma(tmp_path: Path) -> None:
-    frames = np.uint8(cv2.GaussianBlur(noise(1)[0], (9, 9), 0))[None]
+    frames = np.array([cv2.GaussianBlur(noise(1)[0], (9, 9), 0)], np.uint8)
     path = written(tmp_path / "clip", frames, "jpeg")
     reference = tmp_path / "reference.jpg"
     cv2.imwrite(str(reference), frames[0], [cv2.IMWRITE_JPEG_QUALITY, 95])

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-STAMPED = datetime.datetime(2026, 8, 2, 12, 0, 0, tzinfo=datetime.timezone.utc)
+STAMPED = datetime.datetime(2026, 8, 2, 12, 0, 0, tzinfo=datetime.UTC)
 
 
 @contextlib.contextmanager

@@ -94,8 +94,8 @@ class DevicePixels:
         layout = _FrameLayout.of(recipe.pixel_format, width, height)
         frame = self.chunk.converted(self.at, recipe)
         for plane, (start, rows, row_bytes) in zip(planes, layout.rows, strict=True):
-            memory = np.frombuffer(plane, np.uint8)  # type: ignore[call-overload]  # PyAV's types lack the buffer
-            memory = memory[: plane.height * plane.line_size].reshape(plane.height, plane.line_size)
+            samples: Any = plane  # PyAV 18's types lack the buffer
+            memory = np.frombuffer(samples, np.uint8, plane.height * plane.line_size).reshape(plane.height, -1)
             if plane.height < rows or plane.line_size < row_bytes:
                 raise ValueError("a plane is smaller than its picture")
             memory[:rows, :row_bytes] = frame[start : start + rows * row_bytes].reshape(rows, row_bytes)

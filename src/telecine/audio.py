@@ -11,8 +11,7 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import av
 import numpy as np
@@ -25,6 +24,8 @@ from av.container import InputContainer
 from .errors import OptionError
 from .ffmpeg_log import captured_log, in_words
 from .frames import ArrayLike, DLPackLike
+from .pyav import exact, open_input
+from .urls import local_path
 
 Audio: TypeAlias = "ArrayLike | DLPackLike | str | os.PathLike[str]"
 Samples: TypeAlias = "npt.NDArray[Any]"
@@ -77,7 +78,7 @@ class AudioRecognizer:
             OptionError: it is none, is empty, holds NaN or infinite values, or contradicts what was given before.
         """
         if isinstance(given, (str, bytes, os.PathLike)):
-            yield from self._of_file(os.fsdecode(given))
+            yield from self._of_file(local_path(given, "read"))
         else:
             yield from self._of_array(_as_array(given))
 
@@ -196,7 +197,7 @@ def _check_finite(samples: Samples, start: int = 0, name: str | None = None) -> 
 def has_sound(path: str | os.PathLike[str]) -> bool:
     """Tell whether there is sound in a file that FFmpeg reads."""
     try:
-        with _open_audio(os.fsdecode(path)):
+        with _open_audio(local_path(path, "read")):
             return True
     except OptionError:
         return False
@@ -211,7 +212,7 @@ def _open_audio(name: str) -> Iterator[tuple[InputContainer, AudioStream]]:
         except (OSError, ValueError) as error:
             raise OptionError(f"audio={name!r} can't be read: {getattr(error, 'strerror', None) or error}") from error
         try:
-            container = opened.enter_context(cast(InputContainer, av.open(file, metadata_errors="replace")))
+            container = opened.enter_context(open_input(file))
             stream = next(iter(container.streams.audio), None)
             if stream is None or stream.codec_context is None or not stream.rate:
                 raise OptionError(f"audio={name!r} has no sound that FFmpeg reads")
@@ -248,18 +249,18 @@ def _frames(container: InputContainer, stream: AudioStream, resampler: AudioResa
 
 def _length(container: InputContainer, stream: AudioStream) -> int:
     """Give how many samples an MP4's edit list leaves: FFmpeg's decoders give the last packet of AAC whole."""
-    if "mp4" in container.format.name and stream.duration and stream.time_base is not None:
-        return round(stream.duration * stream.time_base * stream.rate)
+    tick = exact(stream.time_base)
+    if "mp4" in container.format.name and stream.duration and tick is not None:
+        return round(stream.duration * tick * stream.rate)
     return sys.maxsize
 
 
 def _lateness(container: InputContainer, stream: AudioStream, first: AudioFrame) -> int:
     video = next(iter(container.streams.video), None)
-    if video is None or video.start_time is None or video.time_base is None:
+    if video is None or video.start_time is None or first.pts is None:
         return 0
-    if first.pts is None or first.time_base is None or stream.time_base is None:
+    of_video, of_sound, coarse = exact(video.time_base), exact(first.time_base), exact(stream.time_base)
+    if of_video is None or of_sound is None or coarse is None:
         return 0
-    late = first.pts * first.time_base - video.start_time * video.time_base
-    if abs(late) <= stream.time_base:  # what a coarse clock rounds off
-        return 0
-    return round(Fraction(late) * first.sample_rate)
+    late = first.pts * of_sound - video.start_time * of_video
+    return 0 if abs(late) <= coarse else round(late * first.sample_rate)  # a coarse clock rounds off

@@ -132,7 +132,7 @@ def _read(what: str, path: str | os.PathLike[str], secret: bool = False) -> byte
 
 
 def _check_dates(certificate: Certificate) -> None:
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.UTC)
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if now > ends:
         raise OptionError(f"the certificate expired on {ends:%Y-%m-%d}: sign with one that is valid")
@@ -260,7 +260,7 @@ def _issue(
             x509.NameAttribute(NameOID.COMMON_NAME, f"telecine development {name}"),
         ]
     )
-    now, authority = datetime.datetime.now(datetime.timezone.utc), below is not None
+    now, authority = datetime.datetime.now(datetime.UTC), below is not None
     usage = dict.fromkeys(
         (
             "content_commitment",

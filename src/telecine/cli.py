@@ -66,8 +66,9 @@ FramesArgument = Annotated[
     list[str],
     typer.Argument(help="A folder or a glob of images, images, a .npy, .npz or .safetensors file, or a video."),
 ]
-VideoArgument = Annotated[Path, typer.Argument(help="The video file.")]
+VideoArgument = Annotated[str, typer.Argument(help="The video file.")]
 LayoutOption = Annotated[str, typer.Option(help="The letters of an array's axes, of T H W C B, such as CTHW.")]
+ChannelsOption = Annotated[str, typer.Option(help="The order of an array's colours: RGB, or BGR as OpenCV has it.")]
 RangeOption = Annotated[
     str | None, typer.Option(metavar="LOW,HIGH", help="The range of float values, such as -1,1; [0, 1] without.")
 ]
@@ -168,7 +169,7 @@ def _main(
 @app.command("export")
 def _export(
     frames: FramesArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write, or the folder of images.")],
+    output: Annotated[str, typer.Option("--output", "-o", help="The file to write, or the folder of images.")],
     fps: Annotated[
         str | None,
         typer.Option(help="Frames per second, such as 29.97 or 24000/1001; without, a video's own timing, or 16."),
@@ -194,6 +195,7 @@ def _export(
     light: LightOption = None,
     primaries: PrimariesOption = None,
     layout: LayoutOption = "auto",
+    channels: ChannelsOption = "RGB",
     value_range: RangeOption = None,
     background: BackgroundOption = None,
     hold: Annotated[float | None, typer.Option(metavar="SECONDS", help="How long the last frame is shown.")] = None,
@@ -219,7 +221,7 @@ def _export(
         typer.Option(help="In place of the extension; png, tiff, jpeg or exr writes a folder of images."),
     ] = None,
     audio: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A file with the sound: any that FFmpeg reads.")
+        str | None, typer.Option(metavar="FILE", help="A file with the sound: any that FFmpeg reads.")
     ] = None,
     audio_fit: Annotated[str, typer.Option(help="pad, trim or loop: how the sound is fitted to the video.")] = "pad",
     metadata: Annotated[
@@ -267,6 +269,7 @@ def _export(
         light=light,
         primaries=primaries,
         layout=layout,
+        channels=channels,
         value_range=_range(value_range),
         background=background,
         timestamps=own_times,
@@ -304,6 +307,7 @@ def _verify(
     video: VideoArgument,
     frames: FramesArgument,
     layout: LayoutOption = "auto",
+    channels: ChannelsOption = "RGB",
     value_range: RangeOption = None,
     background: BackgroundOption = None,
     light: LightOption = None,
@@ -317,6 +321,7 @@ def _verify(
         video,
         _frames(frames, allow_gaps),
         layout=layout,
+        channels=channels,
         value_range=_range(value_range),
         background=background,
         light=light,
@@ -333,7 +338,7 @@ def _verify(
 def _strip(
     video: VideoArgument,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where the file without goes; in place of it without.")
+        str | None, typer.Option("--output", "-o", help="Where the file without goes; in place of it without.")
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
 ) -> None:
@@ -343,8 +348,8 @@ def _strip(
 
 @app.command("recover")
 def _recover(
-    path: Annotated[Path | None, typer.Argument(help="The path that the export was to write, or its journal.")] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where the video goes.")] = None,
+    path: Annotated[str | None, typer.Argument(help="The path that the export was to write, or its journal.")] = None,
+    output: Annotated[str | None, typer.Option("--output", "-o", help="Where the video goes.")] = None,
     folder: Annotated[
         Path | None, typer.Option("--list", help="List the journals of dead writers in a folder.")
     ] = None,
@@ -352,8 +357,11 @@ def _recover(
 ) -> None:
     """Make a video of what a killed or failed export left behind."""
     if folder is not None:
-        for orphan in orphans_in(folder):
+        orphans, odd = orphans_in(folder)
+        for orphan in orphans:
             _print(shown(str(orphan)))
+        for path_of_odd, why in odd.items():
+            _complain(f"telecine: {str(path_of_odd)!r} can't be recovered: {one_line(why)}")
     elif path is not None:
         print_table(facts_of_export(recover(path, output)))
     else:
@@ -397,7 +405,7 @@ def _provenance_init(
 
 @provenance_app.command("show")
 def _provenance_show(
-    file: Annotated[Path, typer.Argument(help="A video or a moving image.")],
+    file: Annotated[str, typer.Argument(help="A video or a moving image.")],
     trust: Annotated[
         Path | None, typer.Option(metavar="ANCHORS", help="Certificates in PEM that stand for signers.")
     ] = None,
@@ -507,6 +515,10 @@ def facts_of_file(info: VideoInfo) -> Facts:
         ("index", in_front),
         ("size", _bytes(info.size_bytes)),
     ]
+    if info.rotation or info.mirrored:
+        facts.append(("shown", f"turned by {info.rotation} degrees clockwise" + ", mirrored before" * info.mirrored))
+    if info.sample_aspect_ratio != 1:
+        facts.append(("pixels", f"shown {info.sample_aspect_ratio} times as wide as high"))
     if info.mastering_display is not None:
         facts.append(("mastering display", str(info.mastering_display)))
     if info.content_light is not None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import NamedTuple
+from contextlib import contextmanager, suppress
 
 import av
 import av.logging
@@ -14,58 +12,56 @@ import av.logging
 from .words import one_line
 
 _NOTHING = logging.CRITICAL + 1
-
-
-class _Before(NamedTuple):
-    level: int | None
-    skips_repeated: bool
-    level_of_logger: int
-
-
-_lock = threading.Lock()
-_listeners = 0
-_before = _Before(None, True, logging.WARNING)
+_listeners: set[object] = set()
+_before: dict[str, int | None] = {}  # what to put back, of what was changed
 
 
 @contextmanager
 def captured_log() -> Iterator[list[tuple[int, str, str]]]:
-    """Collect (level, component, message) of the warnings and errors that FFmpeg logs on this thread."""
-    _listen()
+    """Collect (level, component, message) of the warnings and errors that FFmpeg logs on this thread.
+
+    There is no lock, which Ctrl-C could leave held: each step may be done again.
+    """
+    listener = object()
     try:
+        _listeners.add(listener)
+        _raise_level()
         with av.logging.Capture(local=True) as lines:
             yield lines
     finally:
-        _let_go()
+        _listeners.discard(listener)
+        if not _listeners:
+            _lower_level()
+        if _listeners:  # another came meanwhile
+            _raise_level()
 
 
-def _listen() -> None:
+def _raise_level() -> None:
     """Raise PyAV's log level, which belongs to the whole process, while somebody listens.
 
     So does its habit to drop a line that is the same as the one before, which may be another listener's. Lines of
     threads where nobody listens, such as an encoder's own, go to Python's logging, which prints them where it is not
     set up: where nobody had asked PyAV for lines, they are dropped there.
     """
-    global _listeners, _before
-    logger = logging.getLogger("libav")
-    with _lock:
-        if _listeners == 0:
-            _before = _Before(av.logging.get_level(), av.logging.get_skip_repeated(), logger.level)
-            if _before.level is None:
-                logger.setLevel(_NOTHING)
-            if _before.level is None or _before.level < av.logging.WARNING:
-                av.logging.set_level(av.logging.WARNING)
-            av.logging.set_skip_repeated(False)
-        _listeners += 1
+    level, logger = av.logging.get_level(), logging.getLogger("libav")
+    if level is None and "logger" not in _before:
+        _before["logger"] = logger.level
+        logger.setLevel(_NOTHING)
+    if level is None or level < av.logging.WARNING:
+        _before["level"] = level
+        av.logging.set_level(av.logging.WARNING)
+    if av.logging.get_skip_repeated():
+        _before["skips"] = True
+        av.logging.set_skip_repeated(False)
 
 
-def _let_go() -> None:
-    global _listeners
-    with _lock:
-        _listeners -= 1
-        if _listeners == 0:
-            av.logging.set_level(_before.level)
-            av.logging.set_skip_repeated(_before.skips_repeated)
-            logging.getLogger("libav").setLevel(_before.level_of_logger)
+def _lower_level() -> None:
+    with suppress(KeyError):
+        av.logging.set_level(_before.pop("level"))
+    with suppress(KeyError):
+        av.logging.set_skip_repeated(bool(_before.pop("skips")))
+    with suppress(KeyError):
+        logging.getLogger("libav").setLevel(_before.pop("logger") or logging.NOTSET)
 
 
 def in_words(error: BaseException, lines: list[tuple[int, str, str]]) -> str:

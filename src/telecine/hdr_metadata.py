@@ -15,6 +15,7 @@ from typing import Any
 from av import VideoFrame
 
 from .errors import OptionError
+from .pyav import side_data
 
 Chromaticity = tuple[float, float]
 
@@ -177,8 +178,7 @@ def _end_of_sequence_header(packet: bytes) -> int:
 
 def metadata_of(frame: VideoFrame) -> tuple[MasteringDisplay | None, ContentLight | None]:
     """Give what FFmpeg found of them with a decoded frame."""
-    sides: Any = frame.side_data  # PyAV types it as a dict
-    found = {each.type.name: bytes(each) for each in sides}
+    found = side_data(frame)
     display = light = None
     if "MASTERING_DISPLAY_METADATA" in found:
         # AVMasteringDisplayMetadata: ten rationals, and whether the first eight and the last two are known.

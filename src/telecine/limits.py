@@ -28,6 +28,7 @@ from .ffmpeg_log import captured_log, in_words
 from .formats import CODECS, Codec, Format
 from .probe import VideoInfo
 from .publish import Publication
+from .pyav import open_input, seconds
 
 _LEAST = 1000  # an MP4's index alone takes about as many
 _AIM = 0.97  # of the limit: what a pass makes is a few percent off
@@ -98,19 +99,22 @@ class Passes:
         settings = self._with(dict(self._settings.options), 1)
         return _CopyingEncoder(self._publication.journal, settings, self._copy)
 
-    def fit(self, made: VideoInfo, finish: Callable[[BinaryIO], VideoInfo]) -> tuple[VideoInfo, str]:
+    def fit(
+        self, made: VideoInfo, finish: Callable[[BinaryIO], VideoInfo], stop: Callable[[], bool]
+    ) -> tuple[VideoInfo, str]:
         """Encode again until the finished file is within the limit.
 
         Args:
             made: The first pass's file, which has too many bytes.
             finish: Makes the finished file of a pass's journal, in place of the one before.
+            stop: Tells when to give up.
 
         Returns:
             What the file is, and at what it was encoded, in words.
 
         Raises:
             EncodeError: no pass came within the limit.
-            TelecineError: the publication was dropped meanwhile.
+            TelecineError: it was told to stop.
         """
         journal: BinaryIO = self._publication.journal
         encoded = _encoded_bytes(journal)
@@ -127,11 +131,8 @@ class Passes:
                     break
                 journal = self._publication.scratch_file()
                 try:
-                    self._encode(journal, dial.options(turn))
-                except (av.FFmpegError, OSError, ValueError) as error:
-                    self._check_open()  # should the files have been closed by another thread
-                    if not isinstance(error, av.FFmpegError):
-                        raise
+                    self._encode(journal, dial.options(turn), stop)
+                except av.FFmpegError as error:
                     refused, why = turn, in_words(error, lines)  # x264 and x265 take no rate below their headers'
                     continue
                 tries.append(_Try(turn, _encoded_bytes(journal), finish(journal), journal))
@@ -146,29 +147,26 @@ class Passes:
             smallest += f", and the encoder takes no other rate: {refusal}"
         return EncodeError(f"max_bytes={self._limit} can't be met: {smallest}: allow more, or write fewer frames")
 
-    def _encode(self, journal: BinaryIO, options: dict[str, str]) -> None:
+    def _encode(self, journal: BinaryIO, options: dict[str, str], stop: Callable[[], bool]) -> None:
         with closing(Encoder(journal, self._with(options, 2))) as encoder:
             for frame in self._frames():
+                if stop():
+                    break
                 encoder.encode(frame)
-                self._check_open()
-            encoder.finish(lambda: self._publication.dropped)
-        self._check_open()
-
-    def _check_open(self) -> None:
-        if self._publication.dropped:
+            encoder.finish(stop)
+        if stop():
             raise TelecineError(f"the writer of {self._publication.path!r} was aborted")
 
     def _frames(self) -> Iterator[VideoFrame]:
         """Give the frames of the copy, for the encoder to choose their types."""
         self._copy.seek(0)
-        with av.open(self._copy, "r", format="mp4") as source:
+        with open_input(self._copy, "mp4") as source:
             (stream,) = source.streams.video
             stream.thread_type = "SLICE"
             stream.codec_context.thread_count = self._settings.threads
             for frame in source.decode(stream):
                 assert frame.pts is not None
-                assert frame.time_base is not None
-                frame.pts = round(frame.pts * frame.time_base / self._settings.time_base)
+                frame.pts = round(seconds(frame.pts, frame.time_base) / self._settings.time_base)
                 frame.pict_type = 0  # AV_PICTURE_TYPE_NONE, in place of what it is in the copy
                 yield frame
 

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import av
 import numpy as np
 import numpy.typing as npt
 from av import VideoFrame
-from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from .boxes import whole_fragments
 from .errors import OptionError
 from .metadata import EXACT_COPY
+from .pyav import exact, open_input, seconds
 from .rate import ticks_a_second
 
 # What the frames are given in, and what FFV1 keeps them in: the same bytes in another order.
@@ -106,13 +106,12 @@ def probe_lossless(journal: BinaryIO) -> Kept:
         OptionError: it is a video's, which keeps no such frames.
     """
     journal.seek(0)
-    with cast(InputContainer, av.open(journal, format="mp4")) as container:
+    with open_input(journal, "mp4") as container:
         stream = container.streams.video[0]
         if stream.codec_context.pix_fmt not in _CHANNELS:
             raise OptionError("the journal is a video's, not a moving image's: name an output such as 'clip.mp4'")
-        assert stream.time_base is not None
         channels, metadata = _CHANNELS[stream.codec_context.pix_fmt], container.metadata.get(EXACT_COPY)
-        return Kept(stream.width, stream.height, channels, stream.time_base, metadata)
+        return Kept(stream.width, stream.height, channels, exact(stream.time_base) or Fraction(1), metadata)
 
 
 def read_lossless(journal: BinaryIO) -> Iterator[tuple[npt.NDArray[np.uint8], Fraction]]:
@@ -123,10 +122,12 @@ def read_lossless(journal: BinaryIO) -> Iterator[tuple[npt.NDArray[np.uint8], Fr
     """
     count = sum(1 for _ in whole_fragments(journal))
     journal.seek(0)
-    with cast(InputContainer, av.open(journal, format="mp4")) as container:
+    with open_input(journal, "mp4") as container:
         stream = container.streams.video[0]
         stream.codec_context.options = {"err_detect": "explode"}
         for frame in islice(container.decode(stream), count):
-            assert frame.time_base is not None
             given, _ = _PIXEL_FORMATS[_CHANNELS[frame.format.name]]
-            yield frame.to_ndarray(format=given).astype(np.uint8, copy=False), frame.duration * frame.time_base
+            yield (
+                frame.to_ndarray(format=given).astype(np.uint8, copy=False),
+                seconds(frame.duration, frame.time_base),
+            )

@@ -15,7 +15,7 @@ from fractions import Fraction
 from itertools import chain, pairwise
 from math import floor, lcm
 from types import SimpleNamespace
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 import av
 from av import Packet
@@ -30,7 +30,9 @@ from .boxes import end_of_fragments, top_level_boxes, with_boxes_of_sample_entry
 from .errors import OptionError
 from .formats import Container
 from .hdr_metadata import HdrMetadata
+from .hidden import Reader
 from .metadata import EXACT_COPY, read_exact, tags_of
+from .pyav import exact, open_input, seconds
 from .user_data import boxes_of, replace_filler
 
 _AVIO_FLAG_READ = 1
@@ -65,6 +67,7 @@ def write_finished(
         if joined and container.muxer not in ("webm", "matroska"):
             raise OptionError(f"the frames have alpha, which {container.name} can't hold beside VP9: use .webm or .mkv")
         ticks = stream.time_base.denominator if stream.time_base else 1
+        rate = exact(stream.average_rate)
         options = dict(container.options)
         if container.clock is None:
             # The movie counts in the media's ticks, so that edit lists are exact (ISO/IEC 14496-12 8.2.2, 8.6.6).
@@ -87,8 +90,8 @@ def write_finished(
             copied = target.add_stream_from_template(stream, opaque=True)  # its codec is a decoder: none encodes here
             if container.clock is None:  # the journal's, for the muxer's own choice is hev1 and ProRes 422
                 copied.codec_context.codec_tag = stream.codec_context.codec_tag
-            if duration is None and stream.average_rate:  # evenly timed: Matroska says how long each frame is shown
-                copied.codec_context.framerate = stream.average_rate
+            if duration is None and rate is not None:  # evenly timed: Matroska says how long each frame is shown
+                copied.codec_context.framerate = rate
             packets = _whole(source.demux(stream), torn)
             if joined:
                 copied.codec_context.pix_fmt = alpha.PIXEL_FORMAT
@@ -105,14 +108,14 @@ def write_finished(
                     packet.stream = copied
                     count += 1
                 target.mux(packet)
-        if boxes is not None:
+        if boxes is not None and count:
             replace_filler(finished, *boxes)
     return count
 
 
 def _movie_ticks(stream: VideoStream, ticks: int, duration: Fraction | None, sound: Soundtrack) -> int:
     """Give a time scale that counts both frames and samples, as low as it can be: long durations take 64 bits."""
-    rate = stream.average_rate
+    rate = exact(stream.average_rate)
     of_frames = rate.numerator if rate and duration is None and ticks % rate.numerator == 0 else ticks
     of_both = lcm(of_frames, sound.coding.rate)
     return of_both if of_both <= _MOST_MOVIE_TICKS else ticks
@@ -123,16 +126,14 @@ def duration_of(journal: BinaryIO, torn: bool = False) -> Fraction:
     with _opened(journal) as (source, stream):
         packets = _from_zero(_whole(source.demux(stream), torn))
         end = max((packet.pts + (packet.duration or 0) for packet in packets if packet.pts is not None), default=0)
-        return end * (stream.time_base or Fraction(1))
+        return seconds(end, stream.time_base)
 
 
 @contextlib.contextmanager
 def _opened(journal: BinaryIO, boxes: bytes = b"") -> Iterator[tuple[InputContainer, VideoStream]]:
     part = _Part(journal, end_of_fragments(journal), boxes)
     # FFmpeg decodes the first frame as it opens a file: what it would learn is of no use here.
-    skipping: list[Any] = [{"skip_frame": "all"}]  # PyAV's own types say text
-    source = cast(InputContainer, av.open(part, format="mp4", stream_options=skipping, buffer_size=1 << 18))
-    with source:
+    with open_input(cast(BinaryIO, part), "mp4", {"skip_frame": "all"}, buffer_size=1 << 18) as source:
         (stream,) = source.streams.video
         yield source, stream
 
@@ -151,8 +152,7 @@ def _rounded_up(packets: Iterator[AudioPacket], clock: Fraction) -> Iterator[Aud
     """
     for packet in packets:
         assert packet.pts is not None
-        assert packet.time_base is not None
-        ticks = packet.time_base / clock
+        ticks = seconds(1, packet.time_base) / clock
         packet.pts = packet.dts = floor(packet.pts * ticks + Fraction(1, 2))
         packet.duration = round((packet.duration or 0) * ticks)
         packet.time_base = clock
@@ -161,8 +161,7 @@ def _rounded_up(packets: Iterator[AudioPacket], clock: Fraction) -> Iterator[Aud
 
 def _decoded_at(packet: VideoPacket | AudioPacket) -> Fraction:
     assert packet.dts is not None
-    assert packet.time_base is not None
-    return packet.dts * packet.time_base
+    return seconds(packet.dts, packet.time_base)
 
 
 def _said(source: InputContainer, container: Container) -> tuple[dict[str, str], tuple[bytes, bytes] | None]:
@@ -243,7 +242,7 @@ def _closed(target: OutputContainer) -> Iterator[None]:
 def _reopen(file: BinaryIO, url: str, flags: int, options: object) -> BinaryIO:
     """Open the file again for the muxer, which reads what it shifts to make room for the index in front."""
     assert flags == _AVIO_FLAG_READ
-    return io.BytesIO(file.getvalue()) if isinstance(file, io.BytesIO) else open(file.name, "rb")
+    return io.BytesIO(file.getvalue()) if isinstance(file, io.BytesIO) else cast(BinaryIO, Reader(file))
 
 
 def _is_whole(packet: VideoPacket) -> bool:

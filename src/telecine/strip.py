@@ -16,7 +16,7 @@ from av.stream import Disposition
 
 from .convert import to_rgba
 from .errors import EncodeError, FrameError, OptionError
-from .frames import image_pixels
+from .image_frames import image_pixels
 from .image_metadata import cut_metadata
 from .probe import VideoInfo, open_video, probe
 from .publish import Publication
@@ -24,6 +24,7 @@ from .read import decoded_frames
 from .samples import Span
 from .strip_boxes import strip_boxes
 from .strip_elements import strip_elements
+from .urls import local_path
 
 _PLAYED = {"video", "audio", "subtitle"}
 
@@ -48,6 +49,7 @@ def strip(path: str | os.PathLike[str], output: str | os.PathLike[str] | None = 
         PublishError: the output can't be written.
         EncodeError: without what it says it would not be the same video.
     """
+    path = local_path(path, "read", FrameError)
     before = probe(path)
     if before.container not in _STRIPPERS:
         takes = "MP4, MOV, Matroska, WebM, GIF, WebP and PNG"
@@ -75,7 +77,7 @@ def strip(path: str | os.PathLike[str], output: str | os.PathLike[str] | None = 
     except BaseException:
         publication.discard()
         raise
-    return replace(after, path=before.path if output is None else type(before.path)(os.fsdecode(output)))
+    return replace(after, path=before.path if output is None else type(before.path)(publication.path))
 
 
 def _check(before: VideoInfo, after: VideoInfo) -> None:

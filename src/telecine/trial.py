@@ -19,6 +19,7 @@ from .general_options import ignored_options
 from .hdr_metadata import ContentLight
 from .probe import VideoInfo, color_of, open_video, probe
 from .promises import check_promises, differences
+from .pyav import exact
 from .remux import write_finished
 
 _FRAMES = 3
@@ -52,8 +53,8 @@ def try_encoder(settings: EncoderSettings) -> VideoInfo:
         except (av.FFmpegError, ValueError, OSError, NotImplementedError) as error:
             raise OptionError(f"{asked} can't be opened: {in_words(error, lines)}{_advice(settings)}") from error
     refused = [message.strip() for _, _, message in lines if re.match(_REFUSALS, message)]
-    if encoder.context.time_base != settings.time_base:
-        raise OptionError(f"{asked} counts in {encoder.context.time_base} s, not in frames of {settings.time_base} s")
+    if (tick := exact(encoder.context.time_base)) != settings.time_base:
+        raise OptionError(f"{asked} counts in {tick} s, not in frames of {settings.time_base} s")
     ignored = [f"no option {name!r}" for name in encoder.context.options]
     if ignored or refused:
         raise OptionError(f"{asked} ignores a part: {'; '.join(ignored + refused)}")
@@ -88,7 +89,7 @@ def _check_picture(file: io.BytesIO, settings: EncoderSettings) -> None:
             "primaries": (tagged.primaries, settings.color.primaries),
             "transfer": (tagged.transfer, settings.color.transfer),
             "range": (tagged.full_range, settings.color.full_range),
-            "pixel aspect ratio": (stream.sample_aspect_ratio or Fraction(1), Fraction(1)),
+            "pixel aspect ratio": (exact(stream.sample_aspect_ratio) or Fraction(1), Fraction(1)),
             "interlaced": (frame.interlaced_frame, False),
         }
     broken = differences(promised, "becomes")
