@@ -83,22 +83,19 @@ def _gray(image: Image.Image) -> Pixels:
 def _of_bytes(image: Image.Image) -> npt.NDArray[np.uint8]:
     """View 8-bit pixels.
 
-    Pillow keeps RGB as four bytes a pixel and exports them by the Arrow C data interface (Pillow 11.2 and later, for an
-    image in one block of memory: up to 16 MiB unless told otherwise). What it does not export is copied.
+    Pillow keeps RGB as four bytes a pixel and exports them by the Arrow C data interface, for an image in one block of
+    memory: up to 16 MiB unless told otherwise. What it does not export is copied.
     """
     if image.mode == "La":  # premultiplied: Pillow converts it to nothing else
         image = image.convert("LA")
     mode = "RGBA" if image.has_transparency_data else _MODES.get(image.mode, "RGB")
     if image.mode != mode:
         image = image.convert(mode)
-    if hasattr(image, "__arrow_c_array__"):
-        try:
-            flat = _convert.arrow_bytes(*image.__arrow_c_array__())
-        except ValueError:  # in several blocks
-            pass
-        else:
-            return flat.reshape(image.height, image.width, -1)[:, :, : _CHANNELS[mode]]
-    return np.asarray(image).reshape(image.height, image.width, -1)
+    try:
+        flat = _convert.arrow_bytes(*image.__arrow_c_array__())
+    except ValueError:  # in several blocks
+        return np.asarray(image).reshape(image.height, image.width, -1)
+    return flat.reshape(image.height, image.width, -1)[:, :, : _CHANNELS[mode]]
 
 
 # ---- several in one ------------------------------------------------------------------------------------------------

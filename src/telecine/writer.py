@@ -259,7 +259,7 @@ class VideoWriter:
         note = f"{kept} of {self._clock.count} frames are kept: telecine recover {shlex.quote(str(self._path))}"
         if isinstance(error, TelecineError):
             error.args = (f"{error}; {note}",)
-        elif hasattr(error, "add_note"):  # Python 3.11
+        else:
             error.add_note(f"telecine: {note}")
 
     def abort(self) -> None:
