@@ -61,7 +61,7 @@ FramesArgument = Annotated[
     list[str],
     typer.Argument(help="A folder or a glob of images, images, a .npy, .npz or .safetensors file, or a video."),
 ]
-VideoArgument = Annotated[Path, typer.Argument(help="The video file.")]
+VideoArgument = Annotated[str, typer.Argument(help="The video file.")]
 LayoutOption = Annotated[str, typer.Option(help="The letters of an array's axes, of T H W C B, such as CTHW.")]
 ChannelsOption = Annotated[str, typer.Option(help="The order of an array's colours: RGB, or BGR as OpenCV has it.")]
 RangeOption = Annotated[
@@ -127,7 +127,7 @@ def _main(
 @app.command("export")
 def _export(
     frames: FramesArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write, or the folder of images.")],
+    output: Annotated[str, typer.Option("--output", "-o", help="The file to write, or the folder of images.")],
     fps: Annotated[
         str | None,
         typer.Option(help="Frames per second, such as 29.97 or 24000/1001; without, a video's own timing, or 16."),
@@ -179,7 +179,7 @@ def _export(
         typer.Option(help="In place of the extension; png, tiff, jpeg or exr writes a folder of images."),
     ] = None,
     audio: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A file with the sound: any that FFmpeg reads.")
+        str | None, typer.Option(metavar="FILE", help="A file with the sound: any that FFmpeg reads.")
     ] = None,
     audio_fit: Annotated[str, typer.Option(help="pad, trim or loop: how the sound is fitted to the video.")] = "pad",
     metadata: Annotated[
@@ -296,7 +296,7 @@ def _verify(
 def _strip(
     video: VideoArgument,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where the file without goes; in place of it without.")
+        str | None, typer.Option("--output", "-o", help="Where the file without goes; in place of it without.")
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
 ) -> None:
@@ -306,8 +306,8 @@ def _strip(
 
 @app.command("recover")
 def _recover(
-    path: Annotated[Path | None, typer.Argument(help="The path that the export was to write, or its journal.")] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where the video goes.")] = None,
+    path: Annotated[str | None, typer.Argument(help="The path that the export was to write, or its journal.")] = None,
+    output: Annotated[str | None, typer.Option("--output", "-o", help="Where the video goes.")] = None,
     folder: Annotated[
         Path | None, typer.Option("--list", help="List the journals of dead writers in a folder.")
     ] = None,
@@ -315,8 +315,11 @@ def _recover(
 ) -> None:
     """Make a video of what a killed or failed export left behind."""
     if folder is not None:
-        for orphan in orphans_in(folder):
+        orphans, odd = orphans_in(folder)
+        for orphan in orphans:
             print(orphan)
+        for path_of_odd, why in odd.items():
+            print(f"telecine: {str(path_of_odd)!r} can't be recovered: {why}", file=sys.stderr)
     elif path is not None:
         print_table(facts_of_export(recover(path, output)))
     else:
@@ -359,7 +362,7 @@ def _provenance_init(
 
 @provenance_app.command("show")
 def _provenance_show(
-    file: Annotated[Path, typer.Argument(help="A video or a moving image.")],
+    file: Annotated[str, typer.Argument(help="A video or a moving image.")],
     trust: Annotated[
         Path | None, typer.Option(metavar="ANCHORS", help="Certificates in PEM that stand for signers.")
     ] = None,

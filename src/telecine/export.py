@@ -101,8 +101,9 @@ def export_video(
     of_source = tuple(_differences(frames, parse_fps(fps), timestamps, audio)) if is_video(frames) else ()
     for note in of_source:
         warn(note)
-    with reporting(progress, count_frames(given, layout)) as report:
-        writer = VideoWriter(
+    with (
+        reporting(progress, count_frames(given, layout)) as report,
+        VideoWriter(
             path,
             fps=fps,
             codec=codec,
@@ -135,11 +136,11 @@ def export_video(
             progress=report,
             loops=loops,
             format=format,
-        )
-        with writer:
-            if audio is not None:
-                writer.write_audio(audio)
-            writer.write(given, timestamps)
+        ) as writer,
+    ):
+        if audio is not None:
+            writer.write_audio(audio)
+        writer.write(given, timestamps)
     return replace(writer.video, notes=writer.video.notes + of_source)
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import av
 import av.logging
 
-_lock = threading.Lock()
-_listeners = 0
-_before: tuple[int | None, bool] = None, True
+_listeners: set[object] = set()
+_before: dict[str, int | None] = {}  # the level to put back, where it was lower
 
 
 @contextmanager
@@ -19,25 +17,38 @@ def captured_log() -> Iterator[list[tuple[int, str, str]]]:
     """Collect (level, component, message) of the warnings and errors that FFmpeg logs on this thread.
 
     PyAV's log level belongs to the whole process: it is raised while somebody listens, and put back after. So is its
-    habit to drop a line that is the same as the one before, which may be another listener's.
+    habit to drop a line that is the same as the one before, which may be another listener's. There is no lock, which
+    Ctrl-C could leave held: each step may be done again.
     """
-    global _listeners, _before
-    with _lock:
-        if _listeners == 0:
-            _before = av.logging.get_level(), av.logging.get_skip_repeated()
-            if _before[0] is None or _before[0] < av.logging.WARNING:
-                av.logging.set_level(av.logging.WARNING)
-            av.logging.set_skip_repeated(False)
-        _listeners += 1
+    listener = object()
     try:
+        _listeners.add(listener)
+        _raise_level()
         with av.logging.Capture(local=True) as lines:
             yield lines
     finally:
-        with _lock:
-            _listeners -= 1
-            if _listeners == 0:
-                av.logging.set_level(_before[0])
-                av.logging.set_skip_repeated(_before[1])
+        _listeners.discard(listener)
+        if not _listeners:
+            _lower_level()
+        if _listeners:  # another came meanwhile
+            _raise_level()
+
+
+def _raise_level() -> None:
+    level = av.logging.get_level()
+    if level is None or level < av.logging.WARNING:
+        _before["level"] = level
+        av.logging.set_level(av.logging.WARNING)
+    if av.logging.get_skip_repeated():
+        _before["skips"] = True
+        av.logging.set_skip_repeated(False)
+
+
+def _lower_level() -> None:
+    with suppress(KeyError):
+        av.logging.set_level(_before.pop("level"))
+    with suppress(KeyError):
+        av.logging.set_skip_repeated(bool(_before.pop("skips")))
 
 
 def in_words(error: BaseException, lines: list[tuple[int, str, str]]) -> str:

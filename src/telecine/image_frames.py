@@ -19,6 +19,7 @@ from . import _convert
 from .deep_images import deep_png, deep_tiff, is_frame, tiff_pages
 from .errors import FrameError, TelecineError
 from .orientation import EXIF_TAG, Orientation, of_exif
+from .urls import local_path
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -156,8 +157,9 @@ def opened_image(path: ImagePath) -> Iterator[Image.Image]:
     """Open an image file, whose pixels are read when they are asked for. Raises FrameError that names it."""
     from PIL import Image
 
+    name = local_path(path, "read", FrameError)
     try:
-        with Image.open(path) as image:
+        with Image.open(name) as image:
             yield image
     except TelecineError:
         raise
@@ -167,8 +169,9 @@ def opened_image(path: ImagePath) -> Iterator[Image.Image]:
 
 @contextmanager
 def _opened(path: ImagePath) -> Iterator[BinaryIO]:
+    name = local_path(path, "read", FrameError)
     try:
-        file = open(path, "rb")  # noqa: SIM115 - closed below: only the opening is in this `try`
+        file = open(name, "rb")  # noqa: SIM115 - closed below: only the opening is in this `try`
     except (OSError, ValueError) as error:
         raise FrameError(f"{os.fspath(path)!r} can't be read as an image: {error}") from error
     with file:

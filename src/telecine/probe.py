@@ -32,6 +32,7 @@ from .image_metadata import read_image
 from .metadata import Json, read_tags
 from .orientation import Orientation, of_display_matrix
 from .pyav import exact, open_input, readable, side_data
+from .urls import local_path
 from .user_data import xmp_packet
 from .xmp import copy_in
 
@@ -318,7 +319,7 @@ def opened_file(path: VideoSource) -> Iterator[BinaryIO]:
         path.seek(0)
         yield path
         return
-    name = os.fsdecode(path)
+    name = local_path(path, "read", FrameError)
     try:
         file = open(name, "rb")  # noqa: SIM115 - closed below: only the opening is in this `try`
     except (OSError, ValueError) as error:

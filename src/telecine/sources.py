@@ -20,6 +20,7 @@ from .frames import Frames
 from .image_frames import count_pictures, is_image, pictures_in
 from .probe import probe
 from .read import read_frames
+from .urls import local_path
 
 VIDEO_EXTENSIONS = {each for container in CONTAINERS.values() for each in container.extensions} | {
     ".mov", ".mkv", ".webm", ".avi", ".gif", ".mpg", ".mpeg", ".ts", ".ogv", ".wmv", ".flv",
@@ -41,7 +42,7 @@ def open_frames(path: str | os.PathLike[str], allow_gaps: bool = False) -> Frame
         FrameError: there is nothing there, a number is missing, or the file can't be read.
         MissingDependencyError: a `.safetensors` file without the package for it.
     """
-    name = os.fsdecode(path)
+    name = local_path(path, "read", FrameError)
     if os.path.isdir(name):
         return images_in_order((each for each in Path(name).iterdir() if _is_image(each)), name, allow_gaps)
     if not os.path.exists(name):
