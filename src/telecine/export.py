@@ -157,7 +157,7 @@ def _differences(
         yield f"{name!r} has {info.fps} fps: at {fps} fps it lasts {lasts}"
     if audio is None and has_sound(path):
         yield f"the sound of {name!r} is left out: audio={name!r} keeps it"
-    if info.sample_aspect_ratio != 1:
-        scaled = f"{round(info.width * info.sample_aspect_ratio)}x{info.height}"
+    if (width := round(info.width * info.sample_aspect_ratio)) != info.width:  # some files are off by rounding alone
+        scaled = f"{width}x{info.height}"
         shown = f"the pixels of {name!r} are shown {info.sample_aspect_ratio} times as wide as high"
         yield f"{shown}, and will be square: scale its frames to {scaled} to keep its shape"
