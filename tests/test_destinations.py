@@ -14,6 +14,7 @@ import pytest
 
 import telecine
 from telecine import OptionError, PublishError, TelecineError, VideoWriter, export_video
+from telecine.publish import Publication
 
 from .helpers import OLDER, Asked, assert_frames, assert_one_line, greys, names_in
 from .mounts import attribute, image_of, mounted, run_or_skip
@@ -360,3 +361,22 @@ def test_a_folder_that_looks_like_a_scheme_is_a_folder(tmp_path: Path, monkeypat
     (tmp_path / "s3:").mkdir()
     export_video(greys(), Path("s3:/clip.mp4"))
     assert names_in(tmp_path / "s3:") == ["clip.mp4"]
+
+
+# ---- what is made of another file ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_what_is_made_of_a_file_is_for_nobody_else_and_without_its_attributes(exists: bool, tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    if exists:
+        path.write_bytes(OLDER)
+        path.chmod(0o644)
+        set_attribute(path, "user.xdg.origin.url", b"https://host/secret")
+    publication = Publication(path)
+    publication.allow_at_most(0o640)
+    publication.open_finished().write(b"new")
+    assert {each.stat().st_mode & 0o137 for each in tmp_path.iterdir() if each != path} == {0}
+    publication.commit()
+    assert path.read_bytes() == b"new"
+    assert (path.stat().st_mode & 0o777, os.listxattr(path)) == (0o640, [])
