@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import telecine
 from telecine import OptionError, PublishError, TelecineError, VideoWriter, export_video
+from telecine.cli import run
 from telecine.publish import Publication
 
 from .helpers import OLDER, Asked, assert_frames, assert_one_line, greys, names_in
@@ -335,6 +337,17 @@ def test_a_url_is_no_path_to_read(
         reading(url)
     assert "\n" not in str(refused.value)
     assert [name for name in names_in(tmp_path) if name != ".out.mp4.telecine-journal"] == []
+
+
+@pytest.mark.parametrize("arguments", [["export", "frames.npy", "-o", "s3://b/x.mp4"], ["recover", "s3://b/x.mp4"]])
+def test_the_command_refuses_a_url_in_one_line(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("frames.npy", greys())
+    assert run(arguments) == 2
+    assert capsys.readouterr().err.startswith("telecine: 's3://b/x.mp4' is a URL: only local files are ")
+    assert names_in(tmp_path) == ["frames.npy"]
 
 
 def test_a_file_url_is_its_path(tmp_path: Path) -> None:
