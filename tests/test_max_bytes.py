@@ -295,10 +295,10 @@ def test_aborting_in_another_thread_ends_the_second_pass(
 ) -> None:
     writer = VideoWriter(path, max_bytes=whole // 2, **FAST)
 
-    def abort() -> None:
-        thread = threading.Thread(target=writer.abort)
-        thread.start()
-        thread.join()
+    def abort() -> None:  # which waits until this thread has ended
+        threading.Thread(target=writer.abort).start()
+        while not writer._job._thread._is_told():
+            pass
 
     at_frame(monkeypatch, 20, abort)
     writer.write(CLIP)

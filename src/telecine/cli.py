@@ -63,6 +63,7 @@ FramesArgument = Annotated[
 ]
 VideoArgument = Annotated[str, typer.Argument(help="The video file.")]
 LayoutOption = Annotated[str, typer.Option(help="The letters of an array's axes, of T H W C B, such as CTHW.")]
+ChannelsOption = Annotated[str, typer.Option(help="The order of an array's colours: RGB, or BGR as OpenCV has it.")]
 RangeOption = Annotated[
     str | None, typer.Option(metavar="LOW,HIGH", help="The range of float values, such as -1,1; [0, 1] without.")
 ]
@@ -152,6 +153,7 @@ def _export(
     light: LightOption = None,
     primaries: PrimariesOption = None,
     layout: LayoutOption = "auto",
+    channels: ChannelsOption = "RGB",
     value_range: RangeOption = None,
     background: BackgroundOption = None,
     hold: Annotated[float | None, typer.Option(metavar="SECONDS", help="How long the last frame is shown.")] = None,
@@ -225,6 +227,7 @@ def _export(
         light=light,
         primaries=primaries,
         layout=layout,
+        channels=channels,
         value_range=_range(value_range),
         background=background,
         timestamps=own_times,
@@ -262,6 +265,7 @@ def _verify(
     video: VideoArgument,
     frames: FramesArgument,
     layout: LayoutOption = "auto",
+    channels: ChannelsOption = "RGB",
     value_range: RangeOption = None,
     background: BackgroundOption = None,
     light: LightOption = None,
@@ -275,6 +279,7 @@ def _verify(
         video,
         _frames(frames, allow_gaps),
         layout=layout,
+        channels=channels,
         value_range=_range(value_range),
         background=background,
         light=light,
@@ -461,6 +466,10 @@ def facts_of_file(info: VideoInfo) -> Facts:
         ("index", in_front),
         ("size", _bytes(info.size_bytes)),
     ]
+    if info.rotation or info.mirrored:
+        facts.append(("shown", f"turned by {info.rotation} degrees clockwise" + ", mirrored before" * info.mirrored))
+    if info.sample_aspect_ratio != 1:
+        facts.append(("pixels", f"shown {info.sample_aspect_ratio} times as wide as high"))
     if info.mastering_display is not None:
         facts.append(("mastering display", str(info.mastering_display)))
     if info.content_light is not None:

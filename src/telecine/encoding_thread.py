@@ -18,6 +18,7 @@ from typing import Any
 
 import av
 
+from .descriptors import take_closed_standard_descriptors
 from .errors import EncodeError, TelecineError
 from .ffmpeg_log import captured_log, in_words
 from .handover import Channel, Decision, Latch, start_thread
@@ -136,8 +137,8 @@ class EncodingThread:
 
     def _stop(self, fate: _Fate, at: float) -> _Fate:
         """Tell the thread to end, and what is to become of the file, unless that is decided; gives what is."""
-        self._stop_at = min(self._stop_at, at)
         fate = self._fate.make(fate)
+        self._stop_at = min(self._stop_at, at)
         self._items.put(_END)
         if not self._begun.make(False):
             self._ended.set()
@@ -150,6 +151,7 @@ class EncodingThread:
             return
         self._identifier = threading.get_ident()
         try:
+            take_closed_standard_descriptors()
             self._publication = self._open_publication()
             self._opened.set()
             self._end(self._made(self._publication), self._publication)

@@ -16,7 +16,7 @@ import weakref
 from collections.abc import Callable
 from typing import BinaryIO, TypeVar, cast
 
-from .locks import above_standard, release_lock, take_lock
+from .locks import release_lock, take_lock
 
 CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL
 _REFUSES_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
@@ -406,4 +406,4 @@ def _put_beside(folder: Folder, entry: str, name: str) -> None:
 
 
 def _opened(path: str, flags: int, mode: int = 0o600, folder: int | None = None) -> int:
-    return above_standard(os.open(path, flags | _FLAGS, mode, dir_fd=folder))
+    return os.open(path, flags | _FLAGS, mode, dir_fd=folder)

@@ -40,16 +40,6 @@ def release_lock(descriptor: int) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
-def above_standard(descriptor: int) -> int:
-    """Give an open descriptor a number above 2: where stderr is closed, a library's lines would go into the file."""
-    if descriptor > 2 or fcntl is None:
-        return descriptor
-    try:
-        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
-    finally:
-        os.close(descriptor)
-
-
 def _let_go_in_child() -> None:
     """Let what is locked be its parent's alone: its child may live longer, and must not write there."""
     for descriptor, found in _held.items():

@@ -18,7 +18,6 @@ from .destination import Destination
 from .errors import PublishError
 from .hidden import Folder, HiddenFile, new_file, put
 from .journal import SUFFIX, Journal, Kept, hidden_entry, open_journal, remove_orphans
-from .locks import above_standard
 from .proof import prove_file, prove_file_target
 
 FINISHED_SUFFIX = ".telecine-new"
@@ -126,9 +125,7 @@ class Publication(Destination):
         from tempfile import TemporaryFile
 
         with self._naming_the_path():
-            with TemporaryFile(dir=os.path.dirname(self._target)) as file:
-                descriptor = above_standard(os.dup(file.fileno()))
-            return self._scratch.enter_context(cast(BinaryIO, open(descriptor, "w+b")))
+            return self._scratch.enter_context(cast(BinaryIO, TemporaryFile(dir=os.path.dirname(self._target))))
 
     def scratch_folder(self) -> str:
         """Make a folder for temporary files, which goes with this publication."""

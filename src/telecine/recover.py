@@ -19,6 +19,7 @@ from .apart import Watched, run_apart
 from .audio_encode import soundtrack_of
 from .audio_track import track_in
 from .boxes import end_of_fragments
+from .descriptors import take_closed_standard_descriptors
 from .destination import free_path
 from .errors import OptionError, PublishError, TelecineError
 from .ffmpeg_log import captured_log, in_words
@@ -60,6 +61,7 @@ def recover(path: str | os.PathLike[str], output: str | os.PathLike[str] | None 
     notes, stop = Notes(), Latch()
 
     def recovered() -> Video:
+        take_closed_standard_descriptors()
         target = os.path.realpath(name)
         folder = target_of(target, FOLDER_SUFFIX) or target
         return _recovered_folder(folder, to) if has_left(folder) else _recovered(name, to, notes, stop)

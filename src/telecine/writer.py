@@ -72,7 +72,10 @@ class VideoWriter:
         primaries: Those of linear light: "bt709" unless it is "p3-d65" or "bt2020".
         mastering_display: The display that HDR frames were judged on, which the file tells: P3-D65 of 1000 cd/m2 if not
             given. How bright the frames are is measured.
-        layout: "auto" or the letters of an array's axes: T time, H height, W width, C channels, B batch.
+        layout: "auto" or the letters of an array's axes, in any order: T time, H height, W width, C channels, B batch.
+            "WHC" is that of pygame's surfaces.
+        channels: "RGB", or "BGR" for OpenCV's arrays: the order of an array's colours, alpha being the fourth.
+            Images and files know theirs.
         value_range: "auto" (integers: full scale, floats: [0, 1]) or (low, high), such as (-1, 1) for floats.
         background: What transparent pixels are composited on: a colour's name, "#rrggbb" or (r, g, b) in [0, 1], all
             sRGB. Without one, formats with alpha keep it, and others get black, with a warning. Encoded values are
@@ -131,6 +134,7 @@ class VideoWriter:
         primaries: str | None = None,
         mastering_display: MasteringDisplay | None = None,
         layout: str = "auto",
+        channels: str = "RGB",
         value_range: tuple[float, float] | Literal["auto"] = "auto",
         background: str | tuple[float, float, float] | None = None,
         hold: Seconds | None = None,
@@ -150,7 +154,7 @@ class VideoWriter:
             raise OptionError(f"path={path!r} is no path")
         path = local_path(path)
         row = output_of(path, format)
-        self._recognizer = Recognizer(layout)
+        self._recognizer = Recognizer(layout, channels)
         held, self._repeat = parse_last_frame(hold, repeat)
         self._clock = Clock(parse_fps(fps), held, _bounds(row))
         self._notes = Notes()
