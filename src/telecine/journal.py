@@ -151,6 +151,8 @@ class Journal(WholeWrites):
     def kept(self) -> Kept:
         """Count the frames that are whole in it, and tell where it is."""
         count, place = sum(1 for _ in whole_fragments(self)), self.place()
+        if count == 0:
+            return Kept()
         return Kept(lost=count) if place is None else Kept(count, place, place != self.path)
 
     def give_up(self) -> Kept:
