@@ -54,8 +54,9 @@ def shown(way: Way, quality: str) -> tuple[Picture, int]:
     """The fourth frame of an export as a player has it: grey in [0, 1], unrounded; and the bytes of the file."""
     with tempfile.TemporaryDirectory() as folder:
         video = telecine.export_video(gradient(), Path(folder, "clip.mp4"), quality=quality, **way.options)
-        frame, color, location = next(islice(decoded_frames(video), 3, None))
-        return to_float_rgb(frame, color, location).mean(axis=2, dtype=np.float64), video.size_bytes
+        decoded = next(islice(decoded_frames(video), 3, None))
+        rgb = to_float_rgb(decoded.frame, decoded.color, decoded.location)
+        return rgb.mean(axis=2, dtype=np.float64), video.size_bytes
 
 
 def band_error(picture: Picture) -> float:

@@ -98,7 +98,7 @@ def assert_untouched(path: Path, held: bytes = OLDER) -> None:
 
 
 def kept_by(error: BaseException) -> int | None:
-    """How many frames an error says are kept; None where it says nothing, or can't before Python 3.11."""
+    """How many frames an error says are kept; None where it says nothing."""
     said = " ".join([str(error), *getattr(error, "__notes__", [])])
     found = re.search(r"(\d+) of \d+ frames are kept: telecine recover ", said)
     return int(found[1]) if found else None
@@ -118,7 +118,7 @@ def assert_kept(path: Path, error: BaseException | None = None, held: bytes | No
     assert list(path.parent.iterdir()) == ([path] if held is not None else [])
     assert list(folder.iterdir()) == [video.path]
     assert video.frame_count > 0
-    if error is not None and (sys.version_info >= (3, 11) or isinstance(error, TelecineError)):
+    if error is not None:
         assert video.frame_count == kept_by(error)
     return video.path
 

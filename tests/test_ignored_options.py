@@ -15,7 +15,7 @@ import pytest
 from av import VideoFrame
 from av.codec.context import CodecContext
 
-from telecine import OptionError, VideoWriter, export_video
+from telecine import OptionError, VideoWriter, export_video, probe
 from telecine.encode import Encoder, EncoderSettings
 from telecine.ffmpeg_log import captured_log
 from telecine.formats import CODECS, CONTAINERS, Codec, Format
@@ -23,7 +23,7 @@ from telecine.general_options import GENERAL, ignored_options
 from telecine.hardware import HARDWARE
 from telecine.pixel_formats import PIXEL_FORMATS
 
-from .helpers import assert_untouched
+from .helpers import Asked, assert_untouched
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning")
 
@@ -206,3 +206,33 @@ def test_the_rates_of_every_row_are_options_that_it_has() -> None:
         assert (not row.rates) == (row.crf_range is None)
         assert set(row.crf_options) & row.rates or row.crf_range is None
         assert replace(row).at_crf(20).keys() == set(row.crf_options)
+
+
+@pytest.mark.parametrize("lines", [480, 720])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"colorspace": "bt709"},
+        {"colorspace": "smpte170m"},
+        {"x264-params": "colormatrix=bt709"},
+        {"x264-params": "colormatrix=smpte170m"},
+        {"color_primaries": "bt2020"},
+        {"color_trc": "linear"},
+    ],
+    ids=str,
+)
+def test_a_colour_that_is_not_that_of_every_size_is_refused_before_the_first_frame(
+    tmp_path: Path, options: dict[str, str], lines: int
+) -> None:
+    frames = Asked(np.zeros((8, lines, 32, 3), np.uint8))
+    with pytest.raises(OptionError, match="colour is"):
+        export_video(frames, tmp_path / "clip.mp4", encoder_options=options)
+    assert frames.count == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("color", "matrix"), [("bt709", "bt709"), ("bt601", "smpte170m")])
+def test_a_colour_that_is_asked_for_may_be_said_twice(tmp_path: Path, color: str, matrix: str) -> None:
+    frames = np.zeros((2, 48, 64, 3), np.uint8)
+    export_video(frames, tmp_path / "clip.mp4", color=color, encoder_options={"colorspace": matrix})
+    assert probe(tmp_path / "clip.mp4").color.matrix_name == matrix

@@ -333,6 +333,14 @@ def test_a_pillow_without_avif_is_told_what_to_install(monkeypatch: pytest.Monke
         check_options("avif", 0, FPS)
 
 
+def test_a_pillow_that_makes_avif_in_another_way_is_found_out_before_the_frames(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("PIL._avif.AvifEncoder", lambda size: None)
+    with pytest.raises(MissingDependencyError, match=r"makes AVIF otherwise than 11\.3 to 13\.0 .*: pip install"):
+        check_options("avif", 0, FPS)
+
+
 def test_a_file_that_lacks_a_frame_is_found_out() -> None:
     with pytest.raises(EncodeError, match="frame count is 5, not 6"):
         check_file(written("webp", colors(5)), settings_of("webp", 63, 47), 6)

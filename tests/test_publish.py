@@ -122,7 +122,7 @@ def test_a_file_that_may_not_be_replaced_is_refused_before_the_first_frame(path:
     assert_untouched(path)
 
 
-def refuse_links(*_: object) -> None:
+def refuse_links(*_: object, **__: object) -> None:
     raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
 
@@ -328,7 +328,7 @@ for size in map(int, sys.argv[1:]):
     assert_untouched(path)
 
 
-def fail(*_: object) -> None:
+def fail(*_: object, **__: object) -> None:
     raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 

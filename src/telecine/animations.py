@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
-from .errors import FrameError
+from .codes import to_codes
+from .errors import FrameError, TelecineError
+from .image_frames import image_pixels, pictures_in
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _ANIMATION = 0x02  # of the flags in the VP8X chunk (WebP container specification, "Extended File Format")
@@ -41,7 +43,7 @@ def _is_animated_png(file: BinaryIO) -> bool:
 
 
 def images_of(file: BinaryIO) -> Iterator[tuple[npt.NDArray[np.uint8], Fraction]]:
-    """Give each frame, (height, width, 3 or 4) RGB or RGBA, and for how many seconds it is shown.
+    """Give each frame, (height, width, 3 or 4) RGB or RGBA, and for how many seconds it is shown. They are copies.
 
     Raises:
         FrameError: the file is damaged, or Pillow lacks its format.
@@ -51,9 +53,16 @@ def images_of(file: BinaryIO) -> Iterator[tuple[npt.NDArray[np.uint8], Fraction]
     file.seek(0)
     try:
         with Image.open(file) as image:
-            for index in range(getattr(image, "n_frames", 1)):
-                image.seek(index)
-                image.load()  # only then the duration is known
-                yield np.asarray(image), Fraction(image.info.get("duration", 0)).limit_denominator(1000) / 1000
+            for picture in pictures_in(image):
+                picture.load()  # only then the duration is known
+                duration = Fraction(picture.info.get("duration", 0)).limit_denominator(1000) / 1000
+                yield _colors(image_pixels(picture)), duration
+    except TelecineError:
+        raise
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise FrameError(f"{str(getattr(file, 'name', 'the open file'))!r} can't be read: {error}") from error
+
+
+def _colors(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    codes: npt.NDArray[np.uint8] = to_codes(pixels, 8)
+    return np.repeat(codes, 3, axis=2) if codes.shape[2] == 1 else codes

@@ -61,8 +61,9 @@ FramesArgument = Annotated[
     list[str],
     typer.Argument(help="A folder or a glob of images, images, a .npy, .npz or .safetensors file, or a video."),
 ]
-VideoArgument = Annotated[Path, typer.Argument(help="The video file.")]
+VideoArgument = Annotated[str, typer.Argument(help="The video file.")]
 LayoutOption = Annotated[str, typer.Option(help="The letters of an array's axes, of T H W C B, such as CTHW.")]
+ChannelsOption = Annotated[str, typer.Option(help="The order of an array's colours: RGB, or BGR as OpenCV has it.")]
 RangeOption = Annotated[
     str | None, typer.Option(metavar="LOW,HIGH", help="The range of float values, such as -1,1; [0, 1] without.")
 ]
@@ -126,7 +127,7 @@ def _main(
 @app.command("export")
 def _export(
     frames: FramesArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write, or the folder of images.")],
+    output: Annotated[str, typer.Option("--output", "-o", help="The file to write, or the folder of images.")],
     fps: Annotated[
         str | None,
         typer.Option(help="Frames per second, such as 29.97 or 24000/1001; without, a video's own timing, or 16."),
@@ -152,6 +153,7 @@ def _export(
     light: LightOption = None,
     primaries: PrimariesOption = None,
     layout: LayoutOption = "auto",
+    channels: ChannelsOption = "RGB",
     value_range: RangeOption = None,
     background: BackgroundOption = None,
     hold: Annotated[float | None, typer.Option(metavar="SECONDS", help="How long the last frame is shown.")] = None,
@@ -177,7 +179,7 @@ def _export(
         typer.Option(help="In place of the extension; png, tiff, jpeg or exr writes a folder of images."),
     ] = None,
     audio: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A file with the sound: any that FFmpeg reads.")
+        str | None, typer.Option(metavar="FILE", help="A file with the sound: any that FFmpeg reads.")
     ] = None,
     audio_fit: Annotated[str, typer.Option(help="pad, trim or loop: how the sound is fitted to the video.")] = "pad",
     metadata: Annotated[
@@ -225,6 +227,7 @@ def _export(
         light=light,
         primaries=primaries,
         layout=layout,
+        channels=channels,
         value_range=_range(value_range),
         background=background,
         timestamps=own_times,
@@ -262,6 +265,7 @@ def _verify(
     video: VideoArgument,
     frames: FramesArgument,
     layout: LayoutOption = "auto",
+    channels: ChannelsOption = "RGB",
     value_range: RangeOption = None,
     background: BackgroundOption = None,
     light: LightOption = None,
@@ -275,6 +279,7 @@ def _verify(
         video,
         _frames(frames, allow_gaps),
         layout=layout,
+        channels=channels,
         value_range=_range(value_range),
         background=background,
         light=light,
@@ -291,7 +296,7 @@ def _verify(
 def _strip(
     video: VideoArgument,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where the file without goes; in place of it without.")
+        str | None, typer.Option("--output", "-o", help="Where the file without goes; in place of it without.")
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
 ) -> None:
@@ -301,8 +306,8 @@ def _strip(
 
 @app.command("recover")
 def _recover(
-    path: Annotated[Path | None, typer.Argument(help="The path that the export was to write, or its journal.")] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where the video goes.")] = None,
+    path: Annotated[str | None, typer.Argument(help="The path that the export was to write, or its journal.")] = None,
+    output: Annotated[str | None, typer.Option("--output", "-o", help="Where the video goes.")] = None,
     folder: Annotated[
         Path | None, typer.Option("--list", help="List the journals of dead writers in a folder.")
     ] = None,
@@ -357,7 +362,7 @@ def _provenance_init(
 
 @provenance_app.command("show")
 def _provenance_show(
-    file: Annotated[Path, typer.Argument(help="A video or a moving image.")],
+    file: Annotated[str, typer.Argument(help="A video or a moving image.")],
     trust: Annotated[
         Path | None, typer.Option(metavar="ANCHORS", help="Certificates in PEM that stand for signers.")
     ] = None,
@@ -461,6 +466,10 @@ def facts_of_file(info: VideoInfo) -> Facts:
         ("index", in_front),
         ("size", _bytes(info.size_bytes)),
     ]
+    if info.rotation or info.mirrored:
+        facts.append(("shown", f"turned by {info.rotation} degrees clockwise" + ", mirrored before" * info.mirrored))
+    if info.sample_aspect_ratio != 1:
+        facts.append(("pixels", f"shown {info.sample_aspect_ratio} times as wide as high"))
     if info.mastering_display is not None:
         facts.append(("mastering display", str(info.mastering_display)))
     if info.content_light is not None:

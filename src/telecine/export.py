@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
 from .audio import Audio, has_sound
-from .frames import Frames, check_layout, count_frames, only_video
+from .frames import Frames, check_channels, check_layout, count_frames, only_video
 from .hdr_metadata import MasteringDisplay
 from .metadata import Json
 from .notes import warn
@@ -49,6 +49,7 @@ def export_video(
     primaries: str | None = None,
     mastering_display: MasteringDisplay | None = None,
     layout: str = "auto",
+    channels: str = "RGB",
     value_range: tuple[float, float] | Literal["auto"] = "auto",
     background: str | tuple[float, float, float] | None = None,
     timestamps: Iterable[Seconds] | None = None,
@@ -95,9 +96,11 @@ def export_video(
     """
     check_progress(progress)
     check_layout(layout)
+    check_channels(channels)
     given = only_video(opened(frames))
-    retimed = _retimed(frames, parse_fps(fps)) if timestamps is None and is_video(frames) else ()
-    silenced = _silenced(frames) if audio is None and is_video(frames) else ()
+    of_source = tuple(_differences(frames, parse_fps(fps), timestamps, audio)) if is_video(frames) else ()
+    for note in of_source:
+        warn(note)
     with (
         reporting(progress, count_frames(given, layout)) as report,
         VideoWriter(
@@ -120,6 +123,7 @@ def export_video(
             primaries=primaries,
             mastering_display=mastering_display,
             layout=layout,
+            channels=channels,
             value_range=value_range,
             background=background,
             hold=hold,
@@ -137,28 +141,23 @@ def export_video(
         if audio is not None:
             writer.write_audio(audio)
         writer.write(given, timestamps)
-    return replace(writer.video, notes=writer.video.notes + retimed + silenced)
+    return replace(writer.video, notes=writer.video.notes + of_source)
 
 
-def _retimed(path: str | os.PathLike[str], fps: Fraction) -> tuple[str, ...]:
-    """Warn where a video's frames are to be shown at other times than its own."""
-    info = probe(path)
-    if not info.constant_rate:
-        kept = f"timestamps=telecine.read_timestamps({os.fspath(path)!r}) keeps their times"
-        note = f"the frames of {os.fspath(path)!r} are not evenly timed, and at {fps} fps they will be: {kept}"
-    elif abs(info.fps / fps - 1) > _SAME_RATE:
+def _differences(
+    path: str | os.PathLike[str], fps: Fraction, timestamps: Iterable[Seconds] | None, audio: Audio | None
+) -> Iterator[str]:
+    """Say in what a video's frames will be shown otherwise than there: times, sound, the shape of pixels."""
+    info, name = probe(path), os.fspath(path)
+    if timestamps is None and not info.constant_rate:
+        kept = f"timestamps=telecine.read_timestamps({name!r}) keeps their times"
+        yield f"the frames of {name!r} are not evenly timed, and at {fps} fps they will be: {kept}"
+    elif timestamps is None and abs(info.fps / fps - 1) > _SAME_RATE:
         lasts = f"{float(info.frame_count / fps):.3f} s in place of {float(info.duration):.3f} s"
-        note = f"{os.fspath(path)!r} has {info.fps} fps: at {fps} fps it lasts {lasts}"
-    else:
-        return ()
-    warn(note)
-    return (note,)
-
-
-def _silenced(path: str | os.PathLike[str]) -> tuple[str, ...]:
-    """Warn where a video has sound, which its frames are without."""
-    if not has_sound(path):
-        return ()
-    note = f"the sound of {os.fspath(path)!r} is left out: audio={os.fspath(path)!r} keeps it"
-    warn(note)
-    return (note,)
+        yield f"{name!r} has {info.fps} fps: at {fps} fps it lasts {lasts}"
+    if audio is None and has_sound(path):
+        yield f"the sound of {name!r} is left out: audio={name!r} keeps it"
+    if info.sample_aspect_ratio != 1:
+        scaled = f"{round(info.width * info.sample_aspect_ratio)}x{info.height}"
+        shown = f"the pixels of {name!r} are shown {info.sample_aspect_ratio} times as wide as high"
+        yield f"{shown}, and will be square: scale its frames to {scaled} to keep its shape"

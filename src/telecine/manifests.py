@@ -21,6 +21,7 @@ from .apart import run_apart
 from .certificates import Pem, load_trust_anchors
 from .errors import FrameError, MissingDependencyError
 from .guard import checksum_holds, digest_of_unhashed
+from .urls import local_path
 
 State: TypeAlias = Literal["no manifest", "valid but untrusted", "valid", "tampered"]
 Json: TypeAlias = Mapping[str, Any]
@@ -92,7 +93,7 @@ def read_provenance(path: str | os.PathLike[str], trust_anchors: Pem | None = No
         MissingDependencyError: the extra `c2pa` is missing.
     """
     anchors = None if trust_anchors is None else load_trust_anchors(trust_anchors)
-    name = os.fsdecode(path)
+    name = local_path(path, "read", FrameError)
     try:
         with open(name, "rb") as file:
             media_type = MEDIA_TYPES.get(Path(name).suffix.lower())

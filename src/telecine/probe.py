@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, TypeAlias, cast
 
 import av
 from av import VideoFrame
@@ -21,6 +21,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from . import alpha, animations
+from .alpha import VideoPacket
 from .boxes import index_in_front
 from .color import RGB, Color
 from .elements import cues_in_front, doc_type
@@ -29,11 +30,14 @@ from .ffmpeg_log import captured_log, in_words
 from .hdr_metadata import ContentLight, MasteringDisplay, metadata_of
 from .image_metadata import read_image
 from .metadata import Json, read_tags
-from .pyav import exact, open_input, readable
+from .orientation import Orientation, of_display_matrix
+from .pyav import exact, open_input, readable, side_data
+from .urls import local_path
 from .user_data import xmp_packet
 from .xmp import copy_in
 
 VideoSource: TypeAlias = "str | os.PathLike[str] | BinaryIO"
+TimedPacket: TypeAlias = "tuple[int | None, bool]"
 
 # What FFmpeg lists of an MP4 beside its tags: the `ftyp` box (ISO/IEC 14496-12 4.3).
 _BRANDS = {"major_brand", "minor_version", "compatible_brands"}
@@ -58,6 +62,10 @@ class VideoInfo:
     `index_in_front` tells whether an MP4's `moov` comes before its `mdat`, or Matroska's `Cues` before its clusters;
     it is None where the file has neither.
     `mastering_display` and `content_light` are looked for in files that are tagged PQ or HLG.
+    `rotation` is by how many degrees, clockwise, players turn the stored picture, whose left and right change places
+    first where it is `mirrored`. `width` and `height` are those of a frame as it is shown: of 90 and 270 degrees, the
+    stored height and width.
+    `sample_aspect_ratio` is how many times wider than high a pixel is shown: 1 where they are square.
     """
 
     path: Path
@@ -78,6 +86,9 @@ class VideoInfo:
     metadata: Mapping[str, Json]
     mastering_display: MasteringDisplay | None = None
     content_light: ContentLight | None = None
+    rotation: int = 0
+    mirrored: bool = False
+    sample_aspect_ratio: Fraction = Fraction(1)
 
 
 def probe(path: VideoSource) -> VideoInfo:
@@ -94,20 +105,24 @@ def probe(path: VideoSource) -> VideoInfo:
             return _probe_animation(file, animation)
     with opened_file(path) as file, open_video(file) as (container, stream):
         audio = next(iter(container.streams.audio), None)
-        times, ends = _scan(container, stream, audio)
+        times, ends, orientation = _scan(container, stream, audio)
         context = stream.codec_context
         duration = _duration(container, stream, ends)
         fps, constant_rate = _rate(stream, times, duration)
         color = color_of(context)
         display, light = _hdr_metadata(file) if color.hdr else (None, None)
+        pixel_format = alpha.PIXEL_FORMAT if _is_all_beside(container, stream) else context.pix_fmt or "unknown"
+        width, height, pixel = context.width, context.height, exact(stream.sample_aspect_ratio) or Fraction(1)
+        if orientation.lying:
+            width, height, pixel = height, width, 1 / pixel
         return VideoInfo(
             path=Path(_name_of(file)),
             container=_container_name(container, file),
             codec=context.codec.canonical_name,
             profile=context.profile,
-            pixel_format=alpha.PIXEL_FORMAT if _is_all_beside(container, stream) else context.pix_fmt or "unknown",
-            width=context.width,
-            height=context.height,
+            pixel_format=pixel_format,
+            width=width,
+            height=height,
             fps=fps,
             constant_rate=constant_rate,
             frame_count=len(times),
@@ -119,6 +134,9 @@ def probe(path: VideoSource) -> VideoInfo:
             metadata=_metadata(file, container.metadata),
             mastering_display=display,
             content_light=light,
+            rotation=orientation.rotation,
+            mirrored=orientation.mirrored,
+            sample_aspect_ratio=pixel,
         )
 
 
@@ -148,26 +166,43 @@ def _probe_animation(file: BinaryIO, format: str) -> VideoInfo:
     )
 
 
-def frame_times(container: InputContainer, stream: VideoStream) -> list[int | None]:
-    """Read when each frame of a stream is shown, in its ticks and in the order of the file, without decoding any."""
-    return [packet.pts for packet in container.demux(stream) if packet.size and not packet.is_discard]
+def frame_packets(container: InputContainer, stream: VideoStream) -> list[TimedPacket]:
+    """Read when each packet's frame is shown, in ticks and in the order of the file, and whether it is a key frame."""
+    packets = (packet for packet in container.demux(stream) if packet.size and not packet.is_discard)
+    return [(packet.pts, packet.is_keyframe) for packet in packets]
+
+
+def decodable(packets: list[TimedPacket]) -> list[int | None]:
+    """Give the times of packets, but for those that nothing can be made of, where a recording begins within.
+
+    They are in front of the first key frame, or behind it and shown before.
+    """
+    start = next((at for at, (_, is_key) in enumerate(packets) if is_key), 0)
+    first = packets[start][0] if packets else None
+    return [time for time, _ in packets[start:] if first is None or time is None or time >= first]
 
 
 def _scan(
     container: InputContainer, stream: VideoStream, audio: AudioStream | None
-) -> tuple[list[int | None], dict[int, int]]:
-    """Give when each frame is shown, and of Matroska with sound where each stream ends: it tells the later end only."""
-    if audio is None or "matroska" not in container.format.name:
-        return frame_times(container, stream), {}
-    times, ends = [], dict.fromkeys((stream.index, audio.index), 0)
-    for packet in container.demux(stream, audio):
+) -> tuple[list[int | None], dict[int, int], Orientation]:
+    """Give when each frame is shown, of Matroska with sound where each stream ends, and how the first frame is shown.
+
+    Matroska tells the later end only.
+    """
+    streams = [stream] if audio is None or "matroska" not in container.format.name else [stream, audio]
+    ends = {each.index: 0 for each in streams if len(streams) > 1}
+    orientation: Orientation | None = None
+    packets: list[TimedPacket] = []
+    for packet in container.demux(*streams):
+        if packet.size and packet.stream_index == stream.index:
+            orientation = orientation or _orientation_with(stream.codec_context, cast(VideoPacket, packet))
         if not packet.size or packet.is_discard:
             continue
         if packet.stream_index == stream.index:
-            times.append(packet.pts)
-        if packet.pts is not None:
+            packets.append((packet.pts, packet.is_keyframe))
+        if packet.pts is not None and packet.stream_index in ends:
             ends[packet.stream_index] = max(ends[packet.stream_index], packet.pts + (packet.duration or 0))
-    return times, ends
+    return decodable(packets), ends, orientation or Orientation()
 
 
 def _duration(container: InputContainer, stream: Stream, ends: Mapping[int, int]) -> Fraction:
@@ -197,10 +232,35 @@ def _hdr_metadata(file: BinaryIO) -> tuple[MasteringDisplay | None, ContentLight
     return None, None
 
 
+def first_orientation(container: InputContainer, stream: VideoStream) -> Orientation:
+    """Decode the first frame that can be, and give how it is shown; upright if none can."""
+    turned = (_orientation_with(stream.codec_context, packet) for packet in container.demux(stream) if packet.size)
+    return next((orientation for orientation in turned if orientation is not None), Orientation())
+
+
+def _orientation_with(context: VideoCodecContext, packet: VideoPacket) -> Orientation | None:
+    """Decode a packet, with whose frame FFmpeg gives what the container or the stream says; None if it has none."""
+    with contextlib.suppress(av.FFmpegError):  # what is damaged is told where it is read
+        # At once, by draining the decoder: else it waits for the frames that may be shown before.
+        frames = context.decode(packet) or context.decode(None)
+        context.flush_buffers()
+        return orientation_of(frames[0]) if frames else None
+    return None
+
+
+def orientation_of(frame: VideoFrame) -> Orientation:
+    """Give how a decoded frame is shown."""
+    matrix = side_data(frame).get("DISPLAYMATRIX")
+    return Orientation() if matrix is None else of_display_matrix(matrix)
+
+
 def _rate(stream: VideoStream, times: list[int | None], duration: Fraction) -> tuple[Fraction, bool]:
     """Give the frame rate, and whether it is constant."""
-    gaps = {after - before for before, after in pairwise(sorted(time for time in times if time is not None))}
-    constant = not gaps or max(gaps) - min(gaps) <= 1  # of coarse ticks, some more and some less
+    in_order = sorted(time for time in times if time is not None)
+    gaps = {after - before for before, after in pairwise(in_order)}
+    constant = _is_even(in_order)
+    if stream.container.format.name == "gif" and duration:
+        return len(times) / duration, constant  # FFmpeg's average is of what its ticks of 1/100 s can tell
     average = exact(stream.average_rate) or exact(stream.guessed_rate) or Fraction(0)
     tick = exact(stream.time_base) or Fraction(0)
     if not constant and duration:
@@ -211,6 +271,18 @@ def _rate(stream: VideoStream, times: list[int | None], duration: Fraction) -> t
             return average, True  # it is said beside the times, which are rounded
         return 1 / gap, True  # FFmpeg's average counts how long the last frame is held
     return average, constant
+
+
+def _is_even(times: list[int]) -> bool:
+    """Tell whether times are those of a constant rate, in coarse ticks: gaps of two lengths, as evenly as can be."""
+    steps = len(times) - 1
+    if steps < 1:
+        return True
+    gaps = [after - before for before, after in pairwise(times)]
+    span = times[-1] - times[0]
+    return max(gaps) - min(gaps) <= 1 and all(
+        abs((time - times[0]) * steps - at * span) <= steps for at, time in enumerate(times)
+    )
 
 
 @contextmanager
@@ -232,6 +304,8 @@ def open_video(path: VideoSource) -> Iterator[tuple[InputContainer, VideoStream]
                 raise FrameError(f"{name!r} has no video stream")
             if stream.codec_context is None or 0 in (stream.codec_context.width, stream.codec_context.height):
                 raise FrameError(f"{name!r} can't be read as a video: FFmpeg does not know its codec or size")
+            # Not frames in threads: when a caller stops early, closing waits for one that waits for the GIL to log.
+            stream.thread_type = "SLICE"
             try:
                 yield container, stream
             except av.FFmpegError as error:
@@ -245,7 +319,7 @@ def opened_file(path: VideoSource) -> Iterator[BinaryIO]:
         path.seek(0)
         yield path
         return
-    name = os.fsdecode(path)
+    name = local_path(path, "read", FrameError)
     try:
         file = open(name, "rb")  # noqa: SIM115 - closed below: only the opening is in this `try`
     except (OSError, ValueError) as error:

@@ -17,8 +17,10 @@ from . import alpha
 from .errors import FrameError, MissingDependencyError
 from .formats import CONTAINERS
 from .frames import Frames
+from .image_frames import count_pictures, is_image, pictures_in
 from .probe import probe
 from .read import read_frames
+from .urls import local_path
 
 VIDEO_EXTENSIONS = {each for container in CONTAINERS.values() for each in container.extensions} | {
     ".mov", ".mkv", ".webm", ".avi", ".gif", ".mpg", ".mpeg", ".ts", ".ogv", ".wmv", ".flv",
@@ -40,7 +42,7 @@ def open_frames(path: str | os.PathLike[str], allow_gaps: bool = False) -> Frame
         FrameError: there is nothing there, a number is missing, or the file can't be read.
         MissingDependencyError: a `.safetensors` file without the package for it.
     """
-    name = os.fsdecode(path)
+    name = local_path(path, "read", FrameError)
     if os.path.isdir(name):
         return images_in_order((each for each in Path(name).iterdir() if _is_image(each)), name, allow_gaps)
     if not os.path.exists(name):
@@ -78,8 +80,12 @@ def _moves(path: str | os.PathLike[str]) -> bool:
 
 
 def opened(frames: Frames) -> Frames:
-    """Give the frames that a path stands for, and what is no path as it is."""
-    return open_frames(frames) if isinstance(frames, (str, os.PathLike)) else frames
+    """Give the frames that a path or an image of several pictures stands for, and all else as it is."""
+    if isinstance(frames, (str, os.PathLike)):
+        return open_frames(frames)
+    if is_image(frames) and count_pictures(frames) > 1:
+        return (picture.copy() for picture in pictures_in(frames))
+    return frames
 
 
 def images_in_order(paths: Iterable[Path], given: str, allow_gaps: bool = False) -> list[Path]:

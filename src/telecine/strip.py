@@ -10,10 +10,11 @@ from typing import BinaryIO
 
 from .boxes import Box, boxes_of_index, forget_times, top_level_boxes
 from .elements import Element, elements, elements_in
-from .errors import EncodeError, OptionError
+from .errors import EncodeError, FrameError, OptionError
 from .image_metadata import cut_metadata
 from .probe import VideoInfo, probe
 from .publish import Publication
+from .urls import local_path
 from .user_data import XMP, is_uuid
 
 _C2PA = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")  # C2PA A.5: a signature of what is changed here
@@ -38,6 +39,7 @@ def strip(path: str | os.PathLike[str], output: str | os.PathLike[str] | None = 
         OptionError: it is of another kind.
         PublishError: the output can't be written.
     """
+    path = local_path(path, "read", FrameError)
     before = probe(path)
     if before.container not in _STRIPPERS:
         takes = "MP4, MOV, Matroska, WebM, GIF, WebP and PNG"
@@ -57,7 +59,7 @@ def strip(path: str | os.PathLike[str], output: str | os.PathLike[str] | None = 
     except BaseException:
         publication.discard()
         raise
-    return replace(after, path=before.path if output is None else type(before.path)(os.fsdecode(output)))
+    return replace(after, path=before.path if output is None else type(before.path)(publication.path))
 
 
 def _check(before: VideoInfo, after: VideoInfo) -> None:

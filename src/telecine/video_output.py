@@ -15,7 +15,7 @@ from av import VideoFrame
 from .audio import Audio
 from .audio_encode import Sound
 from .codes import composited
-from .color import BT709, RGB, Color, parse_color
+from .color import BT601, BT709, RGB, Color, parse_color
 from .convert import BLACK, Conversion
 from .encode import Encoder, EncoderSettings
 from .errors import EncodeError, FrameError, OptionError, PublishError
@@ -110,6 +110,8 @@ class VideoOutput:
         self._sound = Sound(chosen.container, options.audio_rate, options.audio_fit, lossless, notes)
         self._encoded: queue.SimpleQueue[VideoFrame] = queue.SimpleQueue()
         tried = try_encoder(self._settings)
+        if self._color is None and options.encoder_options:
+            self._try_other_color()
         self._settings = replace(self._settings, profile=tried.profile, metadata=asked.metadata)
         if tried.profile not in chosen.codec.plays_everywhere or not chosen.container.plays_everywhere:
             what = f"{chosen.codec.name} {tried.profile} in {chosen.container.name}"
@@ -117,6 +119,13 @@ class VideoOutput:
         if options.dither and quality not in chosen.codec.dithered:
             what = f"{chosen.codec.called} at quality={quality!r}"
             notes.warn(f"{what} takes most of the dither for noise: use h264 at 'high', or bit_depth=10")
+
+    def _try_other_color(self) -> None:
+        """Refuse an option that is right for frames of some sizes only, which are not known yet."""
+        try:
+            try_encoder(replace(self._settings, color=BT601))
+        except OptionError as error:
+            raise OptionError(f"{error}; the colour is by the frames' size: use color='bt601' or 'bt709'") from error
 
     def publication(self, path: str | os.PathLike[str], overwrite: bool) -> Publication:
         """Open the file's publication."""

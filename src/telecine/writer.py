@@ -34,6 +34,7 @@ from .outputs import Asked, Output, Publishing
 from .progress import Progress, check_progress, reporting
 from .rate import FrameRate, parse_fps
 from .timing import Clock, Seconds, Timestamps, parse_last_frame
+from .urls import local_path
 from .video import Video
 from .video_output import VideoOptions, VideoOutput
 
@@ -71,7 +72,10 @@ class VideoWriter:
         primaries: Those of linear light: "bt709" unless it is "p3-d65" or "bt2020".
         mastering_display: The display that HDR frames were judged on, which the file tells: P3-D65 of 1000 cd/m2 if not
             given. How bright the frames are is measured.
-        layout: "auto" or the letters of an array's axes: T time, H height, W width, C channels, B batch.
+        layout: "auto" or the letters of an array's axes, in any order: T time, H height, W width, C channels, B batch.
+            "WHC" is that of pygame's surfaces.
+        channels: "RGB", or "BGR" for OpenCV's arrays: the order of an array's colours, alpha being the fourth.
+            Images and files know theirs.
         value_range: "auto" (integers: full scale, floats: [0, 1]) or (low, high), such as (-1, 1) for floats.
         background: What transparent pixels are composited on: a colour's name, "#rrggbb" or (r, g, b) in [0, 1], all
             sRGB. Without one, formats with alpha keep it, and others get black, with a warning. Encoded values are
@@ -130,6 +134,7 @@ class VideoWriter:
         primaries: str | None = None,
         mastering_display: MasteringDisplay | None = None,
         layout: str = "auto",
+        channels: str = "RGB",
         value_range: tuple[float, float] | Literal["auto"] = "auto",
         background: str | tuple[float, float, float] | None = None,
         hold: Seconds | None = None,
@@ -147,8 +152,9 @@ class VideoWriter:
             path = _temporary_path(format)
         if not isinstance(path, (str, bytes, os.PathLike)):
             raise OptionError(f"path={path!r} is no path")
+        path = local_path(path)
         row = output_of(path, format)
-        self._recognizer = Recognizer(layout)
+        self._recognizer = Recognizer(layout, channels)
         held, self._repeat = parse_last_frame(hold, repeat)
         self._clock = Clock(parse_fps(fps), held, _bounds(row))
         self._notes = Notes()
@@ -183,7 +189,7 @@ class VideoWriter:
             notes=self._notes,
         )
         self._output = _output(row, asked, of_video, loops)
-        self._path = Path(os.fsdecode(path))
+        self._path = Path(path)
         self._writing, self._writing_audio = threading.RLock(), threading.RLock()
         output = self._output
         self._job = _Job(os.fspath(self._path), output, lambda: output.publication(path, overwrite), progress)
@@ -281,7 +287,7 @@ class VideoWriter:
         if said := _in_words(kept, self._clock.count, os.fspath(self._path)):
             if isinstance(error, TelecineError):
                 error.args = (f"{error}; {said}",)
-            elif hasattr(error, "add_note"):  # Python 3.11
+            else:
                 error.add_note(f"telecine: {said}")
         if not isinstance(error, SystemExit):  # which shows no note
             self._dropped.detach()
