@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +17,9 @@ import numpy as np
 import pytest
 
 import telecine
-from telecine import PublishError, TelecineWarning, VideoWriter
+from telecine import PublishError, TelecineWarning, VideoWriter, encoding_thread
 from telecine.checksums import Checksums
+from telecine.encode import Encoder
 
 from .helpers import OLDER, assert_frames, kept_by, names_in, noise, run_python
 from .journals import JOURNAL
@@ -259,3 +261,44 @@ def test_the_command_works_where_standard_streams_are_closed(closed: str, tmp_pa
     done = subprocess.run(command, shell=True, cwd=tmp_path, stdout=subprocess.PIPE, timeout=60, check=False)
     assert done.returncode == 0
     assert_frames(tmp_path / "clip.mp4", noise())
+
+
+# ---- an encoder that takes its time --------------------------------------------------------------------------------
+
+
+def test_while_the_encoder_is_in_a_long_call_what_is_on_the_disk_is_told_and_recovered_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, is_stuck, may_go_on = tmp_path / "clip.mp4", threading.Event(), threading.Event()
+    encode = Encoder.encode
+
+    def slow(self: Encoder, frame: Any) -> None:
+        if frame.pts == 4:
+            is_stuck.set()
+            assert may_go_on.wait(timeout=60)
+        encode(self, frame)
+
+    monkeypatch.setattr(Encoder, "encode", slow)
+    monkeypatch.setattr(encoding_thread, "_PATIENCE", 0.1)
+    writer = VideoWriter(path, **EVERY_FRAME)
+    writer.write(noise())
+    assert is_stuck.wait(timeout=60)
+    error = fail(writer)
+    assert kept_by(error) == telecine.recover(path).frame_count == 3  # the muxer holds the last one back
+    assert names_in(tmp_path) == ["clip.mp4"]
+    with VideoWriter(tmp_path / "clip.mp4", **EVERY_FRAME) as again:
+        may_go_on.set()
+        assert encoding_threads_but(again) == []
+        monkeypatch.undo()
+        again.write(noise())
+    assert_frames(again.video, noise())
+    assert names_in(tmp_path) == ["clip.mp4"]
+
+
+def encoding_threads_but(writer: VideoWriter) -> list[threading.Thread]:
+    """The encoding threads of other writers that are left after a moment."""
+    own = writer._job._thread._identifier
+    others = [each for each in threading.enumerate() if each.name == "telecine-encode" and each.ident != own]
+    for each in others:
+        each.join(timeout=60)
+    return [each for each in others if each.is_alive()]

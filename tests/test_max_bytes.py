@@ -20,6 +20,7 @@ import pytest
 
 import telecine
 from telecine import EncodeError, OptionError, PublishError, TelecineError, VideoWriter, export_video, limits
+from telecine.encoding_thread import EncodingThread
 from telecine.limits import parse_bytes
 from telecine.publish import Publication
 
@@ -278,7 +279,19 @@ def test_a_kill_in_the_second_pass_leaves_every_frame_of_the_first(path: Path, w
 def test_ctrl_c_in_the_second_pass_leaves_every_frame_of_the_first(
     path: Path, whole: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at_frame(monkeypatch, 20, lambda: signal.raise_signal(signal.SIGINT))
+    stop, is_told = EncodingThread._stop, threading.Event()
+
+    def telling(*arguments: Any, **options: Any) -> Any:
+        fate = stop(*arguments, **options)
+        is_told.set()
+        return fate
+
+    def interrupt() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert is_told.wait(timeout=60)
+
+    monkeypatch.setattr(EncodingThread, "_stop", telling)
+    at_frame(monkeypatch, 20, interrupt)
     monkeypatch.setattr(tempfile, "tempdir", str(path.parent.parent))
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
