@@ -61,7 +61,7 @@ def lossless(path: Path, pixel_format: str = "rgb24", frames: npt.NDArray[Any] =
 
 
 def by_ffmpeg(path: Path, width: int, height: int, pixel_format: str = "rgb24") -> npt.NDArray[np.uint8]:
-    asked = ["ffmpeg", "-v", "error", "-i", path, "-f", "rawvideo", "-pix_fmt", pixel_format, "-"]
+    asked = ["ffmpeg", "-v", "error", "-i", str(path), "-f", "rawvideo", "-pix_fmt", pixel_format, "-"]
     shown = subprocess.run(asked, capture_output=True, check=True).stdout
     return np.frombuffer(shown, np.uint8).reshape(-1, height, width, len(pixel_format) if "a" in pixel_format else 3)
 

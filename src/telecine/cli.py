@@ -13,7 +13,7 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
@@ -56,6 +56,10 @@ app.add_typer(provenance_app, name="provenance")
 
 _CTRL_C = 130  # what typer makes of it
 _CODES = {"valid": 0, "tampered": 1, "valid but untrusted": 3, "no manifest": 4}
+
+# What is typed is any text, which these check themselves.
+_export_video: Callable[..., Video] = export_video
+_verify_video: Callable[..., VerifyReport] = verify
 
 FramesArgument = Annotated[
     list[str],
@@ -208,7 +212,7 @@ def _export(
     elif provenance_key or provenance_model or provenance_prompt or provenance_parent or provenance_time_stamps:
         raise OptionError("a manifest takes --provenance-certificate and --provenance-key")
     own_rate, own_times = _own_timing(frames) if fps is None else (fps, None)
-    video = export_video(
+    video = _export_video(
         _frames(frames, allow_gaps),
         output,
         fps=own_rate,
@@ -275,7 +279,7 @@ def _verify(
     debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
 ) -> None:
     """Compare a video file with the frames it was made of; exit code 1 if they differ."""
-    report = verify(
+    report = _verify_video(
         video,
         _frames(frames, allow_gaps),
         layout=layout,
