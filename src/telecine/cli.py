@@ -57,10 +57,6 @@ app.add_typer(provenance_app, name="provenance")
 _CTRL_C = 130  # what typer makes of it
 _CODES = {"valid": 0, "tampered": 1, "valid but untrusted": 3, "no manifest": 4}
 
-# What is typed is any text, which these check themselves.
-_export_video: Callable[..., Video] = export_video
-_verify_video: Callable[..., VerifyReport] = verify
-
 FramesArgument = Annotated[
     list[str],
     typer.Argument(help="A folder or a glob of images, images, a .npy, .npz or .safetensors file, or a video."),
@@ -212,7 +208,8 @@ def _export(
     elif provenance_key or provenance_model or provenance_prompt or provenance_parent or provenance_time_stamps:
         raise OptionError("a manifest takes --provenance-certificate and --provenance-key")
     own_rate, own_times = _own_timing(frames) if fps is None else (fps, None)
-    video = _export_video(
+    of_any_text: Callable[..., Video] = export_video  # which checks it
+    video = of_any_text(
         _frames(frames, allow_gaps),
         output,
         fps=own_rate,
@@ -279,7 +276,8 @@ def _verify(
     debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
 ) -> None:
     """Compare a video file with the frames it was made of; exit code 1 if they differ."""
-    report = _verify_video(
+    of_any_text: Callable[..., VerifyReport] = verify  # which checks it
+    report = of_any_text(
         video,
         _frames(frames, allow_gaps),
         layout=layout,
