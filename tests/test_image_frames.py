@@ -345,7 +345,7 @@ def test_images_of_8_and_16_bits_go_together(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("format", ["png", "tiff"])
 @pytest.mark.parametrize("depth", [8, 16, 32])
-def test_a_folder_that_telecine_wrote_is_read_as_deep_as_it_is(tmp_path: Path, format: str, depth: int) -> None:
+def test_a_folder_that_telecine_wrote_is_read_as_deep_as_it_is(tmp_path: Path, format: Any, depth: Any) -> None:
     if (format, depth) == ("png", 32):
         return
     frames = np.concatenate([DEEP, ALPHA], axis=3)
@@ -398,9 +398,7 @@ def test_an_own_file_of_any_size_needs_no_layout(tmp_path: Path, size: tuple[int
     width, height = size
     frames = np.full((3, height, width, 3), (180, 60, 90), np.uint8)
     for name in ("a.mkv", "a.png", "a.gif"):
-        how: dict[str, Any] = (
-            {"quality": "lossless"} if name == "a.mkv" else {"format": "apng"} if name == "a.png" else {}
-        )
+        how: Any = {"quality": "lossless"} if name == "a.mkv" else {"format": "apng"} if name == "a.png" else {}
         path = tmp_path / name
         with pytest.warns(telecine.TelecineWarning) if name == "a.mkv" else io.BytesIO():
             telecine.export_video(frames, path, layout="THWC", fps=10, **how)

@@ -47,7 +47,7 @@ def said_with(error: BaseException) -> str:
 
 @pytest.mark.skipif(os.name == "nt", reason="an open file has its name there")
 @pytest.mark.parametrize("format", FORMATS)
-def test_a_journal_that_was_removed_is_not_said_to_be_kept(format: str, tmp_path: Path) -> None:
+def test_a_journal_that_was_removed_is_not_said_to_be_kept(format: Any, tmp_path: Path) -> None:
     writer = VideoWriter(tmp_path / "clip", format=format)
     writer.write(noise())
     (tmp_path / left_by(format)).rename(tmp_path / "elsewhere")
@@ -60,7 +60,7 @@ def test_a_journal_that_was_removed_is_not_said_to_be_kept(format: str, tmp_path
 
 @pytest.mark.skipif(sys.platform != "linux", reason="where an open file is, /proc tells")
 @pytest.mark.parametrize("format", FORMATS)
-def test_of_a_folder_that_was_renamed_the_place_is_said_and_recovered(format: str, tmp_path: Path) -> None:
+def test_of_a_folder_that_was_renamed_the_place_is_said_and_recovered(format: Any, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     writer = VideoWriter(tmp_path / "folder" / "clip", format=format, quality="high")
     writer.write(noise())

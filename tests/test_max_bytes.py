@@ -48,7 +48,7 @@ def textured(count: int = 48, height: int = 96, width: int = 128) -> Clip:
 CLIP = textured()
 
 
-def limited(folder: Path, container: str, codec: str, limit: int | None, **options: Any) -> telecine.Video:
+def limited(folder: Path, container: str, codec: Any, limit: int | None, **options: Any) -> telecine.Video:
     return export_video(CLIP, folder / f"clip.{container}", codec=codec, max_bytes=limit, **{**FAST, **options})
 
 
@@ -107,7 +107,7 @@ def test_the_last_pass_is_an_export_at_its_crf(tmp_path: Path, codec: str, chrom
 @pytest.mark.parametrize(
     ("codec", "layout"), [("h264", {"bit_depth": 10}), ("hevc", {"bit_depth": 12, "chroma": "4:4:4"})]
 )
-def test_every_frame_of_a_deep_format_is_there_in_order(tmp_path: Path, codec: str, layout: dict[str, Any]) -> None:
+def test_every_frame_of_a_deep_format_is_there_in_order(tmp_path: Path, codec: Any, layout: dict[str, Any]) -> None:
     frames = greys(30, 128, 96)
     path = tmp_path / "clip.mp4"
     whole = export_video(frames, path, codec=codec, crf=4, **layout)
