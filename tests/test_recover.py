@@ -279,7 +279,7 @@ def test_what_only_has_a_journals_name_is_no_bar_to_the_others(
     other = tmp_path / f"{JOURNAL}-0123abcd"
     make_odd(other, kind)
     make_odd(tmp_path / ".odd.mp4.telecine-journal", kind)
-    with pytest.raises(PublishError, match="has no journal of yours|holds no whole frame") as failed:
+    with pytest.raises(PublishError, match=r"has no journal of yours|holds no whole frame") as failed:
         telecine.recover(tmp_path / "odd.mp4")
     assert "\n" not in str(failed.value)
     assert run(["recover", "--list", str(tmp_path)]) == 0
