@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import telecine
 from telecine import OptionError, PublishError, TelecineError, VideoWriter, export_video
+from telecine.cli import run
+from telecine.publish import Publication
 
 from .helpers import OLDER, Asked, assert_frames, assert_one_line, greys, names_in
 from .mounts import attribute, image_of, mounted, run_or_skip
@@ -336,6 +339,17 @@ def test_a_url_is_no_path_to_read(
     assert [name for name in names_in(tmp_path) if name != ".out.mp4.telecine-journal"] == []
 
 
+@pytest.mark.parametrize("arguments", [["export", "frames.npy", "-o", "s3://b/x.mp4"], ["recover", "s3://b/x.mp4"]])
+def test_the_command_refuses_a_url_in_one_line(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("frames.npy", greys())
+    assert run(arguments) == 2
+    assert capsys.readouterr().err.startswith("telecine: 's3://b/x.mp4' is a URL: only local files are ")
+    assert names_in(tmp_path) == ["frames.npy"]
+
+
 def test_a_file_url_is_its_path(tmp_path: Path) -> None:
     url = f"file://{tmp_path}/a%20%C3%A9.mp4"
     video = export_video(greys(), url)
@@ -360,3 +374,22 @@ def test_a_folder_that_looks_like_a_scheme_is_a_folder(tmp_path: Path, monkeypat
     (tmp_path / "s3:").mkdir()
     export_video(greys(), Path("s3:/clip.mp4"))
     assert names_in(tmp_path / "s3:") == ["clip.mp4"]
+
+
+# ---- what is made of another file ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_what_is_made_of_a_file_is_for_nobody_else_and_without_its_attributes(exists: bool, tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    if exists:
+        path.write_bytes(OLDER)
+        path.chmod(0o644)
+        set_attribute(path, "user.xdg.origin.url", b"https://host/secret")
+    publication = Publication(path)
+    publication.allow_at_most(0o640)
+    publication.open_finished().write(b"new")
+    assert {each.stat().st_mode & 0o137 for each in tmp_path.iterdir() if each != path} == {0}
+    publication.commit()
+    assert path.read_bytes() == b"new"
+    assert (path.stat().st_mode & 0o777, os.listxattr(path)) == (0o640, [])

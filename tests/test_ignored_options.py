@@ -98,10 +98,11 @@ def texture(name: str, pts: int) -> VideoFrame:
 def test_every_general_option_that_an_encoder_does_not_read_is_refused_by_name(row: Codec, path: Path) -> None:
     ignored = ignored_options(row.encoder, sorted(GENERAL))
     assert len(ignored) > 25
-    lossless: dict[str, Any] = {"quality": "lossless"} if row in LOSSLESS else {}
+    how: dict[str, Any] = {"format": format_of(row).container.name, "codec": row.name}
+    how |= {"quality": "lossless"} if row in LOSSLESS else {}
     options: dict[str, str | int | float] = dict.fromkeys(set(ignored) - row.rates, 1)
     with pytest.raises(OptionError, match=f"{row.encoder} with .* ignores a part: ") as refused:
-        VideoWriter(path, format=format_of(row).container.name, codec=row.name, encoder_options=options, **lossless)
+        VideoWriter(path, encoder_options=options, **how)
     assert {name for name in ignored if f"{name!r} is not read" in str(refused.value)} == set(ignored) - row.rates
     assert_untouched(path)
 
@@ -142,9 +143,10 @@ def test_every_general_option_of_this_ffmpeg_is_known() -> None:
 @pytest.mark.parametrize("row", ROWS, ids=IDS)
 def test_an_option_that_nobody_knows_is_refused_by_name(row: Codec, path: Path) -> None:
     options: dict[str, str | int | float] = {"nonsense": 1, "x264-opts": "a"}
-    lossless: dict[str, Any] = {"quality": "lossless"} if row in LOSSLESS else {}
+    how: dict[str, Any] = {"format": format_of(row).container.name, "codec": row.name}
+    how |= {"quality": "lossless"} if row in LOSSLESS else {}
     with pytest.raises(OptionError, match=r"ignores a part: no option 'nonsense'; no option 'x264-opts'$"):
-        VideoWriter(path, format=format_of(row).container.name, codec=row.name, encoder_options=options, **lossless)
+        VideoWriter(path, encoder_options=options, **how)
     assert_untouched(path)
 
 
@@ -182,7 +184,7 @@ def test_of_two_rates_the_encoder_would_ignore_one(arguments: dict[str, Any], sa
     ],
 )
 def test_a_rate_among_the_options_replaces_the_levels(
-    codec: str, options: dict[str, Any], others: dict[str, Any], tmp_path: Path
+    codec: Any, options: dict[str, Any], others: dict[str, Any], tmp_path: Path
 ) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (24, 96, 128, 3), np.uint8)
     few, many = (
@@ -232,7 +234,7 @@ def test_a_colour_that_is_not_that_of_every_size_is_refused_before_the_first_fra
 
 
 @pytest.mark.parametrize(("color", "matrix"), [("bt709", "bt709"), ("bt601", "smpte170m")])
-def test_a_colour_that_is_asked_for_may_be_said_twice(tmp_path: Path, color: str, matrix: str) -> None:
+def test_a_colour_that_is_asked_for_may_be_said_twice(tmp_path: Path, color: Any, matrix: str) -> None:
     frames = np.zeros((2, 48, 64, 3), np.uint8)
     export_video(frames, tmp_path / "clip.mp4", color=color, encoder_options={"colorspace": matrix})
     assert probe(tmp_path / "clip.mp4").color.matrix_name == matrix

@@ -55,7 +55,8 @@ def assert_read(given: Any, expected: Any, **how: Any) -> None:
 def with_exif(image: Image.Image, path: Path, orientation: int) -> Path:
     exif = image.getexif()
     exif[274] = orientation
-    image.save(path, exif=exif, **({"lossless": True} if path.suffix == ".webp" else {}))
+    how: dict[str, Any] = {"lossless": True} if path.suffix == ".webp" else {}
+    image.save(path, exif=exif, **how)
     return path
 
 
@@ -233,7 +234,7 @@ def test_16_bits_by_cv2_are_kept(tmp_path: Path, extension: str, channels: int) 
     ids=["rgb", "zlib", "gray", "rgba", "8 bits", "floats", "gray floats"],
 )
 def test_a_tiff_gives_the_array_that_tifffile_wrote(
-    tmp_path: Path, pixels: Pixels, how: dict[str, Any], order: str
+    tmp_path: Path, pixels: Pixels, how: dict[str, Any], order: Any
 ) -> None:
     tifffile.imwrite(tmp_path / "a.tif", pixels, byteorder=order, **how)
     assert_read(tmp_path / "a.tif", [pixels])
@@ -344,7 +345,7 @@ def test_images_of_8_and_16_bits_go_together(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("format", ["png", "tiff"])
 @pytest.mark.parametrize("depth", [8, 16, 32])
-def test_a_folder_that_telecine_wrote_is_read_as_deep_as_it_is(tmp_path: Path, format: str, depth: int) -> None:
+def test_a_folder_that_telecine_wrote_is_read_as_deep_as_it_is(tmp_path: Path, format: Any, depth: Any) -> None:
     if (format, depth) == ("png", 32):
         return
     frames = np.concatenate([DEEP, ALPHA], axis=3)
@@ -397,7 +398,7 @@ def test_an_own_file_of_any_size_needs_no_layout(tmp_path: Path, size: tuple[int
     width, height = size
     frames = np.full((3, height, width, 3), (180, 60, 90), np.uint8)
     for name in ("a.mkv", "a.png", "a.gif"):
-        how = {"quality": "lossless"} if name == "a.mkv" else {"format": "apng"} if name == "a.png" else {}
+        how: Any = {"quality": "lossless"} if name == "a.mkv" else {"format": "apng"} if name == "a.png" else {}
         path = tmp_path / name
         with pytest.warns(telecine.TelecineWarning) if name == "a.mkv" else io.BytesIO():
             telecine.export_video(frames, path, layout="THWC", fps=10, **how)
@@ -409,7 +410,7 @@ def test_an_own_file_of_any_size_needs_no_layout(tmp_path: Path, size: tuple[int
 
 
 def test_channels_are_those_of_arrays_not_of_what_was_read(tmp_path: Path) -> None:
-    rgb = np.broadcast_to(np.uint8([200, 60, 20]), (3, 48, 64, 3))
+    rgb = np.broadcast_to(np.array([200, 60, 20], np.uint8), (3, 48, 64, 3))
     video = telecine.export_video(rgb[..., ::-1], tmp_path / "a.mp4", channels="BGR", fps=10, crf=1)
     assert np.abs(next(telecine.read_frames(video)).astype(int) - rgb[0]).max() <= 3
     assert telecine.verify(video, rgb).problems == ()

@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +17,9 @@ import numpy as np
 import pytest
 
 import telecine
-from telecine import PublishError, TelecineWarning, VideoWriter
+from telecine import PublishError, TelecineWarning, VideoWriter, encoding_thread
 from telecine.checksums import Checksums
+from telecine.encode import Encoder
 
 from .helpers import OLDER, assert_frames, kept_by, names_in, noise, run_python
 from .journals import JOURNAL
@@ -45,7 +47,7 @@ def said_with(error: BaseException) -> str:
 
 @pytest.mark.skipif(os.name == "nt", reason="an open file has its name there")
 @pytest.mark.parametrize("format", FORMATS)
-def test_a_journal_that_was_removed_is_not_said_to_be_kept(format: str, tmp_path: Path) -> None:
+def test_a_journal_that_was_removed_is_not_said_to_be_kept(format: Any, tmp_path: Path) -> None:
     writer = VideoWriter(tmp_path / "clip", format=format)
     writer.write(noise())
     (tmp_path / left_by(format)).rename(tmp_path / "elsewhere")
@@ -58,7 +60,7 @@ def test_a_journal_that_was_removed_is_not_said_to_be_kept(format: str, tmp_path
 
 @pytest.mark.skipif(sys.platform != "linux", reason="where an open file is, /proc tells")
 @pytest.mark.parametrize("format", FORMATS)
-def test_of_a_folder_that_was_renamed_the_place_is_said_and_recovered(format: str, tmp_path: Path) -> None:
+def test_of_a_folder_that_was_renamed_the_place_is_said_and_recovered(format: Any, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     writer = VideoWriter(tmp_path / "folder" / "clip", format=format, quality="high")
     writer.write(noise())
@@ -259,3 +261,44 @@ def test_the_command_works_where_standard_streams_are_closed(closed: str, tmp_pa
     done = subprocess.run(command, shell=True, cwd=tmp_path, stdout=subprocess.PIPE, timeout=60, check=False)
     assert done.returncode == 0
     assert_frames(tmp_path / "clip.mp4", noise())
+
+
+# ---- an encoder that takes its time --------------------------------------------------------------------------------
+
+
+def test_while_the_encoder_is_in_a_long_call_what_is_on_the_disk_is_told_and_recovered_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, is_stuck, may_go_on = tmp_path / "clip.mp4", threading.Event(), threading.Event()
+    encode = Encoder.encode
+
+    def slow(self: Encoder, frame: Any) -> None:
+        if frame.pts == 4:
+            is_stuck.set()
+            assert may_go_on.wait(timeout=60)
+        encode(self, frame)
+
+    monkeypatch.setattr(Encoder, "encode", slow)
+    monkeypatch.setattr(encoding_thread, "_PATIENCE", 0.1)
+    writer = VideoWriter(path, **EVERY_FRAME)
+    writer.write(noise())
+    assert is_stuck.wait(timeout=60)
+    error = fail(writer)
+    assert kept_by(error) == telecine.recover(path).frame_count == 3  # the muxer holds the last one back
+    assert names_in(tmp_path) == ["clip.mp4"]
+    with VideoWriter(tmp_path / "clip.mp4", **EVERY_FRAME) as again:
+        may_go_on.set()
+        assert encoding_threads_but(again) == []
+        monkeypatch.undo()
+        again.write(noise())
+    assert_frames(again.video, noise())
+    assert names_in(tmp_path) == ["clip.mp4"]
+
+
+def encoding_threads_but(writer: VideoWriter) -> list[threading.Thread]:
+    """The encoding threads of other writers that are left after a moment."""
+    own = writer._job._thread._identifier
+    others = [each for each in threading.enumerate() if each.name == "telecine-encode" and each.ident != own]
+    for each in others:
+        each.join(timeout=60)
+    return [each for each in others if each.is_alive()]

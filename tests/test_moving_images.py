@@ -90,7 +90,7 @@ def by_pillow(file: io.BytesIO, mode: str = "RGB") -> tuple[Clip, list[float], i
         for index in range(getattr(image, "n_frames", 1)):
             image.seek(index)
             frames.append(np.array(image.convert(mode)))
-            times.append(image.info["duration"])
+            times.append(image.info.get("duration", 0))
         return np.array(frames), times, image.info.get("loop")
 
 

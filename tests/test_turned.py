@@ -61,7 +61,7 @@ def lossless(path: Path, pixel_format: str = "rgb24", frames: npt.NDArray[Any] =
 
 
 def by_ffmpeg(path: Path, width: int, height: int, pixel_format: str = "rgb24") -> npt.NDArray[np.uint8]:
-    asked = ["ffmpeg", "-v", "error", "-i", path, "-f", "rawvideo", "-pix_fmt", pixel_format, "-"]
+    asked = ["ffmpeg", "-v", "error", "-i", str(path), "-f", "rawvideo", "-pix_fmt", pixel_format, "-"]
     shown = subprocess.run(asked, capture_output=True, check=True).stdout
     return np.frombuffer(shown, np.uint8).reshape(-1, height, width, len(pixel_format) if "a" in pixel_format else 3)
 
@@ -185,3 +185,15 @@ def test_the_shape_of_pixels_is_told_as_they_are_shown(tmp_path: Path, turn: tup
             (180, True): "turned by 180 degrees clockwise, mirrored before",
         }[turn]
     )
+
+
+def test_pixels_that_are_square_to_the_rounding_of_a_width_are_no_warning(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(999, 1000)
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(FRAMES[0], format="rgb24")))
+        container.mux(stream.encode(None))
+    assert telecine.probe(path).sample_aspect_ratio == Fraction(999, 1000)
+    assert telecine.export_video(path, tmp_path / "out.mp4", fps=10).notes == ()

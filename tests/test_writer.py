@@ -344,7 +344,7 @@ print(again.video.frame_count)
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.parametrize("format", ["mp4", "gif", "png"])
-def test_of_a_parent_that_is_killed_its_child_holds_nothing(format: str, tmp_path: Path) -> None:
+def test_of_a_parent_that_is_killed_its_child_holds_nothing(format: Any, tmp_path: Path) -> None:
     script = FORKING.replace("os.read(reading, 1)", "os.read(0, 1)") + (
         "while writer.queued:\n    pass\nprint(flush=True)\nsignal.pause()\n"
     )

@@ -44,8 +44,8 @@ def folder_for_all(mode: int = 0o755) -> Iterator[Path]:
         folder = Path(name).resolve()
         if any(not each.stat().st_mode & 0o001 for each in folder.parents):
             pytest.skip(f"only its owner can enter {folder.parent}")
-        for path, format in (("a.mp4", None), ("frames", "png")):
-            telecine.export_video(greys(1), folder / "warm" / path, format=format)
+        telecine.export_video(greys(1), folder / "warm" / "a.mp4")
+        telecine.export_video(greys(1), folder / "warm" / "frames", format="png")
         (folder / "shared").mkdir()
         (folder / "shared").chmod(mode)
         yield folder / "shared"

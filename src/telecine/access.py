@@ -9,7 +9,7 @@ import contextlib
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .hidden import Folder
 
@@ -46,6 +46,11 @@ class Access:
         # Without its list, the permissions of the group are those of everybody on it.
         mode = self.mode if kept and carried else _narrow(self.mode) if carried else self.mode & stat.S_IRWXU
         set_mode(descriptor, mode)
+
+    def at_most(self, mode: int) -> Access:
+        """Give what is left of it without other permissions than these, and without what users note of a file."""
+        kept = {name: value for name, value in self.attributes.items() if name in _SYSTEM}
+        return replace(self, mode=self.mode & mode, attributes=kept)
 
     def _give_owner(self, descriptor: int) -> bool:
         """Give owner and group, or the group alone; False if not even that."""

@@ -16,7 +16,7 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
@@ -250,7 +250,8 @@ def _export(
     elif provenance_key or provenance_model or provenance_prompt or provenance_parent or provenance_time_stamps:
         raise OptionError("a manifest takes --provenance-certificate and --provenance-key")
     own_rate, own_times = _own_timing(frames) if fps is None else (fps, None)
-    video = export_video(
+    of_any_text: Callable[..., Video] = export_video  # which checks it
+    video = of_any_text(
         _frames(frames, allow_gaps),
         output,
         fps=own_rate,
@@ -317,7 +318,8 @@ def _verify(
     debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
 ) -> None:
     """Compare a video file with the frames it was made of; exit code 1 if they differ."""
-    report = verify(
+    of_any_text: Callable[..., VerifyReport] = verify  # which checks it
+    report = of_any_text(
         video,
         _frames(frames, allow_gaps),
         layout=layout,

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from .choices import ChannelOrder
 from .color import Color
 from .convert import Conversion, parse_value_range
 from .errors import FrameError, OptionError
@@ -23,7 +24,7 @@ def grid(
     *,
     padding: int = 0,
     layout: str = "auto",
-    channels: str = "RGB",
+    channels: ChannelOrder = "RGB",
     value_range: tuple[float, float] | Literal["auto"] = "auto",
 ) -> Iterator[npt.NDArray[Any]]:
     """Lay several videos side by side, row by row: their frames come out as one video's, of the same dtype.

@@ -11,6 +11,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from itertools import chain
 from queue import Empty
@@ -19,7 +20,7 @@ from typing import Any
 import av
 
 from .descriptors import take_closed_standard_descriptors
-from .errors import EncodeError, TelecineError
+from .errors import EncodeError, PublishError, TelecineError
 from .ffmpeg_log import captured_log, in_words
 from .handover import Channel, Decision, Latch, start_thread
 from .journal import Kept
@@ -30,6 +31,7 @@ from .video import Video
 _QUEUED_BYTES = 8 << 20  # five frames of 1360x768: enough to keep the encoder busy while the caller converts
 _GRACE = 1.0  # seconds that `keep` gives to what is queued: Ctrl-C returns within two
 _PATIENCE = 1.7  # seconds that it waits in all: the encoder may be in a call that takes longer
+_LOOK_AGAIN = 0.2  # seconds after which one who waits sees that the thread was stopped by another
 _END = None  # what follows the last item
 
 
@@ -39,6 +41,15 @@ class _Fate(Enum):
     PUBLISHED = "published"
     KEPT = "kept"
     DROPPED = "dropped"
+
+
+@dataclass
+class _Box:
+    """What is to stand between two frames, and what came of it."""
+
+    data: bytes
+    is_done: Latch = field(default_factory=Latch)
+    error: PublishError | None = None
 
 
 class EncodingThread:
@@ -89,9 +100,15 @@ class EncodingThread:
         """
         self._put(frame, self._output.bytes_of_frame)
 
-    def put_box(self, box: bytes) -> None:
-        """Queue a box for the journal. Raises as `put`."""
-        self._put(box, len(box))
+    def put_box(self, data: bytes) -> None:
+        """Write a box to the journal, between two frames. Raises as `put`; after a PublishError more may come."""
+        box = _Box(data)
+        self._put(box, len(data))
+        while not box.is_done.wait(_LOOK_AGAIN):
+            self._check_open()
+        self.check()
+        if box.error is not None:
+            raise box.error
 
     def _put(self, item: object, size: int) -> None:
         self._check_open()
@@ -189,9 +206,13 @@ class EncodingThread:
                 continue
             if item is _END:
                 self._at_end = True
-            elif isinstance(item, bytes):
-                if self._error is None:
-                    publication.insert(item)
+            elif isinstance(item, _Box):
+                try:
+                    if self._error is None:
+                        publication.insert(item.data)
+                except PublishError as error:
+                    item.error = error
+                item.is_done.set()
             elif item.pts > self._latest:  # or else its `write` was interrupted, and it was written again
                 self._latest = item.pts
                 yield item

@@ -9,6 +9,20 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
 from .audio import Audio, has_sound
+from .choices import (
+    AudioFitName,
+    BitDepth,
+    ChannelOrder,
+    ChromaName,
+    CodecName,
+    ColorName,
+    FormatName,
+    LightName,
+    PixelFormatName,
+    PresetName,
+    PrimariesName,
+    QualityName,
+)
 from .frames import Frames, check_channels, check_layout, count_frames, only_video
 from .hdr_metadata import MasteringDisplay
 from .metadata import Json
@@ -32,24 +46,24 @@ def export_video(
     path: str | os.PathLike[str] | None = None,
     *,
     fps: FrameRate = 16,
-    codec: str | None = None,
+    codec: CodecName | None = None,
     encoder: str | None = None,
-    quality: str = "high",
+    quality: QualityName = "high",
     crf: float | None = None,
     bitrate: int | None = None,
     max_bytes: int | None = None,
-    preset: str | None = None,
+    preset: PresetName | None = None,
     encoder_options: Mapping[str, str | int | float] | None = None,
-    pixel_format: str | None = None,
-    bit_depth: int | None = None,
-    chroma: str | None = None,
+    pixel_format: PixelFormatName | None = None,
+    bit_depth: BitDepth | None = None,
+    chroma: ChromaName | None = None,
     dither: bool = False,
-    color: str = "auto",
-    light: str | None = None,
-    primaries: str | None = None,
+    color: ColorName = "auto",
+    light: LightName | None = None,
+    primaries: PrimariesName | None = None,
     mastering_display: MasteringDisplay | None = None,
     layout: str = "auto",
-    channels: str = "RGB",
+    channels: ChannelOrder = "RGB",
     value_range: tuple[float, float] | Literal["auto"] = "auto",
     background: str | tuple[float, float, float] | None = None,
     timestamps: Iterable[Seconds] | None = None,
@@ -57,13 +71,13 @@ def export_video(
     repeat: int = 0,
     audio: Audio | None = None,
     audio_rate: int | None = None,
-    audio_fit: str = "pad",
+    audio_fit: AudioFitName = "pad",
     metadata: Mapping[str, Json] | None = None,
     provenance: Provenance | None = None,
     overwrite: bool = True,
     progress: Progress = False,
     loops: int | None = None,
-    format: str | None = None,
+    format: FormatName | None = None,
 ) -> Video:
     """Write frames to a video file that plays everywhere, and give its path and facts.
 
@@ -157,7 +171,7 @@ def _differences(
         yield f"{name!r} has {info.fps} fps: at {fps} fps it lasts {lasts}"
     if audio is None and has_sound(path):
         yield f"the sound of {name!r} is left out: audio={name!r} keeps it"
-    if info.sample_aspect_ratio != 1:
-        scaled = f"{round(info.width * info.sample_aspect_ratio)}x{info.height}"
+    if (width := round(info.width * info.sample_aspect_ratio)) != info.width:  # some files are off by rounding alone
+        scaled = f"{width}x{info.height}"
         shown = f"the pixels of {name!r} are shown {info.sample_aspect_ratio} times as wide as high"
         yield f"{shown}, and will be square: scale its frames to {scaled} to keep its shape"

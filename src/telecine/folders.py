@@ -127,7 +127,8 @@ class FolderPublication(Destination):
         place = self._place()
         if place is None:
             return Kept(lost=1)
-        return Kept(_count_to_gap(_frames_in(self.folder)), place, place != self.folder.path)
+        count = _count_to_gap(_frames_in(self.folder))
+        return Kept(count, place, place != self.folder.path) if count else Kept()
 
     def _place(self) -> str | None:
         """Find where the hidden folder is by now; None where no name leads to it."""

@@ -237,8 +237,11 @@ def _in_order(pixels: Colors, channels: str) -> Colors:
     order = _ORDERS.get((channels, pixels.shape[-1]))
     if order is None:
         return pixels
-    backwards = isinstance(pixels, np.ndarray) and order == [2, 1, 0]
-    return pixels[..., ::-1] if backwards else pixels[..., order]
+    if isinstance(pixels, np.ndarray):
+        return pixels[..., ::-1] if order == [2, 1, 0] else pixels[..., order]
+    import torch  # loaded, for here is a tensor
+
+    return torch.stack([pixels[..., channel] for channel in order], dim=-1)
 
 
 # ---- arrays and images ---------------------------------------------------------------------------------------------

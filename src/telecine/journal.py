@@ -121,18 +121,26 @@ class Journal(HiddenFile):
     def kept(self) -> Kept:
         """Count the frames that are whole in it, and tell where it is."""
         count, place = sum(1 for _ in whole_fragments(self)), self.place()
+        if count == 0:
+            return Kept()
         return Kept(lost=count) if place is None else Kept(count, place, place != self.path)
 
     def give_up(self) -> Kept:
         """Tell what is in it, and unlock it, while another thread still has it open: that writes nothing more."""
+        if self._looked_at().frames == 0:  # it is left to the other thread
+            return Kept()
         self.given_up = True
+        kept = self._looked_at()
+        release_lock(self.fileno())
+        return kept
+
+    def _looked_at(self) -> Kept:
+        """Count as `kept` does, without moving to where the other thread would write."""
         place = self.place()
         if place is None:
             return Kept()
         with open(place, "rb") as file:
-            count = sum(1 for _ in whole_fragments(file))
-        release_lock(self.fileno())
-        return Kept(count, place, place != self.path)
+            return Kept(sum(1 for _ in whole_fragments(file)), place, place != self.path)
 
 
 def path_of_descriptor(descriptor: int) -> str | None:

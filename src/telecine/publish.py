@@ -40,6 +40,7 @@ class Publication(Destination):
         if not os.path.basename(self.path):  # a trailing slash, which Path would drop
             raise PublishError.of(errno.EISDIR, f"{self.path!r} names a folder: name a file in it", self.path)
         self._finished: HiddenFile | None = None
+        self._most: int | None = None
         self._scratch = contextlib.ExitStack()
         with self._naming_the_path():
             try:
@@ -102,16 +103,14 @@ class Publication(Destination):
 
     def allow_at_most(self, mode: int) -> None:
         """Give the file no permissions beyond these: what is made of a file is for nobody else than it is."""
-        if self._mode is None:
-            self._mode = stat.S_IMODE(os.fstat(self.journal.fileno()).st_mode)
-        self._mode &= mode
-        self._make_private(self.journal.path)
+        self._most = mode
+        set_mode(self.journal.fileno(), stat.S_IMODE(self.journal.identity.st_mode) & mode | 0o600)
 
     def open_finished(self) -> BinaryIO:
         """Open the hidden file that `commit` publishes: to nobody yet whom the old one was closed to."""
         with self._naming_the_path():
             self.drop_finished()
-            mode = mode_of_new(self._access(self._folder), NEW_FILE)
+            mode = mode_of_new(self._access(self._folder), NEW_FILE) & (NEW_FILE if self._most is None else self._most)
             self._finished = new_file(self._folder, self._hidden(FINISHED_SUFFIX), mode)
         return cast(BinaryIO, self._finished)
 
@@ -202,6 +201,10 @@ class Publication(Destination):
                 self._finished.close()
             with contextlib.suppress(OSError):
                 self._finished.remove()
+
+    def _access(self, folder: Folder) -> Access | None:
+        access = super()._access(folder)
+        return access if access is None or self._most is None else access.at_most(self._most)
 
     def _check_kind(self, found: os.stat_result) -> None:
         if stat.S_ISDIR(found.st_mode):

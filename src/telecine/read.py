@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 
 from . import alpha as alphas
 from . import animations
+from .choices import LightName, PrimariesName
 from .color import RGB, Color
 from .convert import CENTER_SITED, LEFT_SITED, to_float_rgb, to_rgb, to_rgba
 from .errors import FrameError, OptionError
@@ -50,7 +51,7 @@ def read_frames(
 
 @overload
 def read_frames(
-    path: str | os.PathLike[str], *, light: str, primaries: str | None = None, rotate: bool = True
+    path: str | os.PathLike[str], *, light: LightName, primaries: PrimariesName | None = None, rotate: bool = True
 ) -> Iterator[npt.NDArray[np.float32]]: ...
 
 
@@ -58,8 +59,8 @@ def read_frames(
     path: str | os.PathLike[str],
     *,
     alpha: bool = False,
-    light: str | None = None,
-    primaries: str | None = None,
+    light: LightName | None = None,
+    primaries: PrimariesName | None = None,
     rotate: bool = True,
 ) -> Iterator[npt.NDArray[np.uint8]] | Iterator[npt.NDArray[np.float32]]:
     """Read a video's frames one by one, each (height, width, 3) uint8 RGB of its own memory; or RGBA, or float32 RGB.

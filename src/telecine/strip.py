@@ -118,7 +118,7 @@ def _image(file: BinaryIO) -> npt.NDArray[np.uint8]:
 
 
 def _moving_image(file: BinaryIO) -> Iterator[npt.NDArray[np.uint8]]:
-    return (to_rgba(frame, color, location) for frame, color, location in decoded_frames(file, alpha=True))
+    return (to_rgba(each.frame, each.color, each.location) for each in decoded_frames(file, alpha=True))
 
 
 def _played(file: BinaryIO) -> _Packets:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from av import VideoFrame
 
 from . import alpha
+from .choices import ChannelOrder, LightName, PrimariesName
 from .codes import composited
 from .color import Color
 from .convert import BLACK, Conversion, parse_background, parse_value_range, to_rgba
@@ -79,11 +80,11 @@ def verify(
     frames: Frames,
     *,
     layout: str = "auto",
-    channels: str = "RGB",
+    channels: ChannelOrder = "RGB",
     value_range: tuple[float, float] | Literal["auto"] = "auto",
     background: str | tuple[float, float, float] | None = None,
-    light: str | None = None,
-    primaries: str | None = None,
+    light: LightName | None = None,
+    primaries: PrimariesName | None = None,
 ) -> VerifyReport:
     """Compare a video file with the frames it was made of, one by one.
 
