@@ -14,7 +14,7 @@ import unicodedata
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -117,7 +117,7 @@ REFUSED: dict[str, Callable[[Path], object]] = {
     "audio": lambda path: telecine.export_video(greys(1), path.with_name("a.mp4"), audio=path),
     "path": lambda path: telecine.export_video(greys(1), path / "a.mp4"),
     "extension": lambda path: telecine.export_video(greys(1), path.with_suffix(f".{ALL.replace('/', '')}")),
-    "codec": lambda path: telecine.export_video(greys(1), path.with_name("a.mp4"), codec=ALL),
+    "codec": lambda path: telecine.export_video(greys(1), path.with_name("a.mp4"), codec=cast(Any, ALL)),
     "encoder option": lambda path: telecine.export_video(
         greys(1), path.with_name("a.mp4"), encoder_options={ALL: ALL, "tune": ALL}
     ),
@@ -126,7 +126,7 @@ REFUSED: dict[str, Callable[[Path], object]] = {
     ),
     "metadata": lambda path: telecine.export_video(greys(1), path.with_name("a.mp4"), metadata={ALL: {ALL: no_json}}),
     "provenance": telecine.read_provenance,
-    "read_frames of text": lambda path: list(telecine.read_frames(path, light=ALL)),
+    "read_frames of text": lambda path: list(telecine.read_frames(path, light=cast(Any, ALL))),
 }
 
 
