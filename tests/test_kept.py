@@ -172,6 +172,19 @@ def test_what_was_taken_back_is_no_damage(tmp_path: Path) -> None:
         assert checksums.whole(file) == 11
 
 
+def test_a_head_whose_sizes_are_filled_in_later_is_no_damage_and_what_follows_is_known(tmp_path: Path) -> None:
+    checksums = Checksums()
+    with open(tmp_path / "file", "w+b") as file:
+        for at, data in ((0, b"????moov"), (0, b"0008"), (8, b"frame"), (13, b"frame")):
+            checksums.add(at, data)
+            file.seek(at)
+            file.write(data)
+        assert checksums.whole(file) == 18
+        file.seek(13)
+        file.write(b"g")
+        assert checksums.whole(file) == 13
+
+
 # ---- a writer that is never closed ---------------------------------------------------------------------------------
 
 

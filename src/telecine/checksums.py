@@ -12,7 +12,7 @@ _PIECE = 1 << 20
 
 @dataclass(frozen=True)
 class Point:
-    """The checksum of a file's first bytes."""
+    """The checksum of a file's bytes up to an end, from the first that are known."""
 
     end: int = 0
     checksum: int = 0
@@ -30,10 +30,16 @@ class Checksums:
         return self._points[-1]
 
     def add(self, start: int, data: bytes) -> None:
-        """Take note of a write; of what doesn't follow the one before, nothing is known."""
+        """Take note of a write.
+
+        Where it goes back, as a muxer does to fill in the sizes of a long head, nothing is known any more of what is in
+        front of its end.
+        """
+        end = start + memoryview(data).nbytes
         if start != self.latest.end:
+            self._points = [Point(max(end, self.latest.end))]
             return
-        self._points.append(Point(start + memoryview(data).nbytes, zlib.crc32(data, self.latest.checksum)))
+        self._points.append(Point(end, zlib.crc32(data, self.latest.checksum)))
         if len(self._points) > _MOST_POINTS:
             del self._points[1:-1:2]
 
@@ -43,8 +49,9 @@ class Checksums:
 
     def whole(self, file: BinaryIO) -> int:
         """Read a file, and give up to which point it is as it was written."""
-        file.seek(0)
-        checksum, before = 0, 0
+        before = self._points[0].end
+        file.seek(before)
+        checksum = 0
         for point in self._points:
             while before < point.end:
                 data = file.read(min(_PIECE, point.end - before))
