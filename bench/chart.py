@@ -40,9 +40,10 @@ def shown(writer: str, width: int, height: int) -> Shown:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "chart.mp4")
         write(writer, [image] * _FRAMES, path)
-        frame, tagged, location = next(itertools.islice(decoded_frames(path), _LOOKED_AT, None))
+        picture = next(itertools.islice(decoded_frames(path), _LOOKED_AT, None))
+        frame, location = picture.frame, picture.location
         errors = {matrix: _error(frame, color, location) for matrix, color in (("bt601", BT601), ("bt709", BT709))}
-        return Shown(_error(frame, tagged, location), min(errors, key=errors.__getitem__))
+        return Shown(_error(frame, picture.color, location), min(errors, key=errors.__getitem__))
 
 
 def _error(frame: VideoFrame, color: Color, location: tuple[float, float]) -> float:

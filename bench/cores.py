@@ -16,6 +16,7 @@ import numpy as np
 from av import VideoFrame
 
 import telecine
+from telecine.choices import PresetName
 from telecine.color import BT709
 from telecine.convert import Conversion
 from telecine.frames import Recognizer
@@ -26,7 +27,8 @@ from .measure import Spread, in_a_process, in_turns
 from .report import LinePlot, Report, Table, alone
 from .x264 import FPS, encode, options_of, ready_planes
 
-CORES, PRESETS = (1, 2, 4, 8, 16, 32, 64), (None, "ultrafast")
+CORES = 1, 2, 4, 8, 16, 32, 64
+PRESETS: tuple[PresetName | None, ...] = (None, "ultrafast")
 EXPORT, X264, ONE_FRAME = "export", "x264 alone", "export of one frame"
 MOST_THREADS = 16
 
@@ -85,7 +87,7 @@ def amdahl(one: float, serial: float, cores: int) -> float:
     return one * (serial + (1 - serial) / cores)
 
 
-def measured(cores: list[int], preset: str | None) -> Parts:
+def measured(cores: list[int], preset: PresetName | None) -> Parts:
     """The parts of an export on these cores of the machine."""
     os.sched_setaffinity(0, cores)
     pictures = large().pictures

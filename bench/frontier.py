@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeAlias, TypedDict
+from typing import Any, NamedTuple, TypeAlias, TypedDict
 
 import telecine
 from telecine.color import Color
@@ -36,9 +36,9 @@ Key: TypeAlias = tuple[str, str, str]  # codec, line in its plot, label
 class Settings(TypedDict, total=False):
     """What `export_video` is told."""
 
-    codec: str
-    quality: str
-    preset: str
+    codec: Any
+    quality: Any
+    preset: Any
     crf: float
 
 

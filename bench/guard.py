@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 import telecine
+from telecine.choices import PresetName
 from telecine.processors import available_processors
 
 from . import convert
@@ -105,7 +106,7 @@ def ratios() -> dict[str, float]:
     return found | {"import telecine / import av, numpy": ours / theirs}
 
 
-def export_ratio(pictures: list[Picture], preset: str | None) -> float:
+def export_ratio(pictures: list[Picture], preset: PresetName | None) -> float:
     """An export of float32 CTHW to libx264 alone."""
     planes, options, threads = ready_planes(pictures), options_of(preset=preset), available_processors()
     floats = np.ascontiguousarray(np.stack(pictures).transpose(3, 0, 1, 2), np.float32) / np.float32(255)

@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 from PIL import Image
 
 import telecine
+from telecine.choices import PresetName
 from telecine.processors import available_processors
 
 from .frames import Clip, large, small
@@ -28,7 +29,7 @@ from .report import Bar, BarPlot, Report, Table, alone
 from .x264 import FPS, encode, options_of, ready_planes
 
 ALONE = ("libx264", "alone")
-LIMITS = {None: 1.03, "ultrafast": 1.15}  # by preset; None is the default quality's own
+LIMITS: dict[PresetName | None, float] = {None: 1.03, "ultrafast": 1.15}  # by preset; None is the default quality's own
 Given: TypeAlias = "list[Image.Image] | npt.NDArray[Any] | torch.Tensor"
 
 
@@ -54,7 +55,7 @@ def run() -> Report:
     return Report("Overhead", __doc__ or "", [table], bars, plots)
 
 
-def measured(clip: Clip, preset: str | None) -> tuple[dict[tuple[str, str], Spread], Spread]:
+def measured(clip: Clip, preset: PresetName | None) -> tuple[dict[tuple[str, str], Spread], Spread]:
     """The ratio to libx264 alone by writer and kind of frames, and the seconds that libx264 alone took."""
     options, planes = options_of(preset=preset), ready_planes(clip.pictures)
     threads = available_processors()

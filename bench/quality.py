@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import telecine
 from telecine.color import Color
@@ -21,6 +22,7 @@ from .report import Bar, LinePlot, Report, Table, alone
 from .writers import DIFFUSERS, write
 from .x264 import FPS
 
+LEVELS: Any = CODECS["h264"].qualities
 HEADING = ("frames", "writer", "wall / diffusers", "bytes / diffusers", "VMAF", "XPSNR dB")
 WALL, MORE_BYTES, HIGH = 0.65, 1.03, 95
 
@@ -44,7 +46,7 @@ def run() -> Report:
         by_time[each.name] = [(walls[name].median, alike[name].vmaf) for name in sizes if name != DIFFUSERS]
         by_size[f"{each.name}, diffusers"] = [(1.0, alike[DIFFUSERS].vmaf)]
         by_time[f"{each.name}, diffusers"] = [(1.0, alike[DIFFUSERS].vmaf)]
-    levels = f"The levels {', '.join(CODECS['h264'].qualities)}"
+    levels = f"The levels {', '.join(LEVELS)}"
     plots = [
         LinePlot("quality-size", f"{levels}: size", ("bytes / diffusers'", "VMAF"), by_size, logarithmic="x"),
         LinePlot("quality-time", f"{levels}: time", ("wall time / diffusers'", "VMAF"), by_time),
@@ -57,12 +59,12 @@ def measured(each: Clip) -> tuple[dict[str, Spread], dict[str, float], dict[str,
     images = each.images
     of_size = "bt601" if Color.of_size(*images[0].size).matrix == 6 else "bt709"
     with tempfile.TemporaryDirectory() as folder:
-        paths = {name: Path(folder, f"{name}.mp4") for name in (DIFFUSERS, *CODECS["h264"].qualities)}
+        paths = {name: Path(folder, f"{name}.mp4") for name in (DIFFUSERS, *LEVELS)}
         seconds = in_turns(
             {DIFFUSERS: partial(write, DIFFUSERS, images, paths[DIFFUSERS], FPS)}
             | {
                 quality: partial(telecine.export_video, images, paths[quality], fps=FPS, quality=quality)
-                for quality in CODECS["h264"].qualities
+                for quality in LEVELS
             }
         )
         matrices = dict.fromkeys(paths, of_size) | {DIFFUSERS: "bt601"}  # swscale's default, as bench/chart.py finds

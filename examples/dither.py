@@ -17,6 +17,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 import telecine
+from telecine.choices import QualityName
 from telecine.convert import to_float_rgb
 from telecine.read import decoded_frames
 
@@ -40,7 +41,7 @@ WAYS = (
     Way("8 bit, dither=True", {"dither": True}),
     Way("10 bit HEVC", {"codec": "hevc", "bit_depth": 10}),
 )
-QUALITIES = ("high", "visually-lossless")
+QUALITIES: tuple[QualityName, ...] = ("high", "visually-lossless")
 
 
 def gradient() -> npt.NDArray[np.float32]:
@@ -50,12 +51,13 @@ def gradient() -> npt.NDArray[np.float32]:
     return np.broadcast_to(grey[None, :, :, None], (FRAMES, HEIGHT, WIDTH, 3))
 
 
-def shown(way: Way, quality: str) -> tuple[Picture, int]:
+def shown(way: Way, quality: QualityName) -> tuple[Picture, int]:
     """The fourth frame of an export as a player has it: grey in [0, 1], unrounded; and the bytes of the file."""
     with tempfile.TemporaryDirectory() as folder:
         video = telecine.export_video(gradient(), Path(folder, "clip.mp4"), quality=quality, **way.options)
-        frame, color, location = next(islice(decoded_frames(video), 3, None))
-        return to_float_rgb(frame, color, location).mean(axis=2, dtype=np.float64), video.size_bytes
+        decoded = next(islice(decoded_frames(video), 3, None))
+        rgb = to_float_rgb(decoded.frame, decoded.color, decoded.location)
+        return rgb.mean(axis=2, dtype=np.float64), video.size_bytes
 
 
 def band_error(picture: Picture) -> float:

@@ -61,11 +61,12 @@ def identity(
     ends: datetime.datetime = TODAY + DAY,
     use: ObjectIdentifier = DOCUMENTS,
     ocsp: str | None = None,
+    signer: str = "Test signer",
 ) -> Identity:
     """Make a root, and a certificate for a key of some kind and use."""
     issuer_key = ec.generate_private_key(ec.SECP256R1())
     key = KEYS[kind]()
-    root_name, name = _name("Test root"), _name("Test signer")
+    root_name, name = _name("Test root"), _name(signer)
     root = (
         _begun(root_name, root_name, issuer_key, begins, ends)
         .add_extension(x509.BasicConstraints(True, None), critical=True)

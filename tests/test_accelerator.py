@@ -432,3 +432,15 @@ def test_a_writer_that_is_open_holds_no_memory_of_a_chunk(tmp_path: Path) -> Non
         writer.write(tensor)
         del tensor
         assert gone() is None
+
+
+@pytest.mark.usefixtures("device")
+@pytest.mark.parametrize("channels", [2, 3, 4])
+@pytest.mark.parametrize("order", ["RGB", "BGR"])
+def test_other_orders_of_channels_are_put_right_there(channels: int, order: str) -> None:
+    frames = torch.rand(2, 6, 5, channels)
+    right = {2: [0, 0, 0, 1], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[channels]
+    expected = frames[..., right] if channels == 2 or order == "BGR" else frames
+    found = list(Recognizer("THWC", order).frames(OnDevice(frames)))
+    assert [frame.size for frame in found] == [(5, 6)] * 2
+    assert np.array_equal(np.stack([frame.values for frame in found]), expected.numpy())

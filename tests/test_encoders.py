@@ -178,7 +178,8 @@ def test_an_encoder_is_given_the_layout_that_it_takes() -> None:
 @pytest.mark.parametrize("codec", CODECS.values(), ids=lambda codec: codec.name)
 def test_the_usual_encoder_may_be_named(tmp_path: Path, codec: Codec) -> None:
     frames = greys(5, 64, 64)
-    for named in (None, codec.name):
+    name: Any = codec.name
+    for named in (None, name):
         container = next(each.name for each in CONTAINERS.values() if codec.name in each.codecs)
         path = tmp_path / f"clip.{container}"
         video = export_video(frames, path, encoder=codec.encoder, codec=named)

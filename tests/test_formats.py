@@ -17,6 +17,7 @@ from av.video.plane import VideoPlane
 
 import telecine
 from telecine import FrameError, TelecineWarning, VideoWriter, export_video
+from telecine.choices import ChromaName
 from telecine.formats import CODECS, CONTAINERS
 
 from .helpers import assert_frames, failing_at, greys, run_python
@@ -32,7 +33,7 @@ FRAMES = greys(25, 96, 80)
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning")
 
 
-def export(folder: Path, container: str, codec: str, frames: Any = FRAMES, **options: Any) -> telecine.Video:
+def export(folder: Path, container: str, codec: Any, frames: Any = FRAMES, **options: Any) -> telecine.Video:
     fast = {"preset": "veryfast", "crf": 5} if codec in SCALED else {}
     return export_video(frames, folder / f"clip.{container}", codec=codec, **{**fast, **options})
 
@@ -125,20 +126,22 @@ def test_matroska_has_its_cues_in_front(tmp_path: Path, container: str) -> None:
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_every_preset_and_quality_level_opens(tmp_path: Path, codec: str) -> None:
+def test_every_preset_and_quality_level_opens(tmp_path: Path, codec: Any) -> None:
     extension = EXTENSIONS.get(codec, "mp4")
-    for preset in CODECS[codec].presets:
+    presets: Any = CODECS[codec].presets
+    for preset in presets:
         VideoWriter(tmp_path / f"clip.{extension}", codec=codec, preset=preset).abort()
     assert list(CODECS[codec].qualities)[:4] == ["draft", "balanced", "high", "visually-lossless"]
+    levels: Any = CODECS[codec].qualities
     closeness = [
         telecine.verify(export_video(FRAMES, tmp_path / f"clip.{extension}", codec=codec, quality=quality), FRAMES).psnr
-        for quality in CODECS[codec].qualities
+        for quality in levels
     ]
     assert closeness == sorted(closeness)
 
 
 @pytest.mark.parametrize(("container", "codec"), [pair for pair in PAIRS if pair[1] in SCALED])
-def test_a_bitrate_is_kept_to(tmp_path: Path, container: str, codec: str) -> None:
+def test_a_bitrate_is_kept_to(tmp_path: Path, container: str, codec: Any) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (48, 96, 128, 3), np.uint8)
     low, high = (
         export_video(noise, tmp_path / f"{rate}.{container}", fps=24, codec=codec, preset="veryfast", bitrate=rate)
@@ -149,7 +152,7 @@ def test_a_bitrate_is_kept_to(tmp_path: Path, container: str, codec: str) -> Non
 
 @pytest.mark.filterwarnings("error:.*does not play everywhere:telecine.TelecineWarning")
 @pytest.mark.parametrize(("container", "codec"), [pair for pair in PAIRS if pair not in EVERYWHERE])
-def test_what_does_not_play_everywhere_says_so(tmp_path: Path, container: str, codec: str) -> None:
+def test_what_does_not_play_everywhere_says_so(tmp_path: Path, container: str, codec: Any) -> None:
     with pytest.warns(TelecineWarning, match=rf"{codec} .* in {container} does not play everywhere"):
         VideoWriter(tmp_path / f"clip.{container}", codec=codec).abort()
 
@@ -166,7 +169,7 @@ for name, codec in (("a.mp4", "h264"), ("a.mp4", "hevc"), ("a.mp4", "av1"), ("a.
 
 
 @pytest.mark.parametrize(("codec", "least"), [("hevc", 32), ("av1", 48)])
-def test_frames_that_an_encoder_can_not_take_are_refused(tmp_path: Path, codec: str, least: int) -> None:
+def test_frames_that_an_encoder_can_not_take_are_refused(tmp_path: Path, codec: Any, least: int) -> None:
     small = np.zeros((3, least, least - 2, 3), np.uint8)
     with pytest.raises(FrameError, match=f"{least - 2}x{least}: too small for {codec}, .* {least}x{least} and up"):
         export_video(small, tmp_path / "clip.mp4", codec=codec, layout="THWC")
@@ -195,7 +198,7 @@ Y_PIXEL_FORMATS = [
 
 
 @pytest.mark.parametrize(("codec", "name"), Y_PIXEL_FORMATS)
-def test_every_pixel_format_holds_the_codes_of_its_depth(tmp_path: Path, codec: str, name: str) -> None:
+def test_every_pixel_format_holds_the_codes_of_its_depth(tmp_path: Path, codec: Any, name: Any) -> None:
     levels = [20, 90, 160, 230]
     flat = np.stack([np.full((80, 96, 3), level, np.uint8) for level in levels])
     path = tmp_path / f"clip.{EXTENSIONS.get(codec, 'mp4')}"
@@ -222,7 +225,7 @@ def test_every_pixel_format_holds_the_codes_of_its_depth(tmp_path: Path, codec: 
         ("mkv", "ffv1"),
     ],
 )
-def test_lossless_gives_the_same_rgb_back(tmp_path: Path, container: str, codec: str) -> None:
+def test_lossless_gives_the_same_rgb_back(tmp_path: Path, container: str, codec: Any) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (7, 81, 97, 3), np.uint8)
     video = export_video(noise, tmp_path / f"clip.{container}", codec=codec, quality="lossless")
     with av.open(str(video)) as opened:
@@ -233,7 +236,7 @@ def test_lossless_gives_the_same_rgb_back(tmp_path: Path, container: str, codec:
 
 
 @pytest.mark.parametrize(("depth", "name"), [(10, "gbrp10le"), (12, "gbrp12le"), (16, "gbrp16le")])
-def test_ffv1_keeps_deep_rgb(tmp_path: Path, depth: int, name: str) -> None:
+def test_ffv1_keeps_deep_rgb(tmp_path: Path, depth: int, name: Any) -> None:
     codes = np.random.default_rng(0).integers(0, 1 << depth, (3, 32, 48, 3))
     frames = np.float64(codes) / ((1 << depth) - 1)
     video = export_video(frames, tmp_path / "clip.mkv", codec="ffv1", pixel_format=name)
@@ -243,7 +246,7 @@ def test_ffv1_keeps_deep_rgb(tmp_path: Path, depth: int, name: str) -> None:
 
 
 @pytest.mark.parametrize(("codec", "container", "name"), [("prores", "mov", "yuva444p10le"), ("ffv1", "mkv", "bgra")])
-def test_alpha_is_kept(tmp_path: Path, codec: str, container: str, name: str) -> None:
+def test_alpha_is_kept(tmp_path: Path, codec: Any, container: str, name: Any) -> None:
     alpha = np.linspace(0, 255, 96).round().astype(np.uint8)
     frames = np.full((3, 80, 96, 4), 90, np.uint8)
     frames[..., 3] = alpha
@@ -256,7 +259,7 @@ def test_alpha_is_kept(tmp_path: Path, codec: str, container: str, name: str) ->
 
 @pytest.mark.parametrize(("chroma", "profile", "tag"), [("4:2:2", "HQ", b"apch"), ("4:4:4", "4444", b"ap4h")])
 def test_prores_is_of_the_profile_that_its_chroma_asks_for(
-    tmp_path: Path, chroma: str, profile: str, tag: bytes
+    tmp_path: Path, chroma: Any, profile: str, tag: bytes
 ) -> None:
     video = export_video(FRAMES, tmp_path / "clip.mov", codec="prores", chroma=chroma)
     assert telecine.probe(video).profile == profile
@@ -265,7 +268,8 @@ def test_prores_is_of_the_profile_that_its_chroma_asks_for(
 
 def test_odd_sides_are_padded_as_the_chroma_needs(tmp_path: Path) -> None:
     odd = np.random.default_rng(0).integers(0, 256, (3, 65, 67, 3), np.uint8)
-    for chroma, padding in (("4:2:0", (1, 1)), ("4:2:2", (1, 0)), ("4:4:4", (0, 0))):
+    paddings: dict[ChromaName, tuple[int, int]] = {"4:2:0": (1, 1), "4:2:2": (1, 0), "4:4:4": (0, 0)}
+    for chroma, padding in paddings.items():
         video = export_video(odd, tmp_path / "clip.mkv", chroma=chroma)
         assert (video.padding, video.width, video.height) == (padding, 67 + padding[0], 65 + padding[1])
 

@@ -69,7 +69,7 @@ def codes_in(path: Path) -> list[list[Real]]:
     ],
 )
 def test_grey_of_known_light_has_the_code_of_the_recommendation(
-    color: str, level: float, code: int, tmp_path: Path
+    color: Any, level: float, code: int, tmp_path: Path
 ) -> None:
     """64 + 876 E', rounded (BT.2100 table 9): E' is 0.5081, 0.5807, 0.7518, 0.9026, 1 in PQ and 0.75, 1 in HLG."""
     path = tmp_path / "clip.mp4"
@@ -82,7 +82,7 @@ def test_grey_of_known_light_has_the_code_of_the_recommendation(
 @pytest.mark.parametrize("primaries", ["bt709", "p3-d65", "bt2020"])
 @pytest.mark.parametrize("light", ["scene-linear", "display-linear"])
 @pytest.mark.parametrize("color", ["pq", "hlg"])
-def test_codes_are_those_of_the_light_rounded(color: str, light: str, primaries: str, tmp_path: Path) -> None:
+def test_codes_are_those_of_the_light_rounded(color: Any, light: Any, primaries: Any, tmp_path: Path) -> None:
     frames = lights()
     path = tmp_path / "clip.mp4"
     telecine.export_video(frames, path, color=color, light=light, primaries=primaries, encoder_options=LOSSLESS)
@@ -129,7 +129,7 @@ def test_twelve_bits_and_whole_chroma(tmp_path: Path) -> None:
 @pytest.mark.parametrize("primaries", ["bt709", "bt2020"])
 @pytest.mark.parametrize("light", ["scene-linear", "display-linear"])
 @pytest.mark.parametrize("color", ["pq", "hlg"])
-def test_light_comes_back_within_the_steps_of_the_codes(color: str, light: str, primaries: str, tmp_path: Path) -> None:
+def test_light_comes_back_within_the_steps_of_the_codes(color: Any, light: str, primaries: str, tmp_path: Path) -> None:
     frames, path = lights(stops=5), tmp_path / "clip.mp4"
     how: Any = {"light": light, "primaries": primaries}
     telecine.export_video(frames, path, color=color, chroma="4:4:4", encoder_options=LOSSLESS, **how)
@@ -204,7 +204,7 @@ def spotted(peak: float = 600, ground: float = 12) -> Any:
 MEASURED = ContentLight(600, (600 + 3 * 12) // 4)
 
 
-def exported(path: Path, color: str = "pq", **options: Any) -> telecine.Video:
+def exported(path: Path, color: Any = "pq", **options: Any) -> telecine.Video:
     how: Any = {"light": "display-linear", "primaries": "bt2020"} | options
     return telecine.export_video(spotted(), path, color=color, **how)
 
@@ -397,7 +397,7 @@ def test_what_a_failed_export_leaves_is_recovered_with_its_colour(tmp_path: Path
 
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.webm"])
 @pytest.mark.parametrize("color", ["pq", "hlg"])
-def test_chromium_shows_reference_white_as_white(browser: Browser, color: str, name: str, tmp_path: Path) -> None:
+def test_chromium_shows_reference_white_as_white(browser: Browser, color: Any, name: str, tmp_path: Path) -> None:
     """On an SDR screen it takes 203 cd/m2 for white, and what is darker for as much of it."""
     levels = [0.05, 0.1, 0.25, 0.5, 1]
     frames = np.stack([np.full((96, 128, 3), level, np.float32) for level in levels])
@@ -516,7 +516,7 @@ def test_what_does_not_go_together_is_refused_before_the_first_frame(
         (grey(1.5), "encoded", "frame 0 is float32 with values from 1.5 to 1.5, not [0, 1]"),
     ],
 )
-def test_values_that_are_no_light_are_refused(frames: Any, light: str, said: str, tmp_path: Path) -> None:
+def test_values_that_are_no_light_are_refused(frames: Any, light: Any, said: str, tmp_path: Path) -> None:
     with pytest.raises(FrameError, match=re.escape(said)):
         telecine.export_video(frames, tmp_path / "clip.mp4", color="pq", light=light)
 

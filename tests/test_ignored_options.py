@@ -15,7 +15,7 @@ import pytest
 from av import VideoFrame
 from av.codec.context import CodecContext
 
-from telecine import OptionError, VideoWriter, export_video
+from telecine import OptionError, VideoWriter, export_video, probe
 from telecine.encode import Encoder, EncoderSettings
 from telecine.ffmpeg_log import captured_log
 from telecine.formats import CODECS, CONTAINERS, Codec, Format
@@ -23,7 +23,7 @@ from telecine.general_options import GENERAL, ignored_options
 from telecine.hardware import HARDWARE
 from telecine.pixel_formats import PIXEL_FORMATS
 
-from .helpers import assert_untouched
+from .helpers import Asked, assert_untouched
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning")
 
@@ -98,10 +98,11 @@ def texture(name: str, pts: int) -> VideoFrame:
 def test_every_general_option_that_an_encoder_does_not_read_is_refused_by_name(row: Codec, path: Path) -> None:
     ignored = ignored_options(row.encoder, sorted(GENERAL))
     assert len(ignored) > 25
-    lossless: dict[str, Any] = {"quality": "lossless"} if row in LOSSLESS else {}
+    how: dict[str, Any] = {"format": format_of(row).container.name, "codec": row.name}
+    how |= {"quality": "lossless"} if row in LOSSLESS else {}
     options: dict[str, str | int | float] = dict.fromkeys(set(ignored) - row.rates, 1)
     with pytest.raises(OptionError, match=f"{row.encoder} with .* ignores a part: ") as refused:
-        VideoWriter(path, format=format_of(row).container.name, codec=row.name, encoder_options=options, **lossless)
+        VideoWriter(path, encoder_options=options, **how)
     assert {name for name in ignored if f"{name!r} is not read" in str(refused.value)} == set(ignored) - row.rates
     assert_untouched(path)
 
@@ -142,9 +143,10 @@ def test_every_general_option_of_this_ffmpeg_is_known() -> None:
 @pytest.mark.parametrize("row", ROWS, ids=IDS)
 def test_an_option_that_nobody_knows_is_refused_by_name(row: Codec, path: Path) -> None:
     options: dict[str, str | int | float] = {"nonsense": 1, "x264-opts": "a"}
-    lossless: dict[str, Any] = {"quality": "lossless"} if row in LOSSLESS else {}
+    how: dict[str, Any] = {"format": format_of(row).container.name, "codec": row.name}
+    how |= {"quality": "lossless"} if row in LOSSLESS else {}
     with pytest.raises(OptionError, match=r"ignores a part: no option 'nonsense'; no option 'x264-opts'$"):
-        VideoWriter(path, format=format_of(row).container.name, codec=row.name, encoder_options=options, **lossless)
+        VideoWriter(path, encoder_options=options, **how)
     assert_untouched(path)
 
 
@@ -182,7 +184,7 @@ def test_of_two_rates_the_encoder_would_ignore_one(arguments: dict[str, Any], sa
     ],
 )
 def test_a_rate_among_the_options_replaces_the_levels(
-    codec: str, options: dict[str, Any], others: dict[str, Any], tmp_path: Path
+    codec: Any, options: dict[str, Any], others: dict[str, Any], tmp_path: Path
 ) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (24, 96, 128, 3), np.uint8)
     few, many = (
@@ -206,3 +208,33 @@ def test_the_rates_of_every_row_are_options_that_it_has() -> None:
         assert (not row.rates) == (row.crf_range is None)
         assert set(row.crf_options) & row.rates or row.crf_range is None
         assert replace(row).at_crf(20).keys() == set(row.crf_options)
+
+
+@pytest.mark.parametrize("lines", [480, 720])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"colorspace": "bt709"},
+        {"colorspace": "smpte170m"},
+        {"x264-params": "colormatrix=bt709"},
+        {"x264-params": "colormatrix=smpte170m"},
+        {"color_primaries": "bt2020"},
+        {"color_trc": "linear"},
+    ],
+    ids=str,
+)
+def test_a_colour_that_is_not_that_of_every_size_is_refused_before_the_first_frame(
+    tmp_path: Path, options: dict[str, str], lines: int
+) -> None:
+    frames = Asked(np.zeros((8, lines, 32, 3), np.uint8))
+    with pytest.raises(OptionError, match="colour is"):
+        export_video(frames, tmp_path / "clip.mp4", encoder_options=options)
+    assert frames.count == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("color", "matrix"), [("bt709", "bt709"), ("bt601", "smpte170m")])
+def test_a_colour_that_is_asked_for_may_be_said_twice(tmp_path: Path, color: Any, matrix: str) -> None:
+    frames = np.zeros((2, 48, 64, 3), np.uint8)
+    export_video(frames, tmp_path / "clip.mp4", color=color, encoder_options={"colorspace": matrix})
+    assert probe(tmp_path / "clip.mp4").color.matrix_name == matrix

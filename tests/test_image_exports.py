@@ -17,6 +17,7 @@ from PIL import Image
 
 import telecine
 from telecine import FrameError, InputError, OptionError, PublishError, TelecineWarning, VideoWriter, export_video
+from telecine.choices import QualityName
 from telecine.cli import run
 
 from .helpers import Clip, assert_kept, encoding_threads, failing_at, kept_by, names_in, noise, waves
@@ -73,13 +74,13 @@ def test_a_moving_image_is_picked_by_its_extension(format: str, error: float, tm
 
 
 @pytest.mark.parametrize("format", MOVING)
-def test_a_format_goes_before_the_extension(format: str, tmp_path: Path) -> None:
+def test_a_format_goes_before_the_extension(format: Any, tmp_path: Path) -> None:
     export_video(soft(2), tmp_path / "clip.bin", fps=20, format=format)
     assert len(by_pillow(tmp_path / "clip.bin")[0]) == 2
 
 
 @pytest.mark.parametrize("format", MOVING)
-def test_a_moving_image_without_a_path_has_its_extension(format: str) -> None:
+def test_a_moving_image_without_a_path_has_its_extension(format: Any) -> None:
     video = export_video(soft(2), fps=20, format=format)
     assert video.path.suffix == f".{format}"
     video.path.unlink()
@@ -152,7 +153,7 @@ def test_gif_shows_a_pixel_or_not_and_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format", ["apng", "png"])
-def test_alpha_is_composited_in_encoded_values_on_a_background(format: str, tmp_path: Path) -> None:
+def test_alpha_is_composited_in_encoded_values_on_a_background(format: Any, tmp_path: Path) -> None:
     clip = with_alpha(soft(2))
     video = export_video(clip, tmp_path / "clip", format=format, background=(1, 0.5, 0))
     found = by_pillow(video)[0] if format == "apng" else images_in(video.path)
@@ -181,7 +182,7 @@ def test_an_image_without_alpha_after_one_with_it_is_opaque(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(("format", "extension"), [("png", "png"), ("tiff", "tif"), ("jpeg", "jpg"), ("exr", "exr")])
-def test_a_folder_of_images_holds_every_frame(format: str, extension: str, tmp_path: Path) -> None:
+def test_a_folder_of_images_holds_every_frame(format: Any, extension: str, tmp_path: Path) -> None:
     video = export_video(soft(), tmp_path / "frames", format=format, fps=8)
     assert names_in(video.path) == [f"{index:06d}.{extension}" for index in range(5)]
     assert (video.width, video.height, video.frame_count, video.codec) == (63, 47, 5, format)
@@ -191,7 +192,7 @@ def test_a_folder_of_images_holds_every_frame(format: str, extension: str, tmp_p
 
 
 @pytest.mark.parametrize("format", ["png", "tiff"])
-def test_16_bit_images_are_rounded_from_the_floats(format: str, tmp_path: Path) -> None:
+def test_16_bit_images_are_rounded_from_the_floats(format: Any, tmp_path: Path) -> None:
     clip = np.random.default_rng(5).random((2, 9, 11, 3))
     video = export_video(clip, tmp_path / "frames", format=format, bit_depth=16)
     expected = np.floor(65535 * clip + 0.5).astype(np.uint16)
@@ -236,7 +237,7 @@ def test_the_frames_of_a_folder_can_be_exported_again(tmp_path: Path) -> None:
 
 
 def test_jpegs_follow_the_quality(tmp_path: Path) -> None:
-    levels = ["draft", "balanced", "high", "visually-lossless"]
+    levels: list[QualityName] = ["draft", "balanced", "high", "visually-lossless"]
     sizes = [export_video(noise(2), tmp_path / each, format="jpeg", quality=each).size_bytes for each in levels]
     assert sizes == sorted(sizes)
     assert len(set(sizes)) == 4
@@ -316,7 +317,7 @@ def test_a_folder_that_fails_keeps_its_frames(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format", [*MOVING, *FOLDERS])
-def test_an_aborted_writer_leaves_nothing(format: str, tmp_path: Path) -> None:
+def test_an_aborted_writer_leaves_nothing(format: Any, tmp_path: Path) -> None:
     writer = VideoWriter(tmp_path / "made" / "clip", format=format)
     writer.write(soft(4))
     writer.abort()

@@ -17,7 +17,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import telecine
-from telecine import FrameError
+from telecine import FrameError, OptionError
 from telecine.frames import Recognizer
 
 from .pixels import DTYPES, assert_codes_round, codes
@@ -164,14 +164,31 @@ def test_the_file_tells_one_value_from_the_next() -> None:
 ORDERS = ["HW", "HWC", "CHW", "THW", "THWC", "TCHW", "CTHW", "BTHWC", "BTCHW", "BCTHW"]
 
 
-def readings_of(shape: tuple[int, ...]) -> list[str]:
-    """What a shape can be, as the README says it: colour and large enough, else large enough, else anything."""
+def possible_orders(shape: tuple[int, ...]) -> list[str]:
+    """The layouts of as many axes with a number of channels that there is; 2, gray with alpha, come last."""
     fitting = [order for order in ORDERS if len(order) == len(shape)]
     axes = {order: dict(zip(order, shape, strict=True)) for order in fitting}
-    possible = [order for order in fitting if axes[order].get("C", 3) in (1, 3, 4)]
+    return [
+        order
+        for order in fitting
+        if axes[order].get("C", 3) in (1, 3, 4) or (axes[order]["C"] == 2 and order.endswith("C"))
+    ]
+
+
+def readings_of(shape: tuple[int, ...]) -> list[str]:
+    """What a shape can be, as the README says it: colour and large enough, else large enough, else of sides of 4."""
+    possible = possible_orders(shape)
+    axes = {order: dict(zip(order, shape, strict=True)) for order in possible}
     large = [order for order in possible if axes[order]["H"] >= 5 and axes[order]["W"] >= 5]
-    colored = [order for order in large if axes[order].get("C") != 1]
-    return colored or large or possible
+    colored = [order for order in large if axes[order].get("C", 3) >= 3]
+    with_alpha = [order for order in large if axes[order].get("C", 3) >= 2]
+    fours = [order for order in possible if axes[order]["H"] >= 4 and axes[order]["W"] >= 4]
+    return colored or with_alpha or large or fours
+
+
+def frames_by(array: Array, order: str) -> list[Any]:
+    """The frames of an order, as what can be compared: shape and values."""
+    return [(frame.shape, frame.tobytes()) for frame in laid_back(array, order)]
 
 
 SHAPES = st.lists(st.sampled_from([1, 2, 3, 4, 5, 6, 48]), min_size=2, max_size=5).map(tuple)
@@ -183,8 +200,9 @@ SHAPES = st.lists(st.sampled_from([1, 2, 3, 4, 5, 6, 48]), min_size=2, max_size=
 @example((3, 3, 3, 3))
 @settings(deadline=None, max_examples=500)
 def test_a_shape_is_read_in_its_only_way_or_refused_with_each_of_its_ways(shape: tuple[int, ...]) -> None:
-    array, readings = np.zeros(shape, np.uint8), readings_of(shape)
-    if len(readings) == 1:
+    array = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    readings = readings_of(shape)
+    if readings and all(frames_by(array, order) == frames_by(array, readings[0]) for order in readings):
         axes = {"B": 1, "T": 1} | dict(zip(readings[0], shape, strict=True))
         if axes["B"] == 1:
             found = list(Recognizer().frames(array))
@@ -196,11 +214,12 @@ def test_a_shape_is_read_in_its_only_way_or_refused_with_each_of_its_ways(shape:
     message = str(raised.value)
     assert f"shape {shape}" in message
     assert "\n" not in message
-    if len(readings) == 1:
-        assert f"holds {shape[0]} videos ({readings[0]}): export frames[i] one by one" in message
-    elif readings:
-        assert re.findall(r"layout='(\w+)'", message) == readings
-        assert all(f"{reading} (" in message for reading in readings)
+    if readings and dict(zip(readings[0], shape, strict=True)).get("B", 1) > 1:
+        assert f"holds {shape[0]} videos ({readings[0]}): export frames[i] one by one" in message or len(readings) > 1
+    elif named := readings or possible_orders(shape):
+        assert re.findall(r"layout='(\w+)'", message) == named
+        assert all(f"{reading} (" in message for reading in named)
+        assert ("can only be" in message) == (not readings)
     else:
         assert "has no layout of" in message
         assert "pass layout=" in message
@@ -211,7 +230,7 @@ def test_a_shape_is_read_in_its_only_way_or_refused_with_each_of_its_ways(shape:
 def test_each_way_that_an_error_names_is_accepted_when_it_is_asked_for(
     shape: tuple[int, ...], data: st.DataObject
 ) -> None:
-    readings = readings_of(shape)
+    readings = possible_orders(shape)
     if not readings:
         return
     layout = data.draw(st.sampled_from(readings))
@@ -224,6 +243,9 @@ def test_each_way_that_an_error_names_is_accepted_when_it_is_asked_for(
     assert len(found) == axes["T"]
     for frame, expected in zip(found, values, strict=True):
         assert isinstance(frame.pixels, np.ndarray)
+        if axes["C"] == 2:
+            assert np.array_equal(frame.pixels, expected[..., [0, 0, 0, 1]])
+            continue
         assert np.array_equal(frame.pixels, expected)
         assert np.shares_memory(frame.pixels, array)
 
@@ -237,6 +259,64 @@ def laid_back(array: Array, layout: str) -> Array:
         array = array[..., None]
     values: Array = np.einsum(f"{layout}{''.join(missing)}->THWC", array)
     return values
+
+
+@pytest.mark.parametrize("dtype", ["bool", *DTYPES])
+@pytest.mark.parametrize("shape", [(48, 64, 2), (5, 48, 64, 2), (1, 5, 48, 64, 2)], ids=str)
+def test_two_channels_that_come_last_are_gray_with_alpha_or_refused_where_they_may_be_motion(
+    shape: tuple[int, ...], dtype: str
+) -> None:
+    values = values_of(dtype, shape, 0)
+    layout = "BTHWC"[-len(shape) :]
+    if dtype in ("bool", "uint8", "uint16"):
+        found = [frame.values for frame in Recognizer().frames(values)]
+    else:
+        with pytest.raises(FrameError, match=rf"shape {re.escape(str(shape))} and {dtype} .*layout='{layout}'"):
+            list(Recognizer().frames(values))
+        found = [frame.values for frame in Recognizer(layout).frames(values)]
+    plain = values.float().numpy() if dtype == "bfloat16" else values.numpy()
+    assert np.array_equal(np.stack(found), plain.reshape(-1, 48, 64, 2)[..., [0, 0, 0, 1]])
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(2, 48), (48, 2), (48, 3), (1, 1), (48, 64, 0), (0, 48, 64, 3), (3, 48, 2), (2, 48, 3), (48, 2, 3), (5, 2, 2, 3),
+     (16, 2, 48, 64), (16, 5, 48, 64), (5, 48, 3, 2), (1, 1, 1), (1, 1, 1, 3), (3, 1, 2, 2), (1, 5, 3, 2, 64)],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("form", ["alone", "list"])
+def test_a_layout_that_would_be_absurd_is_refused_with_the_shape(shape: tuple[int, ...], form: str) -> None:
+    array = np.zeros(shape, np.uint8)
+    with pytest.raises(FrameError) as raised:
+        list(Recognizer().frames([array] if form == "list" else array))
+    assert f"shape {shape}" in str(raised.value)
+    assert "layout=" in str(raised.value) or 0 in shape
+
+
+def test_readings_that_are_the_same_frames_are_no_doubt_and_settle_nothing() -> None:
+    recognizer = Recognizer()
+    assert len(list(recognizer.frames(np.zeros((1, 1, 48, 64), np.uint8)))) == 1
+    assert len(list(recognizer.frames(np.zeros((5, 1, 48, 64), np.uint8)))) == 5  # TCHW
+    assert len(list(Recognizer().frames(np.zeros((1, 1, 1, 48, 64), np.uint8)))) == 1
+
+
+# ---- the order of channels -----------------------------------------------------------------------------------------
+
+
+@given(accepted(), st.sampled_from(["RGB", "BGR"]))
+@settings(deadline=None, max_examples=40)
+def test_channels_tell_the_order_of_an_arrays_colours(given: Given, channels: str) -> None:
+    swapped = given.twin[..., [2, 1, 0, 3][: given.twin.shape[3]] if given.twin.shape[3] > 1 else [0]]
+    expected = exported(swapped if channels == "BGR" else given.twin, **given.options | {"layout": "THWC"})
+    assert exported(given.frames, channels=channels, **given.options) == expected, given.described
+
+
+@pytest.mark.parametrize("channels", ["bgr", "RGBA", "BRG", "", None, 3])
+def test_other_channels_are_refused(channels: Any) -> None:
+    with pytest.raises(OptionError, match=re.escape(f"channels={channels!r} is not known: use 'RGB', or 'BGR'")):
+        Recognizer(channels=channels)
+    with pytest.raises(OptionError, match="is not known: use 'RGB', or 'BGR'"):
+        telecine.export_video([], channels=channels)
 
 
 # ---- dtypes and ranges in doubt ------------------------------------------------------------------------------------
@@ -292,8 +372,43 @@ def test_a_float_outside_0_to_1_is_refused_with_the_range_that_it_looks_like(dty
     if 0 <= value <= 1:
         assert_codes_round(codes(frame), frame.astype(np.float64))
         return
-    looks_like = (-1, 1) if -2 <= value < 0 else (0, 255) if 0 <= value <= 256 else "(low, high)"
+    if -0.25 <= value <= 4:  # nearly all values are within [0, 1]
+        looks_like: Any = (0, 1)
+    else:
+        looks_like = (-1, 1) if -2 <= value < 0 else (0, 255) if 4 < value <= 320 else "(low, high)"
     with pytest.raises(FrameError, match=re.escape(f"pass value_range={looks_like}")):
+        codes(frame)
+
+
+def ramp(low: float, high: float) -> Array:
+    return np.linspace(low, high, 240, dtype=np.float32).reshape(8, 10, 3)
+
+
+@pytest.mark.parametrize(
+    ("frame", "advised"),
+    [
+        (ramp(0, 1.02), "(0, 1)"),
+        (ramp(-0.02, 1.02), "(0, 1)"),
+        (ramp(-0.12, 1.1), "(0, 1)"),
+        (ramp(0, 1.6), "(0, 1)"),
+        (ramp(-1, 1), "(-1, 1)"),
+        (ramp(-1.05, 1.04), "(-1, 1)"),
+        (ramp(-1, 0), "(-1, 1)"),
+        (ramp(0, 1) ** 0.1 * 2 - 1, "(-1, 1)"),  # bright: most of it is within [0, 1]
+        (ramp(0, 1) ** 9 * 2 - 1, "(-1, 1)"),  # dark
+        (ramp(0, 255), "(0, 255)"),
+        (ramp(-4, 262), "(0, 255)"),
+        (ramp(0, 1) ** 40 * 90, "(0, 255)"),  # nearly all of it black
+        (ramp(1.2, 1.9), "(low, high)"),
+        (ramp(-3, 3), "(low, high)"),
+        (ramp(0, 1023), "(low, high)"),
+        (ramp(0, 65535), "(low, high)"),
+        (ramp(-200, 200), "(low, high)"),
+    ],
+    ids=lambda each: each if isinstance(each, str) else f"{each.min():.3g} to {each.max():.3g}",
+)
+def test_the_range_that_an_error_names_shows_the_frame(frame: Array, advised: str) -> None:
+    with pytest.raises(FrameError, match=re.escape(f"pass value_range={advised}")):
         codes(frame)
 
 

@@ -20,6 +20,7 @@ import pytest
 
 import telecine
 from telecine import EncodeError, OptionError, PublishError, TelecineError, VideoWriter, export_video, limits
+from telecine.encoding_thread import EncodingThread
 from telecine.limits import parse_bytes
 from telecine.publish import Publication
 
@@ -47,7 +48,7 @@ def textured(count: int = 48, height: int = 96, width: int = 128) -> Clip:
 CLIP = textured()
 
 
-def limited(folder: Path, container: str, codec: str, limit: int | None, **options: Any) -> telecine.Video:
+def limited(folder: Path, container: str, codec: Any, limit: int | None, **options: Any) -> telecine.Video:
     return export_video(CLIP, folder / f"clip.{container}", codec=codec, max_bytes=limit, **{**FAST, **options})
 
 
@@ -106,7 +107,7 @@ def test_the_last_pass_is_an_export_at_its_crf(tmp_path: Path, codec: str, chrom
 @pytest.mark.parametrize(
     ("codec", "layout"), [("h264", {"bit_depth": 10}), ("hevc", {"bit_depth": 12, "chroma": "4:4:4"})]
 )
-def test_every_frame_of_a_deep_format_is_there_in_order(tmp_path: Path, codec: str, layout: dict[str, Any]) -> None:
+def test_every_frame_of_a_deep_format_is_there_in_order(tmp_path: Path, codec: Any, layout: dict[str, Any]) -> None:
     frames = greys(30, 128, 96)
     path = tmp_path / "clip.mp4"
     whole = export_video(frames, path, codec=codec, crf=4, **layout)
@@ -278,7 +279,19 @@ def test_a_kill_in_the_second_pass_leaves_every_frame_of_the_first(path: Path, w
 def test_ctrl_c_in_the_second_pass_leaves_every_frame_of_the_first(
     path: Path, whole: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at_frame(monkeypatch, 20, lambda: signal.raise_signal(signal.SIGINT))
+    stop, is_told = EncodingThread._stop, threading.Event()
+
+    def telling(*arguments: Any, **options: Any) -> Any:
+        fate = stop(*arguments, **options)
+        is_told.set()
+        return fate
+
+    def interrupt() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert is_told.wait(timeout=60)
+
+    monkeypatch.setattr(EncodingThread, "_stop", telling)
+    at_frame(monkeypatch, 20, interrupt)
     monkeypatch.setattr(tempfile, "tempdir", str(path.parent.parent))
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -295,10 +308,10 @@ def test_aborting_in_another_thread_ends_the_second_pass(
 ) -> None:
     writer = VideoWriter(path, max_bytes=whole // 2, **FAST)
 
-    def abort() -> None:
-        thread = threading.Thread(target=writer.abort)
-        thread.start()
-        thread.join()
+    def abort() -> None:  # which waits until this thread has ended
+        threading.Thread(target=writer.abort).start()
+        while not writer._job._thread._is_told():
+            pass
 
     at_frame(monkeypatch, 20, abort)
     writer.write(CLIP)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -156,16 +157,41 @@ endless: dict[str, Any] = {}
 endless["self"] = endless
 
 
+NUMBERS = {
+    "NumPy's": [np.float32(1.5), np.int64(3), np.bool_(True), np.uint8(7), np.longdouble(0.5), np.str_("x")],
+    "without axes": [np.array(1.5), torch.tensor(3), np.array(True), torch.tensor(7), np.array(0.5), np.array("x")],
+}
+
+
+@pytest.mark.parametrize("numbers", NUMBERS)
+def test_what_holds_one_number_is_a_number(numbers: str, tmp_path: Path) -> None:
+    given: Any = NUMBERS[numbers]
+    video = telecine.export_video(greys(2), tmp_path / "clip.mp4", metadata={"a": given, "b": {"c": given[1]}})
+    assert same(telecine.probe(video).metadata, {"a": [1.5, 3, True, 7, 0.5, "x"], "b": {"c": 3}})
+    assert video.notes == ()
+
+
+@pytest.mark.parametrize("nan", [math.nan, math.inf, -math.inf, np.float32("nan"), np.array(math.inf)])
+def test_what_is_no_number_is_null_and_noted(nan: Any, tmp_path: Path) -> None:
+    graph = {"3": {"class_type": "LoadImage", "is_changed": [nan]}}
+    video = telecine.export_video(greys(2), tmp_path / "clip.mp4", metadata={"prompt": graph, "more": [1, nan]})
+    read = {"prompt": {"3": {"class_type": "LoadImage", "is_changed": [None]}}, "more": [1, None]}
+    assert same(telecine.probe(video).metadata, read)
+    place = "metadata['prompt']['3']['is_changed'][0]"
+    assert video.notes == (f"{place} is {float(nan)}, which JSON has no number for: it is null, and 1 more such",)
+
+
 @pytest.mark.parametrize(
     ("metadata", "said"),
     [
-        ({"a": [1, {"b": float("nan")}]}, r"metadata\['a'\]\[1\]\['b'\] is nan, which JSON has no number for"),
-        ({"a": float("-inf")}, r"metadata\['a'\] is -inf"),
+        ({"a": [1, {"b": object()}]}, r"metadata\['a'\]\[1\]\['b'\] is a object, which is no JSON value"),
         ({"a": {5: "x"}}, r"metadata\['a'\] has the key 5: JSON's keys are text"),
         ({None: 1}, "metadata has the key None"),
         ({"a": {1, 2}}, r"metadata\['a'\] is a set, which is no JSON value: give text, numbers"),
         ({"a": b"x"}, r"metadata\['a'\] is a bytes"),
-        ({"a": np.float32(1)}, r"metadata\['a'\] is a numpy.float32"),
+        ({"a": np.complex64(1)}, r"metadata\['a'\] is a numpy.complex64"),
+        ({"a": np.datetime64("2026-11-21")}, r"metadata\['a'\] is a numpy.datetime64"),
+        ({"a": np.zeros(1)}, r"metadata\['a'\] is a numpy.ndarray"),
         ({"a": torch.zeros(1)}, r"metadata\['a'\] is a torch.Tensor"),
         ({"a": Path("x")}, r"metadata\['a'\] is a pathlib"),
         ("a panda", "metadata='a panda' is no dict"),

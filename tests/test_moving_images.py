@@ -90,7 +90,7 @@ def by_pillow(file: io.BytesIO, mode: str = "RGB") -> tuple[Clip, list[float], i
         for index in range(getattr(image, "n_frames", 1)):
             image.seek(index)
             frames.append(np.array(image.convert(mode)))
-            times.append(image.info["duration"])
+            times.append(image.info.get("duration", 0))
         return np.array(frames), times, image.info.get("loop")
 
 
@@ -330,6 +330,14 @@ def test_frames_of_another_kind_than_promised_are_an_error() -> None:
 def test_a_pillow_without_avif_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("PIL.features.check", lambda feature: False)
     with pytest.raises(MissingDependencyError, match="AVIF: pip install"):
+        check_options("avif", 0, FPS)
+
+
+def test_a_pillow_that_makes_avif_in_another_way_is_found_out_before_the_frames(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("PIL._avif.AvifEncoder", lambda size: None)
+    with pytest.raises(MissingDependencyError, match=r"makes AVIF otherwise than 11\.3 to 13\.0 .*: pip install"):
         check_options("avif", 0, FPS)
 
 

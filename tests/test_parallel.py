@@ -59,7 +59,7 @@ def test_what_has_not_begun_is_dropped() -> None:
     begun.wait(30)
     closing = threading.Thread(target=calls.close)
     closing.start()
-    while not calls._calls[1].cancelled():  # until the second is dropped, while the first is in work
+    while not calls._closed:  # until the second is dropped, while the first is in work
         pass
     may_end.set()
     closing.join()

@@ -365,6 +365,7 @@ def test_a_new_file_has_the_permissions_of_any_new_file(mask: int, overwrite: bo
     assert stat.S_IMODE(video.path.stat().st_mode) == 0o666 & ~mask
 
 
+WAY_OUT = "a new file is made beside it first: choose a folder where you may make files"
 NOBODY = """
 import json, os, sys, warnings, numpy, telecine
 if os.geteuid() == 0:
@@ -411,7 +412,7 @@ def test_a_folder_that_may_not_be_written_is_refused_before_the_first_frame(for_
     finally:
         folder.chmod(0o755)
     assert results == [
-        [errno.EACCES, str(path), f"{str(path)!r} can't be written: Permission denied", 0] for path in paths
+        [errno.EACCES, str(path), f"{str(path)!r} can't be written: Permission denied: {WAY_OUT}", 0] for path in paths
     ]
     assert_untouched(folder / "clip.mp4")
 
@@ -426,7 +427,7 @@ def test_a_folder_that_may_not_be_entered_is_refused_before_the_first_frame(for_
     finally:
         folder.chmod(0o755)
     path = str(folder / "clip.mp4")
-    assert results == [[errno.EACCES, path, f"{path!r} can't be written: Permission denied", 0]]
+    assert results == [[errno.EACCES, path, f"{path!r} can't be written: Permission denied: {WAY_OUT}", 0]]
     assert_untouched(folder / "clip.mp4")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -59,9 +60,9 @@ def exported(folder: Path, file: File, frames: list[Pixels]) -> Path:
     if file.codec and PIXEL_FORMATS[file.pixel_format].alpha:
         frames = [np.dstack([frame, np.full(frame.shape[:2], 255, np.uint8)]) for frame in frames]
     path = folder / f"{file.codec}-{file.pixel_format}-{file.lossless}-{frames[0].shape[0]}.{file.container}"
-    quality = "lossless" if file.lossless else "high"
-    pixel_format = None if file.lossless else file.pixel_format or None
-    telecine.export_video(frames, path, fps=FPS, codec=file.codec or None, quality=quality, pixel_format=pixel_format)
+    how: dict[str, Any] = {"codec": file.codec or None}
+    how |= {"quality": "lossless"} if file.lossless else {"pixel_format": file.pixel_format or None}
+    telecine.export_video(frames, path, fps=FPS, **how)
     return path
 
 

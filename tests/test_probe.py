@@ -171,6 +171,28 @@ def test_metadata_in_another_encoding_is_no_reason_to_refuse_a_video(tmp_path: P
     assert str(telecine.probe(path).metadata["title"]).startswith("Gr")
 
 
+@pytest.mark.parametrize(
+    ("fps", "count", "said"),
+    [("16", 48, "16"), ("24", 24, "24"), ("15", 15, "15"), ("30", 30, "30"), ("12.5", 10, "25/2"), ("10", 7, "10")],
+)
+@pytest.mark.parametrize("extension", ["gif", "webp"])
+def test_the_rate_of_a_moving_image_is_its_frames_by_its_duration(
+    tmp_path: Path, extension: str, fps: str, count: int, said: str
+) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (count, 48, 64, 3), np.uint8)
+    info = telecine.probe(telecine.export_video(frames, tmp_path / f"clip.{extension}", fps=fps))
+    assert (info.frame_count, info.duration, info.fps) == (count, count / Fraction(said), Fraction(said))
+    assert info.constant_rate
+
+
+def test_gaps_that_are_not_evenly_spread_are_no_constant_rate(tmp_path: Path) -> None:
+    times = [Fraction(6 * index, 100) for index in range(12)] + [Fraction(72 + 7 * index, 100) for index in range(12)]
+    frames = np.random.default_rng(0).integers(0, 256, (24, 48, 64, 3), np.uint8)
+    info = telecine.probe(telecine.export_video(frames, tmp_path / "clip.gif", timestamps=times))
+    assert not info.constant_rate
+    assert info.fps == 24 / info.duration
+
+
 # ---- what can't be read --------------------------------------------------------------------------------------------
 
 

@@ -61,7 +61,7 @@ def test_what_is_left_of_a_file_that_was_published_is_not_written_into(path: Pat
     os.link(path, path.with_name(".clip.mp4.telecine-new"))
     writer = VideoWriter(path)
     writer.write(greys())
-    publication = writer._job._publication
+    publication = writer._job._thread._publication
     assert isinstance(publication, Publication)
     publication.open_finished()
     assert path.read_bytes() == OLDER
@@ -122,7 +122,7 @@ def test_a_file_that_may_not_be_replaced_is_refused_before_the_first_frame(path:
     assert_untouched(path)
 
 
-def refuse_links(*_: object) -> None:
+def refuse_links(*_: object, **__: object) -> None:
     raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
 
@@ -328,7 +328,7 @@ for size in map(int, sys.argv[1:]):
     assert_untouched(path)
 
 
-def fail(*_: object) -> None:
+def fail(*_: object, **__: object) -> None:
     raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 

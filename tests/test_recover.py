@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -16,8 +18,9 @@ import numpy as np
 import pytest
 
 import telecine
-from telecine import PublishError, TelecineError, VideoWriter, export_video
+from telecine import PublishError, TelecineError, TelecineWarning, VideoWriter, export_video
 from telecine.cli import run
+from telecine.webp import WebP
 
 from .helpers import OLDER, Clip, assert_frames, failing_at, greys, names_in, noise, run_python
 from .journals import JOURNAL, leave_journal, leave_many, packets_of, whole_pairs
@@ -215,6 +218,114 @@ def test_a_writer_that_is_aborted_leaves_the_journals_of_others(tmp_path: Path) 
     assert [telecine.recover(path).frame_count for _ in range(2)] == [4, 3]
 
 
+# ---- what is left --------------------------------------------------------------------------------------------------
+
+
+def test_a_journal_stays_until_all_its_frames_are_in_the_new_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(RuntimeError):
+        export_video(failing_at(6, greys(6), RuntimeError()), tmp_path / "clip.webp")
+    encode, taken = WebP.encode, list[int]()
+
+    def losing(self: WebP, frame: Clip, ticks: int) -> None:  # as Pillow 11.3 does of AVIF
+        taken.append(ticks)
+        if len(taken) <= 2:
+            encode(self, frame, ticks)
+
+    monkeypatch.setattr(WebP, "encode", losing)
+    with pytest.warns(TelecineWarning, match=r"^2 of 6 frames are in the new file: the journal '.*' is left where"):
+        video = telecine.recover(tmp_path / "clip.webp")
+    assert video.frame_count == 2
+    monkeypatch.undo()
+    assert telecine.recover(tmp_path / "clip.webp", tmp_path / "whole.webp").frame_count == 6
+    assert names_in(tmp_path) == ["clip.webp", "whole.webp"]
+
+
+@pytest.mark.parametrize("options", [{}, {"metadata": {"title": "a clip"}}], ids=["bare", "metadata"])
+def test_of_a_journal_whose_first_frame_is_torn_or_not_whole_it_is_said(options: Any, tmp_path: Path) -> None:
+    data = leave_journal(tmp_path / "whole.mp4", greys(), **options).read_bytes()
+    first = data.index(b"mdat") + 4
+    end = first - 8 + int.from_bytes(data[first - 8 : first - 4], "big")
+    for index, left in enumerate((data[: first + 9], data[:first] + bytes(end - first), data[:40], b"", b"no journal")):
+        path = tmp_path / f"{index}.mp4"
+        path.with_name(f".{path.name}.telecine-journal").write_bytes(left)
+        with pytest.raises(PublishError, match="holds no whole frame") as failed:
+            telecine.recover(path)
+        assert failed.value.errno == errno.ENODATA
+        assert "\n" not in str(failed.value)
+        assert not path.exists()
+
+
+def make_odd(path: Path, kind: str) -> None:
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "loop":
+        path.symlink_to(path.name)
+    elif kind == "dangling":
+        path.symlink_to("nothing")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.write_bytes(b"something else")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no such entries there")
+@pytest.mark.parametrize("kind", ["folder", "loop", "dangling", "pipe", "file"])
+def test_what_only_has_a_journals_name_is_no_bar_to_the_others(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal = leave_journal(tmp_path / "clip.mp4", greys())
+    other = tmp_path / f"{JOURNAL}-0123abcd"
+    make_odd(other, kind)
+    make_odd(tmp_path / ".odd.mp4.telecine-journal", kind)
+    with pytest.raises(PublishError, match=r"has no journal of yours|holds no whole frame") as failed:
+        telecine.recover(tmp_path / "odd.mp4")
+    assert "\n" not in str(failed.value)
+    assert run(["recover", "--list", str(tmp_path)]) == 0
+    listed, said = capsys.readouterr()
+    assert listed.splitlines() == [str(journal)]
+    if kind != "dangling":  # as of a writer that has just finished
+        assert {line.split("'")[1] for line in said.splitlines()} == {
+            str(other),
+            str(tmp_path / ".odd.mp4.telecine-journal"),
+        }
+    assert_frames(telecine.recover(tmp_path / "clip.mp4"), greys())
+    assert not journal.exists()
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[Path]:
+    """A disk with a journal that nothing can be written to: only root may mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if not hasattr(os, "geteuid") or os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("only root can mount a filesystem")
+    if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], capture_output=True, check=False).returncode:
+        pytest.skip("no filesystem can be mounted here")
+    try:
+        leave_journal(folder / "clip.mp4", greys())
+        subprocess.run(["mount", "-o", "remount,ro", folder], check=True, timeout=60)
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True, timeout=60)
+
+
+def test_a_journal_on_a_disk_that_is_read_only_is_recovered_elsewhere_and_stays(
+    read_only: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    left = f"the journal {str(read_only / JOURNAL)!r} is left where it is: Read-only file system"
+    with pytest.warns(TelecineWarning, match=re.escape(left)):
+        video = telecine.recover(read_only / "clip.mp4", tmp_path / "clip.mp4")
+    assert_frames(video, greys())
+    assert video.notes == ("5 frames were recovered", left)
+    assert names_in(read_only) == [JOURNAL]
+    with pytest.raises(PublishError, match="Read-only file system"):
+        telecine.recover(read_only / "clip.mp4")
+    assert run(["recover", "--list", str(read_only)]) == 0
+    assert capsys.readouterr().out == f"{read_only / JOURNAL}\n"
+
+
 # ---- names ---------------------------------------------------------------------------------------------------------
 
 
@@ -268,7 +379,7 @@ def test_what_replaces_nothing_private_is_made_private(tmp_path: Path) -> None:
 KILLED_AT_ITS_NTH_CALL = """
 import os, signal, sys
 import telecine
-from telecine import publish
+from telecine import hidden
 which = int(sys.argv[1])
 calls = 0
 def counted(module, name):
@@ -280,9 +391,9 @@ def counted(module, name):
             os.kill(os.getpid(), signal.SIGKILL)
         return call(*arguments, **options)
     setattr(module, name, counting)
-for name in ("open", "fsync", "link", "unlink", "replace", "rename", "chmod"):
+for name in ("open", "fsync", "link", "unlink", "replace", "rename", "fchmod"):
     counted(os, name)
-counted(publish.WholeWrites, "write")
+counted(hidden.WholeWrites, "write")
 telecine.recover("clip.mp4")
 """
 
@@ -310,13 +421,13 @@ def test_a_recovery_that_is_killed_at_any_call_can_be_run_again(tmp_path: Path) 
     assert which > 8
 
 
-@pytest.mark.parametrize("step", ["fsync", "link", "unlink"])
+@pytest.mark.parametrize("step", ["fsync", "link"])
 def test_a_disk_that_fails_during_a_recovery_leaves_the_journal(
     step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal = leave_journal(tmp_path / "clip.mp4", greys())
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(os, step, fail)

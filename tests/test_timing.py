@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -268,3 +269,84 @@ def test_a_video_of_uneven_timing_says_what_a_rate_makes_of_it_and_how_to_keep_i
         assert export_video(source, tmp_path / "even.mp4").fps == 16
     kept = export_video(source, tmp_path / "kept.mp4", timestamps=telecine.read_timestamps(source))
     assert (telecine.read_timestamps(kept), kept.notes) == (UNEVEN, ())
+
+
+# ---- the times of other tools' files -------------------------------------------------------------------------------
+
+
+def matroska_of(path: Path, frames: int = 25) -> bytearray:
+    """A Matroska of one cluster, with frames that are shown before ones in front of them."""
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("libx264", rate=25, options={"bf": "3", "b-pyramid": "normal"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for pts in range(frames):
+            frame = av.VideoFrame.from_ndarray(FRAMES[pts % 8], format="rgb24")
+            frame.pts = pts
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return bytearray(path.read_bytes())
+
+
+def shift_blocks(data: bytearray, milliseconds: int) -> int:
+    """Add to the time of each block, which counts from its cluster's (RFC 9559 10.1); gives how many there are."""
+    leading_to = {0x18538067, 0x1F43B675, 0xA0}  # Segment, Cluster, BlockGroup
+    count, at = 0, 0
+    while at < len(data):
+        identifier, at = number(data, at, marked=True)
+        size, at = number(data, at, marked=False)
+        if identifier in leading_to:
+            continue
+        if identifier in (0xA3, 0xA1):  # SimpleBlock, Block: the track's number, and the time
+            time = int.from_bytes(data[at + 1 : at + 3], "big", signed=True) + milliseconds
+            data[at + 1 : at + 3] = time.to_bytes(2, "big", signed=True)
+            count += 1
+        at += size
+    return count
+
+
+def number(data: bytearray, at: int, marked: bool) -> tuple[int, int]:
+    """Read a number of variable length (RFC 8794 4), and give where it ends."""
+    length = 9 - data[at].bit_length()
+    value = int.from_bytes(data[at : at + length], "big")
+    return value if marked else value & ((1 << 7 * length) - 1), at + length
+
+
+@pytest.mark.parametrize("late", [0, -40, -200, -10_000])
+def test_a_matroska_that_begins_before_0_has_a_time_for_each_frame(tmp_path: Path, late: int) -> None:
+    data = matroska_of(tmp_path / "clip.mkv")
+    assert shift_blocks(data, late) == 25
+    (tmp_path / "clip.mkv").write_bytes(data)
+    count = len(list(telecine.read_frames(tmp_path / "clip.mkv")))
+    if late == -10_000:  # no frame has a time
+        with pytest.raises(FrameError, match="does not say when its frames are shown"):
+            telecine.read_timestamps(tmp_path / "clip.mkv")
+        return
+    times = telecine.read_timestamps(tmp_path / "clip.mkv")
+    assert times == [Fraction(index, 25) for index in range(count)]
+    assert count == telecine.probe(tmp_path / "clip.mkv").frame_count == 25
+    video = export_video(tmp_path / "clip.mkv", tmp_path / "out.mp4", timestamps=times)
+    assert telecine.read_timestamps(video) == times
+
+
+@pytest.mark.parametrize("skipped", [0.0, 0.1, 0.2, 0.3, 0.4, 0.5])
+@pytest.mark.parametrize("open_gop", ["0", "1"])
+def test_a_recording_that_begins_within_has_a_time_for_each_frame(
+    tmp_path: Path, skipped: float, open_gop: str
+) -> None:
+    path = tmp_path / "clip.ts"
+    with av.open(str(path), "w") as container:
+        options = {"x264-params": f"keyint=10:min-keyint=10:scenecut=0:open-gop={open_gop}", "crf": "20"}
+        stream: Any = container.add_stream("libx264", rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        for pts, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (40, 96, 128, 3), np.uint8)):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts = pts
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    data = path.read_bytes()
+    path.write_bytes(data[: 3 * 188] + data[(3 + int(skipped * len(data) / 188)) * 188 :])
+    count = len(list(telecine.read_frames(path)))
+    times = telecine.read_timestamps(path)
+    assert len(times) == count > 0
+    assert all(after > before for before, after in pairwise(times))
+    assert abs(telecine.probe(path).frame_count - count) <= 1  # which decodes none

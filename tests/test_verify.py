@@ -105,6 +105,32 @@ def test_an_export_of_an_odd_size_is_ok(tmp_path: Path, width: int, height: int)
     assert telecine.verify(export(tmp_path, frames), frames).problems == ()
 
 
+@pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning")
+@pytest.mark.parametrize(("width", "height"), [(321, 241), (320, 241), (321, 240), (63, 47)])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.mov", {"codec": "prores"}),
+        ("a.mov", {"codec": "prores", "chroma": "4:4:4"}),
+        ("a.mp4", {"pixel_format": "yuv422p"}),
+        ("a.mp4", {"pixel_format": "yuv444p"}),
+        ("a.mkv", {"codec": "ffv1"}),
+        ("a.mkv", {"quality": "lossless"}),
+        ("a.mp4", {"codec": "hevc", "bit_depth": 10}),
+    ],
+    ids=str,
+)
+def test_each_pixel_format_is_known_by_its_own_padding(
+    tmp_path: Path, name: str, options: dict[str, Any], width: int, height: int
+) -> None:
+    frames = np.round(255 * waves(2, height, width)).astype(np.uint8)
+    report = telecine.verify(telecine.export_video(frames, tmp_path / name, **options), frames)
+    assert report.problems == ()
+    assert report.psnr > 40
+    wrong = np.concatenate([frames, frames[:, -1:], frames[:, -1:]], axis=1)
+    assert "the file is" in telecine.verify(tmp_path / name, wrong).problems[0]
+
+
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (2, 2), (3, 5), (7, 9)])
 def test_an_export_of_a_few_pixels_can_be_verified(tmp_path: Path, width: int, height: int) -> None:
     frames = np.full((3, height, width, 3), (180, 60, 90), np.uint8)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import subprocess
+import sys
 import tempfile
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -235,3 +240,128 @@ print(writer.close().frame_count)
     assert said.splitlines() == [refused, refused, "7", "10"]
     assert [each.name for each in tmp_path.iterdir()] == ["clip.mp4"]
     assert telecine.probe(tmp_path / "clip.mp4").frame_count == 10
+
+
+# ---- several threads and processes ---------------------------------------------------------------------------------
+
+
+def test_frames_that_several_threads_write_are_all_in_the_file_those_of_a_call_together(tmp_path: Path) -> None:
+    frames = np.repeat(np.linspace(0, 255, 48).astype(np.uint8), HEIGHT * WIDTH * 3).reshape(12, 4, HEIGHT, WIDTH, 3)
+    start = threading.Barrier(4)
+
+    def write(worker: int) -> None:
+        start.wait(timeout=60)
+        for call in frames[worker::4]:
+            writer.write(frame for frame in call)
+
+    with VideoWriter(tmp_path / "clip.mp4", crf=1) as writer, ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    assert writer.video.frame_count == 48
+    levels = [frame.mean() for frame in telecine.read_frames(writer.video)]
+    found = [int(np.abs(frames[:, :, 0, 0, 0] - level).reshape(-1).argmin()) for level in levels]
+    assert sorted(found) == list(range(48))
+    assert all(found[at : at + 4] == list(range(found[at], found[at] + 4)) for at in range(0, 48, 4))
+
+
+def test_closing_in_another_thread_waits_for_the_write(tmp_path: Path) -> None:
+    frames, closes = greys(9), threading.Event()
+
+    def asking() -> Iterator[Clip]:
+        yield from frames[:4]
+        closer.start()
+        assert closes.wait(timeout=60)
+        yield from frames[4:]
+
+    def close() -> None:
+        closes.set()
+        writer.close()
+
+    writer = VideoWriter(tmp_path / "clip.mp4", crf=1)
+    closer = threading.Thread(target=close)
+    writer.write(asking())
+    closer.join(timeout=60)
+    assert_frames(writer.video, frames)
+
+
+def test_a_write_that_was_interrupted_before_its_frame_was_counted_is_written_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = greys(5)
+    with VideoWriter(tmp_path / "clip.mp4", crf=1) as writer:
+        writer.write(frames[:2])
+        with monkeypatch.context() as patched:
+
+            def interrupted(_: int) -> None:
+                raise KeyboardInterrupt
+
+            patched.setattr(writer._clock, "advance", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                writer.write(frames[2])
+        assert writer.frame_count == 2
+        writer.write(frames[2:])
+    assert_frames(writer.video, frames)
+
+
+FORKING = """
+import os, signal, sys, warnings, numpy, telecine
+warnings.simplefilter("ignore", DeprecationWarning)
+frames = numpy.zeros((5, 48, 64, 3), numpy.uint8)
+writer = telecine.VideoWriter(sys.argv[1], format=sys.argv[2])
+writer.write(frames)
+reading, writing = os.pipe()
+child = os.fork()
+if child == 0:
+    writer.abort()
+    os.close(writing)
+    os.read(reading, 1)  # until the parent is gone
+    os._exit(0)
+os.close(reading)
+print(child, flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize("format", ["mp4", "gif", "png"])
+@pytest.mark.parametrize("ending", ["writer.close()", "writer.write([None])", "writer.abort()", "del writer"])
+def test_a_child_that_lives_on_does_not_hold_the_path(ending: str, format: str, tmp_path: Path) -> None:
+    said = run_python(
+        FORKING
+        + f"""
+try:
+    {ending}
+except telecine.FrameError:
+    writer.__exit__(*sys.exc_info())
+with telecine.VideoWriter(sys.argv[1], format=sys.argv[2]) as again:
+    again.write(frames)
+print(again.video.frame_count)
+""",
+        tmp_path,
+        "clip",
+        format,
+    )
+    assert said.splitlines()[1:] == ["5"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize("format", ["mp4", "gif", "png"])
+def test_of_a_parent_that_is_killed_its_child_holds_nothing(format: Any, tmp_path: Path) -> None:
+    script = FORKING.replace("os.read(reading, 1)", "os.read(0, 1)") + (
+        "while writer.queued:\n    pass\nprint(flush=True)\nsignal.pause()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, "clip", format],
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        for _ in range(2):
+            process.stdout.readline()
+        process.kill()
+        process.wait(timeout=60)
+        with contextlib.suppress(telecine.PublishError):  # whose frames are in the encoder still
+            telecine.recover(tmp_path / "clip")
+        with VideoWriter(tmp_path / "clip", format=format) as writer:
+            writer.write(greys())
+        assert writer.video.frame_count == 5

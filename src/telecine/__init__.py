@@ -8,7 +8,7 @@
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .color import Color
 from .compose import grid
@@ -36,22 +36,29 @@ from .verify import VerifyReport, verify
 from .video import Video
 from .writer import VideoWriter
 
+# What few need is imported when it is asked for: it takes a quarter of the time of the import.
+_WHEN_ASKED = {"Provenance": "provenance", "ProvenanceReport": "manifests", "read_provenance": "manifests"}
+
 if TYPE_CHECKING:
     from .manifests import ProvenanceReport, read_provenance
     from .provenance import Provenance
 
-# What few need is imported when it is asked for: it takes a quarter of the time of the import.
-_WHEN_ASKED = {"Provenance": "provenance", "ProvenanceReport": "manifests", "read_provenance": "manifests"}
+    __version__: str
+else:  # of which a type checker would take any name
+
+    def __getattr__(name: str) -> object:
+        if name in _WHEN_ASKED:
+            return getattr(import_module(f".{_WHEN_ASKED[name]}", __name__), name)
+        if name == "__version__":  # read when asked for: importlib.metadata takes half the time of the import
+            from importlib.metadata import version
+
+            return version("telecine")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __getattr__(name: str) -> Any:
-    if name in _WHEN_ASKED:
-        return getattr(import_module(f".{_WHEN_ASKED[name]}", __name__), name)
-    if name == "__version__":  # read when asked for: importlib.metadata takes half the time of the import
-        from importlib.metadata import version
-
-        return version("telecine")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def __dir__() -> list[str]:
+    dunders = {name for name in globals() if name.startswith("__") and name.endswith("__")}
+    return sorted({*__all__, "__version__", *dunders})
 
 
 __all__ = [

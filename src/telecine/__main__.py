@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+from .descriptors import take_closed_standard_descriptors
 
 
 def main() -> None:
     """Run the command line."""
+    take_closed_standard_descriptors()
+    sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
     try:
         import rich  # noqa: F401
         import typer  # noqa: F401

@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
-from typing import TYPE_CHECKING, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from .boxes import Box, boxes_in, first_boxes
 from .chunks import PNG, contents_of, first_parts_of, parts_of
+from .codes import to_codes
 from .files import said_of
+from .image_frames import image_pixels, pictures_in
 from .images import opened_image
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 _ANIMATION = 0x02  # of the flags in the VP8X chunk (WebP container specification, "Extended File Format")
 
@@ -40,20 +39,19 @@ def _is_animated_png(file: BinaryIO) -> bool:
 
 
 def images_of(file: BinaryIO) -> Iterator[npt.NDArray[np.uint8]]:
-    """Give each frame, (height, width, 3 or 4) RGB or RGBA.
+    """Give each frame, (height, width, 3 or 4) RGB or RGBA. They are copies.
 
     Raises:
         InputError: the file is damaged, or Pillow lacks its format.
     """
     with opened_image(file) as image:
-        for index in range(getattr(image, "n_frames", 1)):
-            image.seek(index)
-            yield np.asarray(image.convert(mode_of(image)))
+        for picture in pictures_in(image):
+            yield _colors(image_pixels(picture))
 
 
-def mode_of(image: Image.Image) -> str:
-    """Give the mode that an image's frames are read in."""
-    return "RGBA" if image.has_transparency_data else "RGB"
+def _colors(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    codes: npt.NDArray[np.uint8] = to_codes(pixels, 8)
+    return np.repeat(codes, 3, axis=2) if codes.shape[2] == 1 else codes
 
 
 # ---- times, which no frame is decoded for ----------------------------------------------------------------------------

@@ -1,10 +1,14 @@
-"""Runs native code that calls back for a file's bytes: what it would lose of an error or of Ctrl-C is raised."""
+"""Runs a call in a thread of its own: what native code would lose of a file's error or of Ctrl-C is raised.
+
+Ctrl-C is raised in the main thread alone, so what the call changes on the disk it changes to the end, or not at all.
+"""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any, BinaryIO, TypeVar, cast
+
+from .handover import Latch, start_thread
 
 Result = TypeVar("Result")
 
@@ -12,13 +16,12 @@ _SECONDS_TO_STOP = 1.0
 _REACHES_THE_DISK = {"read", "readinto", "write", "flush"}  # a seek fails where a damaged file leads nowhere
 
 
-class _Watched:
+class Watched:
     """A file whose first error is kept. Once stopped, it fails."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+    def __init__(self, file: BinaryIO, stop: Latch) -> None:
+        self._file, self._stop = file, stop
         self.error: OSError | None = None
-        self.stopped = False
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._file, name)
@@ -26,7 +29,7 @@ class _Watched:
             return found
 
         def call(*arguments: object) -> Any:
-            if self.stopped:
+            if self._stop.is_set:
                 raise InterruptedError
             try:
                 return found(*arguments)
@@ -38,32 +41,35 @@ class _Watched:
         return call
 
 
-def run_apart(call: Callable[..., Result], *files: BinaryIO) -> Result:
+def run_apart(call: Callable[..., Result], *files: BinaryIO, stop: Latch | None = None) -> Result:
     """Run a call on files in a thread of its own, and give what it gives.
 
-    Ctrl-C is raised here at once: in a callback, native code would take it for the end of the file.
+    Ctrl-C is raised here at once: in a callback, native code would take it for the end of the file. The files fail
+    then, and `stop` is set, for the call to end; it has a second for that.
 
     Raises:
         OSError: a file failed, whatever the call made of it.
     """
-    watched = [_Watched(file) for file in files]
+    stop = stop or Latch()
+    watched = [Watched(file, stop) for file in files]
     results: list[Result] = []
     raised: list[BaseException] = []
+    ended = Latch()
 
     def run() -> None:
         try:
             results.append(call(*cast(list[BinaryIO], watched)))
         except BaseException as error:
             raised.append(error)
+        finally:
+            ended.set()
 
-    thread = threading.Thread(target=run, name="telecine-apart", daemon=True)
-    thread.start()
     try:
-        thread.join()
+        start_thread(run, "telecine-apart")
+        ended.wait()
     except BaseException:
-        for each in watched:
-            each.stopped = True
-        thread.join(_SECONDS_TO_STOP)
+        stop.set()
+        ended.wait(_SECONDS_TO_STOP)
         raise
     for error in [each.error for each in watched if each.error is not None] + raised:
         raise error

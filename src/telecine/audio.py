@@ -24,6 +24,7 @@ from .demuxing import opened_container, video_streams
 from .errors import InputError, OptionError
 from .frames import ArrayLike, DLPackLike
 from .pyav import exact
+from .urls import local_path
 
 Audio: TypeAlias = "ArrayLike | DLPackLike | str | os.PathLike[str]"
 Samples: TypeAlias = "npt.NDArray[Any]"
@@ -77,7 +78,7 @@ class AudioRecognizer:
             InputError: a file can't be read, or is one of those.
         """
         if isinstance(given, (str, bytes, os.PathLike)):
-            yield from self._of_file(os.fsdecode(given))
+            yield from self._of_file(local_path(given, "read"))
         else:
             yield from self._of_array(_as_array(given))
 
@@ -196,7 +197,7 @@ def _check_finite(samples: Samples, start: int = 0, name: str | None = None) -> 
 def has_sound(path: str | os.PathLike[str]) -> bool:
     """Tell whether there is sound in a file that FFmpeg reads."""
     try:
-        with _open_audio(os.fsdecode(path)):
+        with _open_audio(local_path(path, "read")):
             return True
     except InputError:
         return False

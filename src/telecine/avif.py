@@ -1,19 +1,17 @@
-"""AVIF, by Pillow: frames are encoded as they come, in 4:4:4, and the file is written at the end.
+"""AVIF, by Pillow's libavif: frames are encoded as they come, in 4:4:4, and the file is written at the end.
 
-Pillow asks for frames, so a thread of its own waits for them. What it holds is what is encoded.
+Pillow's `save` wants to know how many frames there will be: before 12.3 it reads `n_frames` of all that it is given. So
+what it saves by is called itself, as all Pillows from 11.3 to 13.0 call it. What that holds is what is encoded.
 """
 
 from __future__ import annotations
 
-import contextlib
-import queue
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, features
+from PIL import features
 
 from .boxes import forget_times
 from .errors import EncodeError, MissingDependencyError
@@ -23,13 +21,41 @@ from .xmp import packet_of
 
 # At 8 a frame takes a tenth of what it takes at Pillow's 6; the file is a quarter larger, and 1 dB worse.
 _SPEED = 8
-_LOOK_AGAIN = 0.2  # seconds after which one who waits for room sees that the encoder has failed
 
 
 def check_available() -> None:
-    """Raise MissingDependencyError where Pillow has no AVIF."""
+    """Raise MissingDependencyError where Pillow has no AVIF, or one that is called otherwise."""
     if not features.check("avif"):
         raise MissingDependencyError("this Pillow can't write AVIF: pip install 'pillow>=11.3', or write WebP")
+    try:
+        _encoder((1, 1), 50, 2)
+    except TypeError as error:
+        raise MissingDependencyError(
+            f"this Pillow makes AVIF otherwise than 11.3 to 13.0 ({error}): pip install 'pillow<=13.0', or write WebP"
+        ) from error
+
+
+def _encoder(size: tuple[int, int], quality: int, threads: int, exif: bytes = b"", xmp: bytes = b"") -> Any:
+    from PIL import _avif
+
+    return _avif.AvifEncoder(
+        size,
+        "4:4:4",
+        quality,
+        _SPEED,
+        threads,
+        "auto",  # codec
+        "limited",  # Chromium and torchcodec take a sequence's codes for it, whatever its tags say
+        0,  # log2 of rows of tiles
+        0,  # and of columns
+        False,  # premultiplied alpha
+        True,  # tiles as the size asks for
+        b"",  # ICC profile
+        exif,
+        1,  # the orientation that Exif would tell
+        xmp,
+        None,  # options of the codec's own
+    )
 
 
 class Avif:
@@ -39,82 +65,46 @@ class Avif:
         self, file: BinaryIO, quality: float, threads: int, metadata: Mapping[str, Json] | None = None
     ) -> None:
         self._said = {} if metadata is None else {"xmp": packet_of(metadata), "exif": exif_of(metadata)}
-        self._file, self._quality, self._threads = file, quality, threads
-        self._frames = _Incoming()
-        self._durations: list[int] = []
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="telecine-avif")
-        self._first: Image.Image | None = None
+        self._file, self._quality = file, round(quality)
+        self._threads = max(2, threads)  # on one libaom writes other bytes than on any more
+        self._first: tuple[npt.NDArray[np.uint8], int] | None = None  # waits for a second: alone it is a still image
+        self._open: Any = None
 
     def encode(self, frame: npt.NDArray[np.uint8], ticks: int) -> None:
-        """Hand over the next frame, which is shown for so many milliseconds; waits while the encoder is busy."""
-        self._durations.append(ticks)
-        image = Image.fromarray(frame.copy())
-        if self._first is None:
-            self._first = image
-            self._done = self._pool.submit(self._save, image)
-        else:
-            self._put(image)
+        """Encode the next frame, which is shown for so many milliseconds."""
+        if self._open is None:
+            self._open = _encoder(frame.shape[1::-1], self._quality, self._threads, **self._said)
+            self._first = frame.copy(), ticks
+            return
+        self._add_first(still=False)
+        self._add(frame, ticks)
 
     def finish(self, again: Callable[[], Iterable[npt.NDArray[np.uint8]]]) -> None:
-        """Wait until all is encoded and written."""
-        self._put(None)
-        self._done.result()
+        """Write the file."""
+        self._add_first(still=True)
+        try:
+            encoded = self._open.finish()
+        except (OSError, ValueError, RuntimeError) as error:
+            raise EncodeError(f"libavif failed: {error}") from error
+        if encoded is None:
+            raise EncodeError("libavif failed: it gives no file")
         self.close()
+        self._file.write(encoded)
         forget_times(self._file)  # libavif writes the time of day
 
     def close(self) -> None:
-        """Stop the encoder."""
-        self._frames.stop()
-        self._pool.shutdown()
+        """Let go of the encoder."""
+        self._open = self._first = None
 
-    def _save(self, first: Image.Image) -> None:
+    def _add_first(self, still: bool) -> None:
+        if self._first is not None:
+            frame, ticks = self._first
+            self._first = None
+            self._add(frame, ticks, still)
+
+    def _add(self, frame: npt.NDArray[np.uint8], ticks: int, still: bool = False) -> None:
+        height, width, channels = frame.shape
         try:
-            first.save(
-                self._file,
-                "AVIF",
-                save_all=True,
-                append_images=[cast(Image.Image, self._frames)],
-                duration=self._durations,
-                quality=round(self._quality),
-                subsampling="4:4:4",
-                range="limited",  # Chromium and torchcodec take a sequence's codes for it, whatever its tags say
-                speed=_SPEED,
-                max_threads=max(2, self._threads),  # on one libaom writes other bytes than on any more
-                **self._said,
-            )
+            self._open.add(frame.tobytes(), ticks, (width, height), "RGB" if channels == 3 else "RGBA", still)
         except (OSError, ValueError, RuntimeError) as error:
-            if isinstance(error, OSError) and error.errno is not None:  # the disk
-                raise
             raise EncodeError(f"libavif failed: {error}") from error
-
-    def _put(self, image: Image.Image | None) -> None:
-        while not self._done.done():
-            with contextlib.suppress(queue.Full):
-                self._frames.waiting.put(image, timeout=_LOOK_AGAIN)
-                return
-        self._done.result()
-
-
-class _Incoming:
-    """What Pillow takes for an image of several frames: `seek` waits for the next one."""
-
-    mode = ""
-    size = 0, 0
-
-    def __init__(self) -> None:
-        self.waiting: queue.Queue[Image.Image | None] = queue.Queue(2)
-        self._stopped = False
-
-    def seek(self, frame: int) -> None:
-        image = self.waiting.get()
-        if self._stopped:
-            raise EncodeError("stopped")
-        if image is None:
-            raise EOFError
-        self.mode, self.size, self.tobytes = image.mode, image.size, image.tobytes
-
-    def stop(self) -> None:
-        """Let whoever waits in `seek` end."""
-        self._stopped = True
-        with contextlib.suppress(queue.Full):
-            self.waiting.put_nowait(None)

@@ -61,6 +61,17 @@ def _boxes(file: BinaryIO, at: int, end: int) -> Iterator[Box]:
         at += size
 
 
+def file_box(file: BinaryIO) -> Box:
+    """Give a file as if it were a box."""
+    return Box(b"", 0, 0, file.seek(0, os.SEEK_END))
+
+
+def children(file: BinaryIO, box: Box, skip: int = 0) -> Iterator[Box]:
+    """Give whatever is in a box after its first `skip` bytes, of any kind, and none that ends after it."""
+    for each in _boxes(file, box.contents + skip, box.end):
+        yield Box(each.kind, each.start, each.contents, min(each.end, box.end))
+
+
 def boxes_of_index(file: BinaryIO) -> Iterator[Box]:
     """Give the boxes of a file, and those in its index, its tracks and their media."""
     boxes = list(top_level_boxes(file))

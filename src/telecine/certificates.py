@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import os
-import shlex
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from .errors import MissingDependencyError, OptionError
+from .words import shell_word
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -119,7 +119,7 @@ def _read(what: str, path: str | os.PathLike[str], secret: bool = False) -> byte
             if secret and os.name == "posix" and mode & _READABLE_BY_OTHERS:
                 name = os.fsdecode(path)
                 raise OptionError(
-                    f"the private key {name!r} is open to others ({mode:04o}): chmod 600 {shlex.quote(name)}"
+                    f"the private key {name!r} is open to others ({mode:04o}): chmod 600 {shell_word(name)}"
                 )
             return file.read()
     except OptionError:

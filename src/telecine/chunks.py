@@ -36,6 +36,11 @@ def first_parts_of(file: BinaryIO, kind: str) -> Iterator[Part]:
     return islice(parts_of(file, kind), _MOST_PARTS)
 
 
+def riff_parts(file: BinaryIO, start: int, end: int) -> Iterator[Part]:
+    """Give the chunks of a WebP that are in another one, from where to where those are."""
+    return _riff_parts(Window(file), start, end)
+
+
 def contents_of(file: BinaryIO, part: Part) -> bytes:
     """Read what is in a part."""
     file.seek(part.contents)
@@ -51,8 +56,11 @@ def _png_parts(window: Window) -> Iterator[Part]:
 
 
 def _webp_parts(window: Window) -> Iterator[Part]:
-    at = 12
-    while len(head := window.read(at, 8)) == 8:
+    return _riff_parts(window, 12, 8 + int.from_bytes(window.read(4, 4), "little"))
+
+
+def _riff_parts(window: Window, at: int, end_of_parts: int) -> Iterator[Part]:
+    while at < end_of_parts and len(head := window.read(at, 8)) == 8:
         size = int.from_bytes(head[4:], "little")
         end = at + 8 + size + size % 2
         yield Part(head[:4], at, at + 8, at + 8 + size, end)
@@ -61,7 +69,7 @@ def _webp_parts(window: Window) -> Iterator[Part]:
 
 def _gif_parts(window: Window) -> Iterator[Part]:
     """Give the blocks of a GIF (GIF89a 17 to 27): extensions by their name, images and the trailer by their mark."""
-    at = 13 + _colors(window.read(10, 1))
+    at = 13 + bytes_of_colors(window.read(10, 1))
     while head := window.read(at, 14):
         kind, contents = head[:1], at + 1
         if kind == b"\x21" and head[1:3] == b"\xff\x0b":  # an application's
@@ -71,14 +79,14 @@ def _gif_parts(window: Window) -> Iterator[Part]:
         elif kind == b"\x21":
             contents = at + 2
         elif kind == b"\x2c":
-            contents = at + 11 + _colors(head[9:10])
+            contents = at + 11 + bytes_of_colors(head[9:10])
         end = contents if kind == b"\x3b" else _end_of_blocks(window, contents)
         yield Part(kind, at, contents, end, end)
         at = end
 
 
-def _colors(flags: bytes) -> int:
-    """How many bytes a table of colours takes."""
+def bytes_of_colors(flags: bytes) -> int:
+    """How many bytes a GIF's table of colours takes, by the flags that say whether there is one."""
     return 3 << (flags[0] & 7) + 1 if flags and flags[0] & 0x80 else 0
 
 

@@ -6,14 +6,17 @@ Exit codes: 0 done; 1 it failed, or `verify` found a difference; 2 the command l
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import errno
 import io
 import json
 import math
 import os
 import sys
+import traceback
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
@@ -22,17 +25,18 @@ from typing import Annotated, Any, cast
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from . import __version__
 from .certificates import make_development_chain
 from .color import Color
-from .errors import InputError, OptionError, TelecineError, TelecineWarning
+from .errors import InputError, OptionError, PublishError, TelecineError, TelecineWarning
 from .export import export_video
 from .formats import CODECS, CONTAINERS, MOVING_IMAGES, PLAYS, SEQUENCES, Codec
 from .frames import Frames
 from .limits import parse_bytes
 from .manifests import ProvenanceReport, read_provenance
-from .metadata import Json, as_text
+from .metadata import Json
 from .pixel_formats import PIXEL_FORMATS
 from .probe import VideoInfo, probe
 from .provenance import Provenance
@@ -42,6 +46,7 @@ from .sources import images_in_order, is_video, open_frames
 from .strip import strip
 from .verify import LEAST_PSNR, LEAST_SSIM, MOST_COLOR_ERROR, VerifyReport, verify
 from .video import Video
+from .words import one_line, shown
 
 app = typer.Typer(
     help="Turns frames into a video file that plays everywhere and looks like the frames.",
@@ -61,8 +66,9 @@ FramesArgument = Annotated[
     list[str],
     typer.Argument(help="A folder or a glob of images, images, a .npy, .npz or .safetensors file, or a video."),
 ]
-VideoArgument = Annotated[Path, typer.Argument(help="The video file.")]
+VideoArgument = Annotated[str, typer.Argument(help="The video file.")]
 LayoutOption = Annotated[str, typer.Option(help="The letters of an array's axes, of T H W C B, such as CTHW.")]
+ChannelsOption = Annotated[str, typer.Option(help="The order of an array's colours: RGB, or BGR as OpenCV has it.")]
 RangeOption = Annotated[
     str | None, typer.Option(metavar="LOW,HIGH", help="The range of float values, such as -1,1; [0, 1] without.")
 ]
@@ -92,6 +98,7 @@ def run(arguments: list[str] | None = None) -> int:
         return _say("stopped", 1)
     except Exception as error:
         if "--debug" in arguments:
+            sys.excepthook = _show_traceback
             raise
         if isinstance(error, TelecineError):
             return _say(str(error), 2 if isinstance(error, OptionError) else 1)
@@ -101,13 +108,49 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _say(message: str, code: int) -> int:
-    print("telecine:", " ".join(message.split()), file=sys.stderr)
+    _complain(f"telecine: {one_line(message)}")
     return code
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     if issubclass(category, TelecineWarning):
-        print("telecine: warning:", message, file=sys.stderr)
+        _complain(f"telecine: warning: {one_line(str(message))}")
+
+
+def _show_traceback(_: type[BaseException], error: BaseException, __: object) -> None:
+    for line in "".join(traceback.format_exception(error)).split("\n"):
+        _complain(shown(line))
+
+
+def _complain(line: str) -> None:
+    with contextlib.suppress(OSError):  # nobody can be told
+        print(line, file=sys.stderr)
+
+
+def _print(text: str) -> None:
+    """Print what was asked for. Who has read enough of it, as `head` does, is no reason to fail.
+
+    Raises:
+        PublishError: the disk is full, for example.
+    """
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        _drop_output()
+        if not isinstance(error, BrokenPipeError):
+            said = f"the output can't be printed: {error.strerror or error}"
+            raise PublishError.of(error.errno or errno.EIO, said, "<stdout>") from error
+
+
+def _drop_output() -> None:
+    """Let what Python still has to print go nowhere, for it would try again at its end."""
+    with contextlib.suppress(OSError, ValueError, AttributeError), open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+def _print_json(value: object) -> None:
+    """Print JSON, which is ASCII and has escapes for its controls, but for one."""
+    _print(json.dumps(_plain(value), indent=2, allow_nan=False).replace("\x7f", r"\u007f"))
 
 
 @app.callback(invoke_without_command=True)
@@ -117,16 +160,16 @@ def _main(
     debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
 ) -> None:
     if version:
-        print(f"telecine {__version__}")
+        _print(f"telecine {__version__}")
     elif context.invoked_subcommand is None:
-        print(context.get_help())
+        _print(context.get_help())
         raise typer.Exit(2)
 
 
 @app.command("export")
 def _export(
     frames: FramesArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write, or the folder of images.")],
+    output: Annotated[str, typer.Option("--output", "-o", help="The file to write, or the folder of images.")],
     fps: Annotated[
         str | None,
         typer.Option(help="Frames per second, such as 29.97 or 24000/1001; without, a video's own timing, or 16."),
@@ -152,6 +195,7 @@ def _export(
     light: LightOption = None,
     primaries: PrimariesOption = None,
     layout: LayoutOption = "auto",
+    channels: ChannelsOption = "RGB",
     value_range: RangeOption = None,
     background: BackgroundOption = None,
     hold: Annotated[float | None, typer.Option(metavar="SECONDS", help="How long the last frame is shown.")] = None,
@@ -177,7 +221,7 @@ def _export(
         typer.Option(help="In place of the extension; png, tiff, jpeg or exr writes a folder of images."),
     ] = None,
     audio: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A file with the sound: any that FFmpeg reads.")
+        str | None, typer.Option(metavar="FILE", help="A file with the sound: any that FFmpeg reads.")
     ] = None,
     audio_fit: Annotated[str, typer.Option(help="pad, trim or loop: how the sound is fitted to the video.")] = "pad",
     metadata: Annotated[
@@ -206,7 +250,8 @@ def _export(
     elif provenance_key or provenance_model or provenance_prompt or provenance_parent or provenance_time_stamps:
         raise OptionError("a manifest takes --provenance-certificate and --provenance-key")
     own_rate, own_times = _own_timing(frames) if fps is None else (fps, None)
-    video = export_video(
+    of_any_text: Callable[..., Video] = export_video  # which checks it
+    video = of_any_text(
         _frames(frames, allow_gaps),
         output,
         fps=own_rate,
@@ -225,6 +270,7 @@ def _export(
         light=light,
         primaries=primaries,
         layout=layout,
+        channels=channels,
         value_range=_range(value_range),
         background=background,
         timestamps=own_times,
@@ -235,7 +281,7 @@ def _export(
         metadata=_metadata(metadata or [], metadata_json),
         provenance=provenance,
         overwrite=overwrite,
-        progress=not quiet and sys.stderr.isatty(),
+        progress=not quiet and sys.stderr is not None and sys.stderr.isatty(),
         loops=loops,
         format=format,
     )
@@ -252,7 +298,7 @@ def _probe(
     """Show what is in a video file."""
     info = probe(video)
     if as_json:
-        print(json.dumps(_plain(info), indent=2))
+        _print_json(info)
     else:
         print_table(facts_of_file(info))
 
@@ -262,6 +308,7 @@ def _verify(
     video: VideoArgument,
     frames: FramesArgument,
     layout: LayoutOption = "auto",
+    channels: ChannelsOption = "RGB",
     value_range: RangeOption = None,
     background: BackgroundOption = None,
     light: LightOption = None,
@@ -271,17 +318,19 @@ def _verify(
     debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
 ) -> None:
     """Compare a video file with the frames it was made of; exit code 1 if they differ."""
-    report = verify(
+    of_any_text: Callable[..., VerifyReport] = verify  # which checks it
+    report = of_any_text(
         video,
         _frames(frames, allow_gaps),
         layout=layout,
+        channels=channels,
         value_range=_range(value_range),
         background=background,
         light=light,
         primaries=primaries,
     )
     if as_json:
-        print(json.dumps({**_plain(report), "ok": report.ok}, indent=2))
+        _print_json({**_plain(report), "ok": report.ok})
     else:
         print_table(facts_of_report(report))
     raise typer.Exit(0 if report.ok else 1)
@@ -291,7 +340,7 @@ def _verify(
 def _strip(
     video: VideoArgument,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where the file without goes; in place of it without.")
+        str | None, typer.Option("--output", "-o", help="Where the file without goes; in place of it without.")
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
 ) -> None:
@@ -301,8 +350,8 @@ def _strip(
 
 @app.command("recover")
 def _recover(
-    path: Annotated[Path | None, typer.Argument(help="The path that the export was to write, or its journal.")] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where the video goes.")] = None,
+    path: Annotated[str | None, typer.Argument(help="The path that the export was to write, or its journal.")] = None,
+    output: Annotated[str | None, typer.Option("--output", "-o", help="Where the video goes.")] = None,
     folder: Annotated[
         Path | None, typer.Option("--list", help="List the journals of dead writers in a folder.")
     ] = None,
@@ -310,8 +359,11 @@ def _recover(
 ) -> None:
     """Make a video of what a killed or failed export left behind."""
     if folder is not None:
-        for orphan in orphans_in(folder):
-            print(orphan)
+        orphans, odd = orphans_in(folder)
+        for orphan in orphans:
+            _print(shown(str(orphan)))
+        for path_of_odd, why in odd.items():
+            _complain(f"telecine: {str(path_of_odd)!r} can't be recovered: {one_line(why)}")
     elif path is not None:
         print_table(facts_of_export(recover(path, output)))
     else:
@@ -332,7 +384,8 @@ def _formats(
         table = Table(*headings, box=None, padding=(0, 2, 0, 0))
         for row in rows:
             table.add_row(*row)
-        Console(markup=False, highlight=False).print(table, "")
+        _print_rendered(table)
+        _print("")
 
 
 @provenance_app.command("init")
@@ -349,12 +402,12 @@ def _provenance_init(
             ("root", f"{files.root}, for provenance show --trust"),
         ]
     )
-    print("For development only: no verifier trusts this chain. What it signs is shown as valid but untrusted.")
+    _print("For development only: no verifier trusts this chain. What it signs is shown as valid but untrusted.")
 
 
 @provenance_app.command("show")
 def _provenance_show(
-    file: Annotated[Path, typer.Argument(help="A video or a moving image.")],
+    file: Annotated[str, typer.Argument(help="A video or a moving image.")],
     trust: Annotated[
         Path | None, typer.Option(metavar="ANCHORS", help="Certificates in PEM that stand for signers.")
     ] = None,
@@ -364,7 +417,7 @@ def _provenance_show(
     """Show a file's manifest and whether it holds: exit code 0 valid, 1 tampered, 3 valid but untrusted, 4 none."""
     report = read_provenance(file, trust)
     if as_json:
-        print(json.dumps(_plain(report), indent=2))
+        _print_json(report)
     else:
         print_table(facts_of_provenance(report))
     raise typer.Exit(_CODES[report.state])
@@ -424,8 +477,14 @@ def print_table(facts: Facts) -> None:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in facts:
-        table.add_row(name, value)
-    Console(markup=False, highlight=False, soft_wrap=False).print(table)
+        table.add_row(Text(shown(name)), Text(shown(value)))  # Text: rich finds no markup in it
+    _print_rendered(table)
+
+
+def _print_rendered(table: Table) -> None:
+    terminal, text = Console(), io.StringIO()
+    Console(file=text, width=terminal.width, force_terminal=terminal.is_terminal).print(table)
+    _print(text.getvalue().rstrip("\n"))
 
 
 def facts_of_export(video: Video) -> Facts:
@@ -458,6 +517,10 @@ def facts_of_file(info: VideoInfo) -> Facts:
         ("index", in_front),
         ("size", _bytes(info.size_bytes)),
     ]
+    if info.rotation or info.mirrored:
+        facts.append(("shown", f"turned by {info.rotation} degrees clockwise" + ", mirrored before" * info.mirrored))
+    if info.sample_aspect_ratio != 1:
+        facts.append(("pixels", f"shown {info.sample_aspect_ratio} times as wide as high"))
     if info.mastering_display is not None:
         facts.append(("mastering display", str(info.mastering_display)))
     if info.content_light is not None:
@@ -467,15 +530,17 @@ def facts_of_file(info: VideoInfo) -> Facts:
         lasting = f"{float(sound.duration):.3f} s"
         facts.append(("sound", f"{sound.codec}, {sound.sample_rate} Hz, {sound.channels} channels, {lasting}"))
     facts += [("note", note) for note in info.notes]
-    return facts + [(_shown(name), _shown(value)) for name, value in sorted(info.metadata.items())]
+    said = sorted(info.metadata.items())
+    return facts + [(_beginning(name), _beginning(_of_metadata(value))) for name, value in said]
 
 
-def _shown(value: Json) -> str:
-    """Give a value as a terminal may show it: text as it is, other values as JSON, of what is long the beginning."""
-    text = as_text(value)
-    if not text.isprintable():
-        text = json.dumps(value)
+def _beginning(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text):,} characters: --json shows all)"
+
+
+def _of_metadata(value: Json) -> str:
+    """Give text as it is, and as JSON what is no text or can't be shown as it is."""
+    return value if isinstance(value, str) and value == shown(value) else json.dumps(value, ensure_ascii=False)
 
 
 def facts_of_report(report: VerifyReport) -> Facts:
@@ -581,9 +646,9 @@ def _plain(value: Any) -> Any:
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, (Fraction, Path)):
         return str(value)
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {str(name): _plain(each) for name, each in value.items()}
-    if isinstance(value, tuple):
+    if isinstance(value, (tuple, list)):
         return [_plain(each) for each in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None

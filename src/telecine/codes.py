@@ -66,15 +66,19 @@ def _missed(real: Pixels, scale: float, black: float, codes: Pixels) -> Pixels:
     return too_low.astype(np.int8) - too_high
 
 
+_LARGEST_FLOAT = float(np.finfo(np.float32).max)
+
+
 def to_floats(pixels: Pixels, low: float = 0.0, high: float = 1.0) -> npt.NDArray[np.float32]:
-    """Give pixels as float32 of which 0 and 1 are black and white. What overshoots stays. It is always a copy.
+    """Give pixels as float32 of which 0 and 1 are black and white. What overshoots stays, if finite. Always a copy.
 
     >>> to_floats(np.array([0, 51, 255], np.uint8)).tolist() == [0, np.float32(0.2), 1]
     True
     """
     if pixels.dtype.kind != "f":
         low, high = 0, _full_scale(pixels)
-    return ((pixels.astype(np.float64) - low) / (high - low)).astype(np.float32)
+    values = (pixels.astype(np.float64) - low) / (high - low)
+    return np.clip(values, -_LARGEST_FLOAT, _LARGEST_FLOAT, out=values).astype(np.float32)
 
 
 def pixels_of(frame: Frame, conversion: Conversion, bits: int, background: Background | None = None) -> Pixels:

@@ -23,6 +23,7 @@ _MATRIX_NAMES = {0: "rgb", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7
 _PRIMARIES_NAMES = {1: "bt709", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020", 12: "smpte432"}
 _TRANSFER_NAMES = {1: "bt709", 6: "smpte170m", 8: "linear", 13: "iec61966-2-1", 16: "smpte2084", 18: "arib-std-b67"}
 _UNSPECIFIED = 2
+_BT601_IF_UNTAGGED = {"vp8", "vp9", "av1"}  # of any size, in any container
 
 
 def _name(names: dict[int, str], code: int) -> str:
@@ -46,6 +47,15 @@ class Color:
     def of_size(cls, width: int, height: int) -> Color:
         """BT.601 up to 576 lines and 1024 columns, BT.709 above: what readers that ignore the tags assume."""
         return BT601 if height <= 576 and width <= 1024 else BT709
+
+    @classmethod
+    def of_untagged(cls, codec: str, width: int, height: int) -> Color:
+        """Give what browsers show a video by that says no matrix: Chromium takes VP8, VP9 and AV1 for BT.601.
+
+        >>> Color.of_untagged("vp9", 1280, 720).matrix_name, Color.of_untagged("h264", 1280, 720).matrix_name
+        ('smpte170m', 'bt709')
+        """
+        return BT601 if codec in _BT601_IF_UNTAGGED else cls.of_size(width, height)
 
     @property
     def luma_weights(self) -> tuple[float, float]:

@@ -10,10 +10,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from .choices import ChannelOrder
 from .color import Color
 from .convert import Conversion, parse_value_range
 from .errors import FrameError, OptionError
-from .frames import Frame, Frames, Recognizer
+from .frames import Frame, Frames, ReadFrames, Recognizer
 from .sources import opened
 
 
@@ -23,6 +24,7 @@ def grid(
     *,
     padding: int = 0,
     layout: str = "auto",
+    channels: ChannelOrder = "RGB",
     value_range: tuple[float, float] | Literal["auto"] = "auto",
 ) -> Iterator[npt.NDArray[Any]]:
     """Lay several videos side by side, row by row: their frames come out as one video's, of the same dtype.
@@ -33,6 +35,7 @@ def grid(
         columns: How many stand in a row.
         padding: Black pixels between them.
         layout: The layout of each video's arrays, as for `export_video`.
+        channels: The order of their colours, as for `export_video`; what comes out is RGB.
         value_range: As for `export_video`: its low end is the black between and around them.
 
     A video that ends early holds its last frame; one that is smaller than the largest is centred in its cell. Nothing
@@ -58,7 +61,8 @@ def grid(
     videos = list(videos)
     if not videos:
         raise FrameError("no videos: there is nothing to lay out")
-    return _grid([Recognizer(layout).frames(opened(each)) for each in videos], columns, padding, conversion)
+    recognized = [Recognizer(layout, channels).frames(opened(each)) for each in videos]
+    return ReadFrames(_grid(recognized, columns, padding, conversion))
 
 
 def _grid(

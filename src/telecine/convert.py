@@ -18,6 +18,7 @@ import contextlib
 import functools
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -205,14 +206,23 @@ def _out_of_range(frame: Frame, value_range: ValueRange) -> str:
     if broken:
         return f"frame {frame.index} has {broken} NaN or infinite values of {values.size}: they can't be shown"
     low, high = float(values.min()), float(values.max())
-    seen = f"frame {frame.index} is {frame.dtype} with values from {low:.4g} to {high:.4g}, not [0, 1]"
+    seen = f"frame {frame.index} is {frame.dtype} with values from {low:.4g} to {high:.4g}"
     if value_range != "auto":
-        return f"frame {frame.index} is {frame.dtype} with values from {low:.4g} to {high:.4g}, too large for float32"
-    if low < -TOLERANCE and low >= -2 and high <= 2:
-        return f"{seen}: they look like [-1, 1], pass value_range=(-1, 1)"
-    if low >= -TOLERANCE and high <= 256:
-        return f"{seen}: they look like [0, 255], pass value_range=(0, 255)"
-    return f"{seen}, [-1, 1] or [0, 255]: pass value_range=(low, high)"
+        return f"{seen}, too large for float32"
+    within = float(np.mean((values >= 0) & (values <= 1)))
+    for looks_like, advised, fits in _RANGES:
+        if fits(low, high, within):
+            return f"{seen}, not [0, 1]: they look like {looks_like}, pass value_range={advised}"
+    return f"{seen}, not [0, 1], [-1, 1] or [0, 255]: pass value_range=(low, high)"
+
+
+# What float frames may be that are not within [0, 1], by their lowest and highest value and the part that is within:
+# resampling and decoders overshoot by a quarter at most, and light of highlights is several times white.
+_RANGES: tuple[tuple[str, tuple[int, int], Callable[[float, float, float], bool]], ...] = (
+    ("[0, 1] that overshoots", (0, 1), lambda low, high, within: low >= -0.25 and high <= 4 and within >= 0.5),
+    ("[-1, 1]", (-1, 1), lambda low, high, within: -2 <= low < 0 and high <= 2),
+    ("[0, 255]", (0, 255), lambda low, high, within: low >= -high / 8 and 4 < high <= 320),
+)
 
 
 # ---- back to RGB ---------------------------------------------------------------------------------------------------

@@ -5,14 +5,30 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from .access import Access, access_of
 from .errors import OptionError, PublishError
+from .hidden import Folder
+from .urls import local_path
 
 Opened = TypeVar("Opened")
 
 _TRIES = 20
+_MOST_LINKS = 40  # of one path, as Linux has it
+_ELSEWHERE = "a new file is made beside it first: choose a folder where you may make files"
+_WAYS_OUT = {
+    errno.EACCES: _ELSEWHERE,
+    errno.EPERM: _ELSEWHERE,
+    errno.EROFS: "choose a folder that is not on a read-only filesystem",
+}
+_WAYS_TO_REPLACE = {
+    errno.EBUSY: "it is a mount point, as of a file given to a container: mount its folder, or choose another name",
+    errno.EPERM: "it is immutable, append-only or another user's: choose another name, or see lsattr",
+    errno.EXDEV: "it comes from a lower layer, as a container's image has them: choose another name, or remove it",
+}
 
 
 class Destination:
@@ -22,9 +38,10 @@ class Destination:
         """Take a path.
 
         Raises:
-            OptionError: it can't be one: it has a NUL, or characters that the filesystem has no bytes for.
+            OptionError: it can't be one: it is a URL, has a NUL, or characters that the filesystem has no bytes for.
+            PublishError: it leads through a link that anybody could have made.
         """
-        self.path = os.fsdecode(path)
+        self.path = local_path(path)
         try:
             is_a_name = b"\0" not in os.fsencode(self.path)
         except UnicodeEncodeError:
@@ -32,13 +49,16 @@ class Destination:
         if not is_a_name:
             raise OptionError(f"path={self.path!r} has a character that no file name can have")
         self.overwrite = overwrite
+        self._check_links(self.path)
         # Absolute, should the working directory change; through a link, should the path be one.
         self._target = os.path.realpath(self.path)
+        self._name = os.path.basename(self._target)
         self._made_folders: list[str] = []
 
     def failure(self, error: OSError) -> PublishError:
         """Say of an error of the filesystem which path it cost."""
-        said = f"{self.path!r} can't be written: {error.strerror or error}"
+        way_out = f": {_WAYS_OUT[error.errno]}" if error.errno in _WAYS_OUT else ""
+        said = f"{self.path!r} can't be written: {error.strerror or error}{way_out}"
         return PublishError.of(error.errno or errno.EIO, said, self.path)
 
     @contextlib.contextmanager
@@ -50,17 +70,54 @@ class Destination:
         except OSError as error:
             raise self.failure(error) from error
 
+    @contextlib.contextmanager
+    def _proving_the_target(self) -> Iterator[None]:
+        try:
+            yield
+        except PublishError:
+            raise
+        except OSError as error:
+            way_out = _WAYS_TO_REPLACE.get(error.errno or 0, "choose another name")
+            said = f"{self.path!r} can't be replaced: {error.strerror or error}: {way_out}"
+            raise PublishError.of(error.errno or errno.EIO, said, self.path) from error
+
     def _exists(self) -> PublishError:
         return PublishError.of(errno.EEXIST, f"{self.path!r} exists and overwrite is False", self.path)
 
-    def _in_its_folder(self, open_there: Callable[[], Opened]) -> Opened:
+    def _access(self, folder: Folder) -> Access | None:
+        """Refuse what can't be replaced, and give the access to what will be."""
+        found = folder.status(self._name)
+        if found is None:
+            return None
+        if stat.S_ISLNK(found.st_mode):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        self._check_kind(found)
+        if not self.overwrite:
+            raise self._exists()
+        around = folder.own_status()
+        if around.st_mode & stat.S_ISVTX and os.geteuid() not in (0, found.st_uid, around.st_uid):
+            raise PublishError.of(errno.EPERM, f"{self.path!r} is another user's, in a sticky folder", self.path)
+        return access_of(folder, self._name)
+
+    def _check_kind(self, found: os.stat_result) -> None:
+        """Raise PublishError where something else than what is to be written is there."""
+        raise NotImplementedError
+
+    def _in_its_folder(self, open_there: Callable[[Folder], Opened]) -> Opened:
         """Make the missing folders around the path and open something there."""
         for _ in range(_TRIES):  # another writer that fails removes the folders that it made
             with contextlib.suppress(FileNotFoundError):
-                self._make_folders(os.path.dirname(self._target))
-                return open_there()
+                return self._once_in_its_folder(open_there)
+        return self._once_in_its_folder(open_there)
+
+    def _once_in_its_folder(self, open_there: Callable[[Folder], Opened]) -> Opened:
         self._make_folders(os.path.dirname(self._target))
-        return open_there()
+        folder = Folder(os.path.dirname(self._target))
+        try:
+            return open_there(folder)
+        except BaseException:
+            folder.close()
+            raise
 
     def _make_folders(self, folder: str) -> None:
         missing = []
@@ -76,6 +133,25 @@ class Destination:
         for folder in reversed(self._made_folders):
             with contextlib.suppress(OSError):  # somebody else uses it by now
                 os.rmdir(folder)
+
+    def _check_links(self, path: str, links: int = 0) -> None:
+        """Refuse a link of another user's in a folder where anybody can make one, as Linux does of sticky folders."""
+        if os.name != "posix" or links > _MOST_LINKS:
+            return
+        at = os.sep if os.path.isabs(path) else os.getcwd()
+        for part in filter(None, path.split(os.sep)):
+            around, at = at, os.path.join(at, part)
+            try:
+                found = os.lstat(at)
+                if not stat.S_ISLNK(found.st_mode):
+                    continue
+                holder, leads_to = os.stat(around), os.readlink(at)
+            except OSError:  # what is wrong shows when it is opened
+                return
+            if holder.st_mode & stat.S_IWOTH and found.st_uid not in (0, os.geteuid(), holder.st_uid):
+                said = f"{self.path!r} leads through {at!r}, another user's link in a folder that is open to all"
+                raise PublishError.of(errno.ELOOP, f"{said}: name what it leads to, if that is meant", self.path)
+            self._check_links(os.path.join(around, leads_to), links + 1)
 
 
 def free_path(target: str, extension: str = "") -> str:

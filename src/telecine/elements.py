@@ -54,6 +54,11 @@ def elements(file: BinaryIO) -> Iterator[Element]:
     return _elements(file, 0, file.seek(0, os.SEEK_END), opened={_HEADER, _SEGMENT})
 
 
+def elements_and_clusters(file: BinaryIO) -> Iterator[Element]:
+    """Give what is in the file's header, segment and clusters, up to what can't be an element."""
+    return _elements(file, 0, file.seek(0, os.SEEK_END), opened={_HEADER, _SEGMENT, _CLUSTER})
+
+
 def elements_in(file: BinaryIO, element: Element) -> Iterator[Element]:
     """Give what is in an element, up to what can't be an element."""
     return _elements(file, element.contents, element.end, opened=set())
@@ -65,8 +70,8 @@ def _elements(file: BinaryIO, at: int, end: int, opened: set[int]) -> Iterator[E
         head = window.read(at, 12)
         if len(head) < 2:
             return
-        kind_bytes = _bytes_of_integer(head[0])
-        size_bytes = _bytes_of_integer(head[kind_bytes]) if kind_bytes <= 4 and kind_bytes < len(head) else 9
+        kind_bytes = bytes_of_integer(head[0])
+        size_bytes = bytes_of_integer(head[kind_bytes]) if kind_bytes <= 4 and kind_bytes < len(head) else 9
         if size_bytes > 8:
             return
         kind = int.from_bytes(head[:kind_bytes], "big")
@@ -78,6 +83,6 @@ def _elements(file: BinaryIO, at: int, end: int, opened: set[int]) -> Iterator[E
         at = contents if kind in opened or size == most else contents + size
 
 
-def _bytes_of_integer(first: int) -> int:
+def bytes_of_integer(first: int) -> int:
     """How long a variable-size integer is: one more than the zeros that it begins with (RFC 8794 4.2)."""
     return 9 - first.bit_length()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, BinaryIO
@@ -19,7 +19,6 @@ from . import alpha
 from .color import BT709, Color
 from .formats import Format
 from .hdr_metadata import ContentLight, HdrMetadata, MasteringDisplay
-from .journal import Journal
 from .metadata import EXACT_COPY
 from .processors import ordinary_threads
 from .rate import VARIABLE_TIME_BASE, ticks_a_second
@@ -66,7 +65,6 @@ class Encoder:
     """A stream of one picture size in a fragmented MP4 that is being written to `journal`."""
 
     def __init__(self, journal: BinaryIO, settings: EncoderSettings) -> None:
-        self._turn: AbstractContextManager[object] = journal.turn if isinstance(journal, Journal) else nullcontext()
         self._time_base = settings.time_base
         self._interval = round(1 / settings.fps / settings.time_base)
         self._count = 0
@@ -116,17 +114,14 @@ class Encoder:
                 self._mux(packet)
                 if stop():
                     break
-        with self._turn:
-            self._container.close()
+        self._container.close()
 
     def close(self) -> None:
         """Let go of the journal, finished or not."""
-        with self._turn:
-            self._container.close()
+        self._container.close()
 
     def _mux(self, packet: Packet[VideoStream]) -> None:
-        with self._turn:
-            self._container.mux(alpha.joined(packet))
+        self._container.mux(alpha.joined(packet))
 
 
 def _muxer_options(settings: EncoderSettings) -> dict[str, str]:

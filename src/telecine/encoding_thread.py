@@ -1,120 +1,221 @@
-"""The one thread that owns an encoder and its muxer, and the bounded queue that feeds it."""
+"""The one thread that a file belongs to from its opening to its end, and what feeds it.
+
+Ctrl-C is raised in the main thread, never in this one: what it does to the file and to the journal it does to the end.
+Others tell it what is to become of them, once, and wait for it to say that it has ended.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import math
-import queue
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from itertools import chain
+from queue import Empty
 from typing import Any
 
 import av
 
-from .errors import EncodeError, TelecineError
+from .descriptors import take_closed_standard_descriptors
+from .errors import EncodeError, PublishError, TelecineError
 from .ffmpeg_log import captured_log, in_words
+from .handover import Channel, Decision, Latch, start_thread
+from .journal import Kept
 from .outputs import Encoder, Output, Publishing
+from .processors import encoder_threads
+from .video import Video
 
 _QUEUED_BYTES = 8 << 20  # five frames of 1360x768: enough to keep the encoder busy while the caller converts
 _GRACE = 1.0  # seconds that `keep` gives to what is queued: Ctrl-C returns within two
-_LOOK_AGAIN = 0.2  # seconds after which a caller that waits for room sees that the thread was stopped by another
+_PATIENCE = 1.7  # seconds that it waits in all: the encoder may be in a call that takes longer
+_LOOK_AGAIN = 0.2  # seconds after which one who waits sees that the thread was stopped by another
+_END = None  # what follows the last item
+
+
+class _Fate(Enum):
+    """What becomes of the file."""
+
+    PUBLISHED = "published"
+    KEPT = "kept"
+    DROPPED = "dropped"
+
+
+@dataclass
+class _Box:
+    """What is to stand between two frames, and what came of it."""
+
+    data: bytes
+    is_done: Latch = field(default_factory=Latch)
+    error: PublishError | None = None
 
 
 class EncodingThread:
-    """Encodes converted frames into a file, in order, until `finish` or `abort`.
+    """Opens a publication, encodes converted frames into it in order, and ends it as `finish`, `keep` or `abort` says.
 
     An error waits for the caller's next call.
     """
 
-    def __init__(self, publication: Publishing, output: Output[Any], threads: int) -> None:
-        self._publication, self._output, self._threads = publication, output, threads
-        self._queue: queue.Queue[Any] = queue.Queue(max(2, _QUEUED_BYTES // output.bytes_of_frame))
+    def __init__(self, path: str, output: Output[Any], open_publication: Callable[[], Publishing]) -> None:
+        self._path, self._output, self._open_publication = path, output, open_publication
+        self._items: Channel[Any] = Channel()
+        self._at_end, self._latest = False, -1
         self._stop_at = math.inf
         self._repeats: Sequence[int] = ()
-        self._error: TelecineError | None = None
-        # A daemon, for an open writer must not keep the interpreter from ending: the writer's finalizer stops it then.
-        self._thread = threading.Thread(target=self._run, name="telecine-encode", daemon=True)
+        self._begun, self._opened, self._ended = Decision[bool](), Latch(), Latch()
+        self._fate = Decision[_Fate]()
+        self._identifier: int | None = None
+        self._publication: Publishing | None = None
+        self._error: BaseException | None = None
+        self._video: Video | None = None
+        self._kept = Kept()
 
-    def start(self) -> None:
-        """Open the encoder and wait for frames."""
-        self._thread.start()
+    def open(self) -> None:
+        """Open the publication. Raises what that does."""
+        try:
+            start_thread(self._run, "telecine-encode")
+        except RuntimeError as error:
+            raise EncodeError(f"{self._path!r} can't be written: {error}") from error
+        self._opened.wait()
+        self.check()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this is the thread itself."""
+        return threading.get_ident() == self._identifier
 
     @property
     def queued(self) -> int:
         """How many frames wait to be encoded."""
-        return self._queue.qsize()
+        return len(self._items)
 
     def put(self, frame: object) -> None:
-        """Queue a converted frame, or None for the end; waits while the queue is full.
+        """Queue a converted frame; waits while the queue is full. One at the time of the one before is left out.
 
         Raises:
             EncodeError, PublishError: the thread has failed.
             TelecineError: the thread was stopped.
         """
-        while True:
-            self.check()
-            if not self._thread.is_alive():
-                raise TelecineError(f"the writer of {self._publication.path!r} is closed")
-            with contextlib.suppress(queue.Full):
-                return self._queue.put(frame, timeout=_LOOK_AGAIN)
+        self._put(frame, self._output.bytes_of_frame)
+
+    def put_box(self, data: bytes) -> None:
+        """Write a box to the journal, between two frames. Raises as `put`; after a PublishError more may come."""
+        box = _Box(data)
+        self._put(box, len(data))
+        while not box.is_done.wait(_LOOK_AGAIN):
+            self._check_open()
+        self.check()
+        if box.error is not None:
+            raise box.error
+
+    def _put(self, item: object, size: int) -> None:
+        self._check_open()
+        while not self._items.has_room(max(2, _QUEUED_BYTES // size)):
+            self._check_open()
+        self._items.put(item)
 
     def check(self) -> None:
         """Raise what the thread has failed with, if it has."""
         if self._error is not None:
             raise self._error
 
-    def finish(self, repeats: Sequence[int] = ()) -> None:
-        """Encode what is queued, the last frame again at each of `repeats`, and complete the file. Raises as `put`."""
-        self._repeats = repeats
-        self.put(None)
-        self._thread.join()
+    def _check_open(self) -> None:
         self.check()
+        if self._ended.is_set or self._stop_at < math.inf:
+            raise TelecineError(f"the writer of {self._path!r} is closed")
+
+    def finish(self, repeats: Sequence[int] = ()) -> Video:
+        """Encode what is queued, the last frame again at each of `repeats`, and publish the file. Raises as `put`."""
+        self._check_open()
+        self._repeats = repeats
+        self._items.put(_END)
+        self._ended.wait()
+        self.check()
+        if self._video is None:
+            raise TelecineError(f"the writer of {self._path!r} was aborted")
+        return self._video
 
     def abort(self) -> None:
-        """Drop what is queued and let go of the journal."""
-        self._stop(at=-math.inf)
+        """Drop what is queued and the journal."""
+        self._stop(_Fate.DROPPED, at=-math.inf)
+        if not self.is_current:
+            self._ended.wait()
 
-    def keep(self) -> int:
-        """Encode what is queued, for a second at most, and complete the journal. Gives the frames that are in it."""
-        self._stop(at=time.monotonic() + _GRACE)
-        with contextlib.suppress(OSError, ValueError):  # ValueError: it is closed
-            # Counted in the journal: of the last frame, a part may be on the disk.
-            return self._publication.whole_frames()
-        return 0
+    def keep(self) -> Kept:
+        """Encode what is queued, for a second at most, and let go of the journal. Again it only waits."""
+        fate = self._stop(_Fate.KEPT, at=time.monotonic() + _GRACE)
+        if self.is_current or self._ended.wait(_PATIENCE):
+            return self._kept
+        if fate is not _Fate.KEPT or self._publication is None:
+            return Kept()
+        return self._publication.give_up()
 
-    def _stop(self, at: float) -> None:
-        self._stop_at = at
-        if self._thread.ident is None or self._thread is threading.current_thread():
-            return
-        while self._thread.is_alive():  # it drains the queue to its first None, after an error too
-            with contextlib.suppress(queue.Full):
-                self._queue.put(None, timeout=_LOOK_AGAIN)
-                break
-        self._thread.join()
+    def _stop(self, fate: _Fate, at: float) -> _Fate:
+        """Tell the thread to end, and what is to become of the file, unless that is decided; gives what is."""
+        fate = self._fate.make(fate)
+        self._stop_at = min(self._stop_at, at)
+        self._items.put(_END)
+        if not self._begun.make(False):
+            self._ended.set()
+        return fate
+
+    # ---- in the thread ---------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        frames = self._frames()
-        with captured_log() as lines:
-            try:
-                self._encode(self._output.encoder(self._threads), frames)
-            except BaseException as error:
-                self._error = self._as_telecine_error(error, lines)
-        for _ in frames:  # a writer that waits to put a frame must get to see the error
-            pass
+        if not self._begun.make(True):
+            return
+        self._identifier = threading.get_ident()
+        try:
+            take_closed_standard_descriptors()
+            self._publication = self._open_publication()
+            self._opened.set()
+            self._end(self._made(self._publication), self._publication)
+        except BaseException as error:  # it could not be opened
+            self._error = error
+        finally:
+            self._opened.set()
+            self._ended.set()
 
-    def _frames(self) -> Iterator[Any]:
-        """Give what is queued, up to the end; syncs the journal while the caller is slow."""
-        publication = self._publication
-        while True:
+    def _made(self, publication: Publishing) -> Video | None:
+        """Make the file of what is queued, up to the end; None where that failed or was stopped."""
+        video = None
+        with contextlib.ExitStack() as opened:
+            lines: list[tuple[int, str, str]] = []
             try:
-                frame = self._queue.get(timeout=publication.sync_due_in() if self._error is None else None)
-            except queue.Empty:
+                for first in self._frames(publication):
+                    lines = opened.enter_context(captured_log())
+                    threads = opened.enter_context(encoder_threads(self._output.pixels))
+                    self._encode(self._output.encoder(threads), chain([first], self._frames(publication)))
+                    if not self._is_told():
+                        video = self._output.finish(self._is_told)
+            except BaseException as error:
+                self._error = self._as_telecine_error(error, lines, publication)
+        for _ in self._frames(publication):  # a writer that waits to put a frame must get to see the error
+            pass
+        return video
+
+    def _frames(self, publication: Publishing) -> Iterator[Any]:
+        """Give the frames that are queued, up to the end, and write the boxes; syncs while the caller is slow."""
+        while not self._at_end:
+            try:
+                item = self._items.get(None if self._error else publication.sync_due_in())
+            except Empty:
                 publication.sync()
                 continue
-            if frame is None:
-                return
-            yield frame
+            if item is _END:
+                self._at_end = True
+            elif isinstance(item, _Box):
+                try:
+                    if self._error is None:
+                        publication.insert(item.data)
+                except PublishError as error:
+                    item.error = error
+                item.is_done.set()
+            elif item.pts > self._latest:  # or else its `write` was interrupted, and it was written again
+                self._latest = item.pts
+                yield item
 
     def _encode(self, encoder: Encoder[Any], frames: Iterable[Any]) -> None:
         try:
@@ -135,15 +236,35 @@ class EncodingThread:
                 encoder.close()
             raise
 
+    def _end(self, video: Video | None, publication: Publishing) -> None:
+        """Do with the file what was decided."""
+        fate = self._fate.make(_Fate.KEPT if video is None else _Fate.PUBLISHED)
+        if fate is _Fate.PUBLISHED:
+            try:
+                publication.commit()
+                self._video = video
+                return
+            except BaseException as error:
+                self._error = self._as_telecine_error(error, [], publication)
+        if fate is _Fate.DROPPED:
+            publication.discard()
+        else:
+            self._kept = publication.keep()
+
     def _stopped(self) -> bool:
         return time.monotonic() >= self._stop_at
 
-    def _as_telecine_error(self, error: BaseException, lines: list[tuple[int, str, str]]) -> TelecineError:
+    def _is_told(self) -> bool:
+        return self._stop_at < math.inf
+
+    def _as_telecine_error(
+        self, error: BaseException, lines: list[tuple[int, str, str]], publication: Publishing
+    ) -> TelecineError:
         failed: TelecineError
         if isinstance(error, TelecineError):
             return error
         if isinstance(error, OSError) and not isinstance(error, av.FFmpegError):
-            failed = self._publication.failure(error)
+            failed = publication.failure(error)
         else:
             failed = EncodeError(f"the encoder failed: {in_words(error, lines)}")
         failed.__cause__ = error

@@ -9,6 +9,7 @@
     ├── ProvenanceError(RuntimeError)        the signature of a finished file
     └── MissingDependencyError(ImportError)  a package that an extra installs
 
+The text of each may hold names and words of files and libraries: it is shown as `words.one_line` gives it.
 `TelecineWarning` is the category of what is said once and changes nothing: alpha composited, a file that some
 players will refuse.
 """
@@ -18,9 +19,15 @@ from __future__ import annotations
 import os
 from typing import Self
 
+from .words import one_line
+
 
 class TelecineError(Exception):
     """The base of every error that telecine raises on purpose."""
+
+    def __str__(self) -> str:
+        # The message alone: of PublishError, OSError would make "[Errno 28] …" of errno and filename.
+        return one_line(str(self.args[0])) if self.args else ""
 
 
 class FrameError(TelecineError, ValueError):
@@ -45,9 +52,6 @@ class FileError(TelecineError, OSError):
         error.errno = number
         error.filename = os.fspath(path)
         return error
-
-    def __str__(self) -> str:
-        return str(self.args[0])  # not "[Errno 28] …", which OSError makes of errno and filename
 
 
 class InputError(FileError):

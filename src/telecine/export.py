@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
 from .audio import Audio, has_sound
-from .frames import Frames, check_layout, count_frames, only_video
+from .choices import (
+    AudioFitName,
+    BitDepth,
+    ChannelOrder,
+    ChromaName,
+    CodecName,
+    ColorName,
+    FormatName,
+    LightName,
+    PixelFormatName,
+    PresetName,
+    PrimariesName,
+    QualityName,
+)
+from .frames import Frames, check_channels, check_layout, count_frames, only_video
 from .hdr_metadata import MasteringDisplay
 from .metadata import Json
 from .notes import warn
@@ -32,23 +46,24 @@ def export_video(
     path: str | os.PathLike[str] | None = None,
     *,
     fps: FrameRate = 16,
-    codec: str | None = None,
+    codec: CodecName | None = None,
     encoder: str | None = None,
-    quality: str = "high",
+    quality: QualityName = "high",
     crf: float | None = None,
     bitrate: int | None = None,
     max_bytes: int | None = None,
-    preset: str | None = None,
+    preset: PresetName | None = None,
     encoder_options: Mapping[str, str | int | float] | None = None,
-    pixel_format: str | None = None,
-    bit_depth: int | None = None,
-    chroma: str | None = None,
+    pixel_format: PixelFormatName | None = None,
+    bit_depth: BitDepth | None = None,
+    chroma: ChromaName | None = None,
     dither: bool = False,
-    color: str = "auto",
-    light: str | None = None,
-    primaries: str | None = None,
+    color: ColorName = "auto",
+    light: LightName | None = None,
+    primaries: PrimariesName | None = None,
     mastering_display: MasteringDisplay | None = None,
     layout: str = "auto",
+    channels: ChannelOrder = "RGB",
     value_range: tuple[float, float] | Literal["auto"] = "auto",
     background: str | tuple[float, float, float] | None = None,
     timestamps: Iterable[Seconds] | None = None,
@@ -56,13 +71,13 @@ def export_video(
     repeat: int = 0,
     audio: Audio | None = None,
     audio_rate: int | None = None,
-    audio_fit: str = "pad",
+    audio_fit: AudioFitName = "pad",
     metadata: Mapping[str, Json] | None = None,
     provenance: Provenance | None = None,
     overwrite: bool = True,
     progress: Progress = False,
     loops: int | None = None,
-    format: str | None = None,
+    format: FormatName | None = None,
 ) -> Video:
     """Write frames to a video file that plays everywhere, and give its path and facts.
 
@@ -95,11 +110,14 @@ def export_video(
     """
     check_progress(progress)
     check_layout(layout)
+    check_channels(channels)
     given = only_video(opened(frames))
-    retimed = _retimed(frames, parse_fps(fps)) if timestamps is None and is_video(frames) else ()
-    silenced = _silenced(frames) if audio is None and is_video(frames) else ()
-    with reporting(progress, count_frames(given, layout)) as report:
-        writer = VideoWriter(
+    of_source = tuple(_differences(frames, parse_fps(fps), timestamps, audio)) if is_video(frames) else ()
+    for note in of_source:
+        warn(note)
+    with (
+        reporting(progress, count_frames(given, layout)) as report,
+        VideoWriter(
             path,
             fps=fps,
             codec=codec,
@@ -119,6 +137,7 @@ def export_video(
             primaries=primaries,
             mastering_display=mastering_display,
             layout=layout,
+            channels=channels,
             value_range=value_range,
             background=background,
             hold=hold,
@@ -131,33 +150,28 @@ def export_video(
             progress=report,
             loops=loops,
             format=format,
-        )
-        with writer:
-            if audio is not None:
-                writer.write_audio(audio)
-            writer.write(given, timestamps)
-    return replace(writer.video, notes=writer.video.notes + retimed + silenced)
+        ) as writer,
+    ):
+        if audio is not None:
+            writer.write_audio(audio)
+        writer.write(given, timestamps)
+    return replace(writer.video, notes=writer.video.notes + of_source)
 
 
-def _retimed(path: str | os.PathLike[str], fps: Fraction) -> tuple[str, ...]:
-    """Warn where a video's frames are to be shown at other times than its own."""
-    info = probe(path)
-    if not info.constant_rate:
-        kept = f"timestamps=telecine.read_timestamps({os.fspath(path)!r}) keeps their times"
-        note = f"the frames of {os.fspath(path)!r} are not evenly timed, and at {fps} fps they will be: {kept}"
-    elif abs(info.fps / fps - 1) > _SAME_RATE:
+def _differences(
+    path: str | os.PathLike[str], fps: Fraction, timestamps: Iterable[Seconds] | None, audio: Audio | None
+) -> Iterator[str]:
+    """Say in what a video's frames will be shown otherwise than there: times, sound, the shape of pixels."""
+    info, name = probe(path), os.fspath(path)
+    if timestamps is None and not info.constant_rate:
+        kept = f"timestamps=telecine.read_timestamps({name!r}) keeps their times"
+        yield f"the frames of {name!r} are not evenly timed, and at {fps} fps they will be: {kept}"
+    elif timestamps is None and abs(info.fps / fps - 1) > _SAME_RATE:
         lasts = f"{float(info.frame_count / fps):.3f} s in place of {float(info.duration):.3f} s"
-        note = f"{os.fspath(path)!r} has {info.fps} fps: at {fps} fps it lasts {lasts}"
-    else:
-        return ()
-    warn(note)
-    return (note,)
-
-
-def _silenced(path: str | os.PathLike[str]) -> tuple[str, ...]:
-    """Warn where a video has sound, which its frames are without."""
-    if not has_sound(path):
-        return ()
-    note = f"the sound of {os.fspath(path)!r} is left out: audio={os.fspath(path)!r} keeps it"
-    warn(note)
-    return (note,)
+        yield f"{name!r} has {info.fps} fps: at {fps} fps it lasts {lasts}"
+    if audio is None and has_sound(path):
+        yield f"the sound of {name!r} is left out: audio={name!r} keeps it"
+    if (width := round(info.width * info.sample_aspect_ratio)) != info.width:  # some files are off by rounding alone
+        scaled = f"{width}x{info.height}"
+        shown = f"the pixels of {name!r} are shown {info.sample_aspect_ratio} times as wide as high"
+        yield f"{shown}, and will be square: scale its frames to {scaled} to keep its shape"

@@ -2,53 +2,75 @@
 
 from __future__ import annotations
 
-import threading
+import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeAlias
 
 import av
 import av.logging
 
+from .words import one_line
+
 LogLine: TypeAlias = tuple[int, str, str]  # its level, the component that says it, the text
 
-_lock = threading.Lock()
-_listeners = 0
-_before: tuple[int | None, bool] = None, True
+_NOTHING = logging.CRITICAL + 1
+_listeners: set[object] = set()
+_before: dict[str, int | None] = {}  # what to put back, of what was changed
 
 
 @contextmanager
 def captured_log() -> Iterator[list[LogLine]]:
     """Collect (level, component, message) of the warnings and errors that FFmpeg logs on this thread.
 
-    PyAV's log level belongs to the whole process: it is raised while somebody listens, and put back after. So is its
-    habit to drop a line that is the same as the one before, which may be another listener's.
+    There is no lock, which Ctrl-C could leave held: each step may be done again.
     """
-    global _listeners, _before
-    with _lock:
-        if _listeners == 0:
-            _before = av.logging.get_level(), av.logging.get_skip_repeated()
-            if _before[0] is None or _before[0] < av.logging.WARNING:
-                av.logging.set_level(av.logging.WARNING)
-            av.logging.set_skip_repeated(False)
-        _listeners += 1
+    listener = object()
     try:
+        _listeners.add(listener)
+        _raise_level()
         with av.logging.Capture(local=True) as lines:
             yield lines
     finally:
-        with _lock:
-            _listeners -= 1
-            if _listeners == 0:
-                av.logging.set_level(_before[0])
-                av.logging.set_skip_repeated(_before[1])
+        _listeners.discard(listener)
+        if not _listeners:
+            _lower_level()
+        if _listeners:  # another came meanwhile
+            _raise_level()
+
+
+def _raise_level() -> None:
+    """Raise PyAV's log level, which belongs to the whole process, while somebody listens.
+
+    So does its habit to drop a line that is the same as the one before, which may be another listener's. Lines of
+    threads where nobody listens, such as an encoder's own, go to Python's logging, which prints them where it is not
+    set up: where nobody had asked PyAV for lines, they are dropped there.
+    """
+    level, logger = av.logging.get_level(), logging.getLogger("libav")
+    if level is None and "logger" not in _before:
+        _before["logger"] = logger.level
+        logger.setLevel(_NOTHING)
+    if level is None or level < av.logging.WARNING:
+        _before["level"] = level
+        av.logging.set_level(av.logging.WARNING)
+    if av.logging.get_skip_repeated():
+        _before["skips"] = True
+        av.logging.set_skip_repeated(False)
+
+
+def _lower_level() -> None:
+    with suppress(KeyError):
+        av.logging.set_level(_before.pop("level"))
+    with suppress(KeyError):
+        av.logging.set_skip_repeated(bool(_before.pop("skips")))
+    with suppress(KeyError):
+        logging.getLogger("libav").setLevel(_before.pop("logger") or logging.NOTSET)
 
 
 def in_words(error: BaseException, lines: list[LogLine]) -> str:
     """Say what FFmpeg said: its logged errors, or else its warnings, or else the error's own text."""
     for level in (av.logging.ERROR, av.logging.WARNING):
-        said = [
-            f"{component}: {' '.join(message.split())}" for severity, component, message in lines if severity <= level
-        ]
+        said = [f"{component}: {one_line(message)}" for severity, component, message in lines if severity <= level]
         if said:
             return "; ".join(dict.fromkeys(said))
-    return " ".join(str(error).split()) or type(error).__name__
+    return one_line(str(error)) or type(error).__name__

@@ -13,6 +13,7 @@ from av import FFmpegError
 
 from .errors import InputError, TelecineError
 from .ffmpeg_log import LogLine, in_words
+from .urls import local_path
 
 Source: TypeAlias = "str | os.PathLike[str] | BinaryIO"
 
@@ -32,13 +33,13 @@ def opened_file(source: Source) -> Iterator[BinaryIO]:
     """Open a file to read, or take one that is open, from its beginning. A name is only ever a path.
 
     Raises:
-        InputError: it can't be opened, or is no regular file.
+        InputError: it is a URL, can't be opened, or is no regular file.
     """
     if not isinstance(source, (str, bytes, os.PathLike)):
         source.seek(0)
         yield source
         return
-    name = os.fsdecode(source)
+    name = local_path(source, "read", InputError)
     try:
         file = open(name, "rb", opener=lambda path, _: os.open(path, _FLAGS))  # noqa: SIM115 - closed below
     except IsADirectoryError as error:

@@ -11,19 +11,20 @@ import contextlib
 import errno
 import os
 import re
-import secrets
 import stat
 import sys
 from collections.abc import Callable, Collection, Iterator
 
+from .access import NEW_FOLDER, mode_of_new, set_mode
 from .destination import Destination, free_path
 from .errors import PublishError
-from .journal import hidden_name, sync_folder, take_lock, target_of
+from .hidden import CREATE, Folder, HiddenFolder, free_name, token
+from .journal import Kept, hidden_entry, path_of_descriptor, target_of
+from .proof import prove_exchange, prove_folder_target, prove_new_folder
 
 SUFFIX = ".telecine-frames"
 OLD_SUFFIX = ".telecine-old"  # what is replaced, until it is removed
 PART_SUFFIX = ".part"  # of a file that is being written
-_ASIDE = re.compile(r"-[0-9a-f]{8}")
 _FRAME = re.compile(r"\d{6,}\.(png|tif|jpg|exr)")
 _TAKEN = {errno.EEXIST, errno.ENOTEMPTY}
 
@@ -33,29 +34,38 @@ def frame_name(index: int, extension: str) -> str:
     return f"{index:06d}{extension}"
 
 
+def write_frame(folder: Folder, name: str, image: bytes) -> None:
+    """Write a file that has its name once it is whole and on the disk."""
+    part = name + PART_SUFFIX
+    with open(folder.open(part, CREATE, 0o666), "wb") as file:
+        file.write(image)
+        file.flush()
+        os.fsync(file.fileno())
+    folder.rename(part, name)
+
+
 class FolderPublication(Destination):
-    """One folder on its way to its path. Opening one proves that the folder around it can be written."""
+    """One folder on its way to its path. Opening one proves that it can be put there."""
 
     def __init__(self, path: str | os.PathLike[str], overwrite: bool = True) -> None:
-        """Make missing folders and the hidden one.
+        """Make missing folders and the hidden one, and try what `commit` will do.
 
         Raises:
-            OptionError: the path has a character that no name can have.
+            OptionError: the path is a URL, or has a character that no name can have.
             PublishError: it is a file, or a folder with anything but numbered images in it; it exists and `overwrite`
-                is false; it can't be written, or is being written by another writer.
+                is false; it can't be written or replaced, or is being written by another writer.
         """
         super().__init__(path, overwrite)
-        self.folder = hidden_name(self._target, SUFFIX)
         with self._naming_the_path():
-            _restore(self._target)
-            mode = self._check_target()
             try:
-                self._lock = self._in_its_folder(self._make_hidden)
-                if mode is not None:  # let nobody see the new frames who could not see the old ones
-                    with contextlib.suppress(OSError):  # a filesystem without permissions
-                        os.chmod(self.folder, mode | stat.S_IRWXU)
+                self.folder = self._in_its_folder(self._open)
             except BaseException:
                 self._remove_made_folders()
+                raise
+            try:
+                self._prove()
+            except BaseException:
+                self.discard()
                 raise
 
     def sync_due_in(self) -> float | None:
@@ -64,9 +74,9 @@ class FolderPublication(Destination):
     def sync(self) -> None:
         """Do nothing."""
 
-    def whole_frames(self) -> int:
-        """Count the frames before the first gap: others were written at the same time as the missing one."""
-        return _count_to_gap(_frames_in(self.folder))
+    def insert(self, box: bytes) -> None:
+        """Refuse a box: images have none."""
+        raise NotImplementedError
 
     def commit(self) -> None:
         """Put the folder, whose files are synced, at its path in one step, sync it, and remove what it replaced.
@@ -74,41 +84,123 @@ class FolderPublication(Destination):
         Raises:
             PublishError: the disk failed, or the path can't be replaced by now. Nothing has changed then.
         """
+        folder, around = self.folder, self.folder.parent
         with self._naming_the_path():
-            mode = self._check_target()
-            if mode is not None:
-                with contextlib.suppress(OSError):  # a filesystem without permissions
-                    os.chmod(self.folder, mode)
-            sync_folder(self.folder)
-            replaced = _move(self.folder, self._target)
-        sync_folder(os.path.dirname(self._target))
+            access = self._access(around)
+            if folder.descriptor is not None:
+                if access is None:
+                    set_mode(folder.descriptor, self._mode)
+                else:
+                    access.give(folder.descriptor)
+            folder.sync()
+            replaced = _move(folder, self._name, hidden_entry(self._name, OLD_SUFFIX))
+        around.sync()
         self._made_folders.clear()
-        self._unlock()
         if replaced is not None:
-            _remove_frames(replaced)
-        for each in left_in(self._target):
-            # Not one of the name that writers take: another may have taken it by now.
-            if each != self.folder:
-                with contextlib.suppress(OSError, PublishError), locked(each, self.path):
-                    _remove_frames(each)
+            with replaced:
+                _remove_frames(replaced)
+        for each in left_in(around, self._name):
+            if each == hidden_entry(self._name, SUFFIX):  # which another writer may have taken by now
+                continue
+            with contextlib.suppress(OSError, PublishError), locked(around, each, self.path) as left:
+                _remove_frames(left)
+        self._let_go()
 
-    def keep(self) -> None:
-        """Let go of the hidden folder for `recover_folder` to find."""
-        self._unlock()
+    def keep(self) -> Kept:
+        """Let go of the hidden folder for `recover_folder` to find; one without a frame is removed."""
+        kept = self._kept()
+        if kept.frames or kept.lost:
+            self._let_go()
+        else:
+            self.discard()
+        return kept
+
+    def give_up(self) -> Kept:
+        """Tell what is kept, and unlock it, while another thread still is in a call that writes it."""
+        kept = self._kept()
+        if kept.frames:
+            self.folder.unlock()
+        return kept
+
+    def _kept(self) -> Kept:
+        """Count the frames before the first gap: others were written at the same time as the missing one."""
+        place = self._place()
+        if place is None:
+            return Kept(lost=1)
+        count = _count_to_gap(_frames_in(self.folder))
+        return Kept(count, place, place != self.folder.path) if count else Kept()
+
+    def _place(self) -> str | None:
+        """Find where the hidden folder is by now; None where no name leads to it."""
+        folder = self.folder
+        now = None if folder.descriptor is None else path_of_descriptor(folder.descriptor)
+        for place in filter(None, (folder.path, now)):
+            with contextlib.suppress(OSError):
+                if os.path.samestat(os.stat(place, follow_symlinks=False), folder.identity):
+                    return place
+        return None
 
     def discard(self) -> None:
         """Remove the hidden folder, and the folders that were made for it."""
-        _remove_frames(self.folder)  # before it is unlocked: nobody takes it for a dead writer's
-        self._unlock()
+        with contextlib.suppress(OSError):
+            if self.folder.is_there():
+                _remove_frames(self.folder)  # before it is unlocked: nobody takes it for a dead writer's
+        self._let_go()
         self._remove_made_folders()
 
-    def _check_target(self) -> int | None:
-        """Refuse what can't be replaced; give the permissions of what will be."""
-        try:
-            mode = os.stat(self._target).st_mode
-        except FileNotFoundError:
-            return None
-        if not stat.S_ISDIR(mode):
+    def _open(self, around: Folder) -> HiddenFolder:
+        _restore(around, self._name)
+        access = self._access(around)
+        folder = self._make_hidden(around, mode_of_new(access, NEW_FOLDER))
+        self._mode = stat.S_IMODE(folder.identity.st_mode)
+        if folder.descriptor is not None:
+            mode = self._mode if access is None else access.meanwhile(folder.identity)
+            set_mode(folder.descriptor, mode & ~0o022 | stat.S_IRWXU)
+        if folder.names():  # of somebody who was faster, where everybody may write into new folders
+            folder.close()
+            raise PublishError.of(errno.EPERM, f"{folder.path!r} is written into by another user", self.path)
+        return folder
+
+    def _make_hidden(self, around: Folder, mode: int) -> HiddenFolder:
+        """Make and lock the hidden folder; what a dead writer left in it is set aside."""
+        entry = hidden_entry(self._name, SUFFIX)
+        while True:
+            found = around.status(entry)
+            if found is not None and around.is_our_folder(found):
+                self._set_aside(around, entry)
+            elif found is not None:  # somebody else's: it has another name then
+                entry = free_name(around, hidden_entry(self._name, SUFFIX) + token())
+            with contextlib.suppress(FileExistsError):  # another writer was faster
+                around.make_folder(entry, mode | stat.S_IRWXU)
+                folder = HiddenFolder(around, entry)
+                if not folder.lock():
+                    folder.close()
+                    raise _is_being_written(self.path)
+                if folder.is_there() and around.is_ours(folder.identity):
+                    return folder
+                folder.close()
+
+    def _set_aside(self, around: Folder, entry: str) -> None:
+        """Move away what a dead writer left, if it left a frame."""
+        with locked(around, entry, self.path) as left:
+            if left.is_there():
+                left.move(entry + token())
+                _remove_parts(left)
+                with contextlib.suppress(OSError):  # it holds frames
+                    left.remove()
+
+    def _prove(self) -> None:
+        around = self.folder.parent
+        one, other, aside = (hidden_entry(self._name, SUFFIX) + token() for _ in range(3))
+        if self._access(around) is None:
+            return prove_new_folder(around, one, other)
+        prove_exchange(around, one, other, aside, _move)
+        with self._proving_the_target():
+            return prove_folder_target(around, self._name, one)
+
+    def _check_kind(self, found: os.stat_result) -> None:
+        """Refuse what can't be replaced."""
+        if not stat.S_ISDIR(found.st_mode):
             raise PublishError.of(errno.ENOTDIR, f"{self.path!r} is a file: name a folder for the images", self.path)
         if not self.overwrite:
             raise self._exists()
@@ -117,32 +209,17 @@ class FolderPublication(Destination):
         if other is not None:
             said = f"{self.path!r} holds {other!r}, which is no numbered image: name another folder, it would be lost"
             raise PublishError.of(errno.ENOTEMPTY, said, self.path)
-        return stat.S_IMODE(mode)
+        can_remove = os.access(self._target, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids)
+        if not can_remove and os.name == "posix" and found.st_uid != os.geteuid():
+            said = f"{self.path!r} is another user's, who lets nobody remove its images: name another folder"
+            raise PublishError.of(errno.EACCES, said, self.path)
 
-    def _make_hidden(self) -> int | None:
-        while True:
-            try:
-                os.mkdir(self.folder)
-                return lock_folder(self.folder, self.path)
-            except FileExistsError:
-                self._set_aside()
-
-    def _set_aside(self) -> None:
-        """Move away what a dead writer left, if it left a frame."""
-        aside = f"{self.folder}-{secrets.token_hex(4)}"
-        with locked(self.folder, self.path):
-            os.rename(self.folder, aside)
-            _remove_parts(aside)
-            with contextlib.suppress(OSError):  # it holds frames
-                os.rmdir(aside)
-
-    def _unlock(self) -> None:
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+    def _let_go(self) -> None:
+        self.folder.close()
+        self.folder.parent.close()
 
 
-def size_of_frames(folder: str) -> tuple[int, int]:
+def size_of_frames(folder: str | os.PathLike[str]) -> tuple[int, int]:
     """Count the numbered images in a folder, and their bytes."""
     with os.scandir(folder) as entries:
         sizes = [each.stat().st_size for each in entries if _is_frame(each)]
@@ -163,17 +240,21 @@ def recover_folder(path: str | os.PathLike[str], output: str | os.PathLike[str] 
         PublishError: there are none, or their writer lives.
     """
     target = os.path.realpath(os.fsdecode(path))
+    name = os.path.basename(target)
     try:
-        _restore(target)
-        for hidden in reversed(left_in(target)):
-            with locked(hidden, target):
-                count = _keep_whole(hidden)
-                if count:
-                    sync_folder(hidden)
-                    free = free_path(target) if output is None else os.path.realpath(os.fsdecode(output))
-                    os.rename(hidden, free)
-                    sync_folder(os.path.dirname(free))
-                    return free, count
+        with Folder(os.path.dirname(target)) as around:
+            _restore(around, name)
+            for each in reversed(left_in(around, name)):
+                with locked(around, each, target) as hidden:
+                    count = _keep_whole(hidden)
+                    if count:
+                        hidden.sync()
+                        hidden.check_there()
+                        free = free_path(target) if output is None else os.path.realpath(os.fsdecode(output))
+                        os.rename(hidden.path, free)
+                        with Folder(os.path.dirname(free)) as there:
+                            there.sync()
+                        return free, count
     except PublishError:
         raise
     except OSError as error:
@@ -182,97 +263,116 @@ def recover_folder(path: str | os.PathLike[str], output: str | os.PathLike[str] 
     raise PublishError.of(errno.ENOENT, f"{target!r} has no frames of a killed writer: nothing to recover", target)
 
 
-def folders_in(folder: str | os.PathLike[str]) -> list[str]:
-    """Give the hidden folders in a folder, whoever's they are, newest last."""
-    with os.scandir(folder) as entries:
-        found = [each for each in entries if target_of(each.path, SUFFIX) and each.is_dir(follow_symlinks=False)]
-    return [each.path for each in sorted(found, key=lambda each: each.stat().st_mtime_ns)]
+def folders_in(around: Folder) -> list[str]:
+    """Give the names of the hidden folders in a folder that are ours, newest last."""
+    return _ours(around, [name for name in around.names() if target_of(name, SUFFIX)])
 
 
-def left_in(target: str) -> list[str]:
-    """Give the hidden folders beside a target, newest last, be their writers dead or not."""
-    hidden = hidden_name(target, SUFFIX)
-    folder, name = os.path.split(hidden)
+def has_left(target: str) -> bool:
+    """Whether there are hidden folders of a target that are ours."""
+    folder, name = os.path.split(target)
     if not os.path.isdir(folder):
-        return []
-    with os.scandir(folder) as entries:
-        found = [each for each in entries if each.name.startswith(name) and each.is_dir(follow_symlinks=False)]
-    own = [each for each in found if each.name == name or _ASIDE.fullmatch(each.name[len(name) :])]
-    return [each.path for each in sorted(own, key=lambda each: each.stat().st_mtime_ns)]
+        return False
+    with Folder(folder) as around:
+        return bool(left_in(around, name))
 
 
-def lock_folder(folder: str, path: str) -> int | None:
-    """Take the lock of a hidden folder's writer, and give what holds it; None where there are no locks.
+def left_in(around: Folder, target: str, suffix: str = SUFFIX) -> list[str]:
+    """Give the names of the hidden folders of a target that are ours, newest last, be their writers dead or not."""
+    own = target_of(hidden_entry(target, suffix), suffix)
+    return _ours(around, [name for name in around.names() if target_of(name, suffix) == own])
 
-    Raises:
-        PublishError: its writer lives.
-    """
-    if os.name == "nt":  # where a folder can't be opened
-        return None
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        if not take_lock(descriptor):
-            raise PublishError.of(errno.EBUSY, f"{path!r} is being written by another writer", path)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
+
+def _ours(around: Folder, names: list[str]) -> list[str]:
+    found = []
+    for name in names:
+        status = around.status(name)
+        if status is not None and around.is_our_folder(status):
+            found.append((status.st_mtime_ns, name))
+    return [name for _, name in sorted(found)]
+
+
+def _is_being_written(path: str) -> PublishError:
+    return PublishError.of(errno.EBUSY, f"{path!r} is being written by another writer", path)
 
 
 @contextlib.contextmanager
-def locked(folder: str, path: str) -> Iterator[None]:
-    """Hold the lock of a dead writer's folder. Raises as `lock_folder`."""
-    lock = lock_folder(folder, path)
-    try:
-        yield
-    finally:
-        if lock is not None:
-            os.close(lock)
+def locked(around: Folder, name: str, path: str) -> Iterator[HiddenFolder]:
+    """Hold the lock of a dead writer's folder.
+
+    Raises:
+        PublishError: its writer lives.
+        OSError: it can't be opened, or isn't ours by now.
+    """
+    with HiddenFolder(around, name) as folder:
+        if not around.is_our_folder(folder.identity):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), folder.path)
+        if not folder.lock():
+            raise _is_being_written(path)
+        yield folder
 
 
 # ---- moving and removing -------------------------------------------------------------------------------------------
 
 
-def _move(hidden: str, target: str) -> str | None:
-    """Rename a folder to the target in one step, and give the path of what was there, if it wasn't empty."""
+def _move(new: HiddenFolder, name: str, aside: str) -> HiddenFolder | None:
+    """Give a folder a name in one step, and give what was there, if it wasn't empty, open and under a hidden name.
+
+    That is `aside` where it can be.
+    """
+    new.check_there()
+    around, entry = new.parent, new.entry
     try:
-        if os.name == "nt" and os.path.isdir(target):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
-        os.rename(hidden, target)  # onto nothing, or an empty folder
+        if os.name == "nt" and around.status(name) is not None:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name)
+        around.rename(entry, name)  # onto nothing, or an empty folder
+        new.renamed(name)
         return None
     except OSError as error:
         if error.errno not in _TAKEN:
             raise
-    old = hidden_name(target, OLD_SUFFIX)
-    _remove_frames(old)
-    if _exchange(hidden, target):
-        with contextlib.suppress(OSError):  # there may be a file of somebody else's in the way
-            os.rename(hidden, old)  # which tells it from frames that a killed writer left
-            return old
-        return hidden
+    aside = _free_aside(around, aside)
+    replaced = HiddenFolder(around, name)
+    if _exchange(around, entry, name):
+        new.renamed(name)
+        replaced.renamed(entry)
+        with contextlib.suppress(OSError):  # its name tells it from frames that a killed writer left
+            replaced.move(aside)
+        return replaced
     # A kill between these two leaves the old folder whole, under its hidden name: `_restore` puts it back.
-    os.rename(target, old)
+    around.rename(name, aside)
     try:
-        os.rename(hidden, target)
+        around.rename(entry, name)
     except BaseException:
-        os.rename(old, target)
+        around.rename(aside, name)
         raise
-    return old
+    new.renamed(name)
+    replaced.renamed(aside)
+    return replaced
 
 
-def _restore(target: str) -> None:
+def _free_aside(around: Folder, aside: str) -> str:
+    """Remove what is left of a folder that was replaced, and give a name that is free."""
+    found = around.status(aside)
+    if found is not None and around.is_our_folder(found):
+        with HiddenFolder(around, aside) as left:
+            _remove_frames(left)
+    return free_name(around, aside)
+
+
+def _restore(around: Folder, name: str) -> None:
     """Put back what a writer had moved away when it was killed before it put the new folder in its place."""
-    old = hidden_name(target, OLD_SUFFIX)
-    if os.path.isdir(old) and not os.path.lexists(target):
-        os.rename(old, target)
+    if around.status(name) is None:
+        for old in left_in(around, name, OLD_SUFFIX)[-1:]:
+            around.rename(old, name)
 
 
-def _exchange(one: str, other: str) -> bool:
+def _exchange(around: Folder, one: str, other: str) -> bool:
     """Exchange two folders in one step; False where the system or the filesystem can't."""
     rename = _exchanger()
-    if rename is None:
+    if rename is None or around.descriptor is None:
         return False
-    if rename(os.fsencode(one), os.fsencode(other)) == 0:
+    if rename(around.descriptor, os.fsencode(one), os.fsencode(other)) == 0:
         return True
     import ctypes
 
@@ -282,55 +382,55 @@ def _exchange(one: str, other: str) -> bool:
     raise OSError(number, os.strerror(number), one, None, other)
 
 
-def _exchanger() -> Callable[[bytes, bytes], int] | None:
-    """Find renameat2 of Linux or renamex_np of macOS, which Python does not wrap."""
+def _exchanger() -> Callable[[int, bytes, bytes], int] | None:
+    """Find renameat2 of Linux or renameatx_np of macOS, which Python does not wrap."""
     if os.name == "nt":
         return None
     import ctypes
 
     library = ctypes.CDLL(None, use_errno=True)
-    if sys.platform == "darwin" and hasattr(library, "renamex_np"):
-        return lambda one, other: int(library.renamex_np(one, other, 2))  # RENAME_SWAP, <sys/stdio.h>
-    if hasattr(library, "renameat2"):
-        here = -100  # AT_FDCWD, <fcntl.h>; RENAME_EXCHANGE, <linux/fs.h>
-        return lambda one, other: int(library.renameat2(here, one, here, other, 2))
-    return None
+    exchange = 2  # RENAME_EXCHANGE, <linux/fs.h>; RENAME_SWAP, <sys/stdio.h>
+    named = "renameatx_np" if sys.platform == "darwin" else "renameat2"
+    rename = getattr(library, named, None)
+    return None if rename is None else lambda folder, one, other: int(rename(folder, one, folder, other, exchange))
 
 
 def _is_frame(entry: os.DirEntry[str]) -> bool:
     return _FRAME.fullmatch(entry.name) is not None and entry.is_file(follow_symlinks=False)
 
 
-def _frames_in(folder: str) -> dict[int, str]:
+def _frames_in(folder: HiddenFolder) -> dict[int, str]:
     """Give the names of the frames in a folder, by their numbers."""
-    return {int(name.split(".")[0]): name for name in os.listdir(folder) if _FRAME.fullmatch(name)}
+    return {int(name.split(".")[0]): name for name in folder.names() if _FRAME.fullmatch(name)}
 
 
 def _count_to_gap(frames: Collection[int]) -> int:
     return next(number for number in range(len(frames) + 1) if number not in frames)
 
 
-def _keep_whole(folder: str) -> int:
+def _keep_whole(folder: HiddenFolder) -> int:
     """Remove what is no whole frame and what follows a gap; give how many are left."""
     _remove_parts(folder)
     frames = _frames_in(folder)
     count = _count_to_gap(frames)
     for number, name in frames.items():
         if number >= count:
-            os.unlink(os.path.join(folder, name))
+            folder.unlink(name)
     return count
 
 
-def _remove_parts(folder: str) -> None:
-    for name in os.listdir(folder):
+def _remove_parts(folder: HiddenFolder) -> None:
+    for name in folder.names():
         if name.endswith(PART_SUFFIX):
-            os.unlink(os.path.join(folder, name))
+            folder.unlink(name)
 
 
-def _remove_frames(folder: str) -> None:
+def _remove_frames(folder: HiddenFolder) -> None:
     """Remove a hidden folder and the frames in it, and nothing else, as far as that can be done."""
     with contextlib.suppress(OSError):
-        for name in os.listdir(folder):
+        if folder.descriptor is not None:
+            set_mode(folder.descriptor, stat.S_IRWXU)  # should it be read-only
+        for name in folder.names():
             if _FRAME.fullmatch(name.removesuffix(PART_SUFFIX)):
-                os.unlink(os.path.join(folder, name))
-        os.rmdir(folder)
+                folder.unlink(name)
+        folder.remove()

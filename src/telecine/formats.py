@@ -72,6 +72,7 @@ class Codec:
     statistics: str = ""  # and to write, as pass 1, or to read, as pass 2, what helps to share a bitrate out
     fewest_threads: int = 1
     environment: Mapping[str, str] = field(default_factory=dict)  # what it asks there how much to print
+    speaks: str = ""  # with what it prints to stderr why it can't be opened, which FFmpeg's log does not tell
     real_time: bool = False  # whether its threads are, where they may
     hdr: bool = False  # whether PQ and HLG are usual in it, in 10 bit and more
     needs: str = ""  # the hardware that it is made for
@@ -299,7 +300,7 @@ CODECS = {
             "hevc",
             "libx265",
             ("gbrp", "gbrp10le", "gbrp12le"),
-            {"preset": "fast", "x265-params": "log-level=error:lossless=1"},
+            {"preset": "fast", "x265-params": "log-level=none:lossless=1"},
         ),
         smallest_side=32,  # below, x265 writes outside its memory
         largest_side=16384,
@@ -333,10 +334,11 @@ CODECS = {
         tag="hvc1",  # which QuickTime and Safari ask for: parameter sets in the index (ISO/IEC 14496-15 8.4.1.1)
         rates=frozenset({"crf", "qp", "b", "bitrate", "lossless"}),
         parameters="x265-params",
-        always="log-level=error",
+        always="log-level=none",
+        speaks="encoder_options={'x265-params': 'log-level=error'}",
         hdr=True,
-        # The first pass may be the only one; and of a bitrate too low x265 prints what its opening fails of.
-        statistics="log-level=none:slow-firstpass=1:pass={number}:stats={file}",
+        # The first pass may be the only one.
+        statistics="slow-firstpass=1:pass={number}:stats={file}",
     ),
     "av1": Codec(
         name="av1",
@@ -357,7 +359,8 @@ CODECS = {
         parameters="svtav1-params",
         between_crfs="crf={crf}",
         real_time=True,
-        environment=MappingProxyType({"SVT_LOG": "1"}),  # errors alone (SVT-AV1 Docs/CommonQuestions.md)
+        environment=MappingProxyType({"SVT_LOG": "0"}),  # what it dies of alone (SVT-AV1 Docs/CommonQuestions.md)
+        speaks="SVT_LOG=1 in the environment",
         hdr=True,
     ),
     "vp9": Codec(

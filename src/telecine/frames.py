@@ -1,16 +1,16 @@
 """Recognises what came in as frames, and gives each as a view of (height, width, channels): never a copy.
 
-Layouts are spelled in letters: T time, H height, W width, C channels, B batch. A torch tensor and an image are known by
-their module being loaded already, so nothing is imported for them; Pillow's pixels are read where Pillow keeps them.
+Layouts are spelled in letters: T time, H height, W width, C channels, B batch. A torch tensor is known by its module
+being loaded already, so nothing is imported for it.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeGuard, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from . import _convert
 from .accelerator import DeviceChunk, DevicePixels
 from .errors import FrameError, OptionError
-from .images import opened_image
+from .image_frames import ImagePath, count_in_file, count_pictures, frames_of_file, frames_of_image, is_image
 
 if TYPE_CHECKING:
     import torch
@@ -39,10 +39,12 @@ class DLPackLike(Protocol):
     def __dlpack__(self) -> object: ...
 
 
-ImagePath: TypeAlias = "str | os.PathLike[str]"
 FrameOrChunk: TypeAlias = "Image.Image | ArrayLike | DLPackLike | ImagePath"
 Array: TypeAlias = "npt.NDArray[Any] | torch.Tensor"  # a tensor that is on an accelerator
 Frames: TypeAlias = "FrameOrChunk | Iterable[FrameOrChunk] | Iterable[Iterable[FrameOrChunk]]"
+
+Pixel = TypeVar("Pixel", bound=np.generic)
+Colors = TypeVar("Colors", npt.NDArray[Any], "torch.Tensor")
 
 SAMPLES = {
     "uint8": _convert.Sample.uint8,
@@ -66,7 +68,8 @@ AUTO_LAYOUTS = {
 class Frame:
     """One frame as it lies in its owner's memory, which may be an accelerator's.
 
-    `pixels` is a (height, width, channels) view with 1 (gray), 3 (RGB) or 4 (RGBA) channels and any strides;
+    `pixels` is a (height, width, channels) view with 1 (gray), 3 (RGB) or 4 (RGBA) channels and any strides; gray with
+    alpha is a copy, as RGBA;
     `dtype` is its name, for bfloat16 lies as uint16; `kind` is "image" or "array"; `index` counts from 0.
     """
 
@@ -97,6 +100,21 @@ class Frame:
         return FULL_SCALE.get(self.dtype)
 
 
+class ReadFrames(Iterator[npt.NDArray[Pixel]]):
+    """Frames that telecine itself reads or makes: each is (height, width, 1, 3 or 4), of whatever size."""
+
+    def __init__(self, frames: Iterator[npt.NDArray[Pixel]]) -> None:
+        self._frames = frames
+
+    def __next__(self) -> npt.NDArray[Pixel]:
+        return next(self._frames)
+
+    def close(self) -> None:
+        """Let go of the file before the last frame."""
+        if isinstance(self._frames, Generator):
+            self._frames.close()
+
+
 # ---- layout --------------------------------------------------------------------------------------------------------
 
 
@@ -110,11 +128,20 @@ def check_layout(layout: str) -> None:
         raise OptionError(f"layout={layout!r} lacks H or W: use letters of T, H, W, C, B such as 'CTHW'")
 
 
-def find_layout(shape: tuple[int, ...]) -> str:
-    """Find the one layout that an array of this shape can have.
+def check_channels(channels: str) -> None:
+    """Raise OptionError unless `channels` is "RGB" or "BGR"."""
+    if not (isinstance(channels, str) and channels in ("RGB", "BGR")):
+        raise OptionError(f"channels={channels!r} is not known: use 'RGB', or 'BGR' for OpenCV's arrays")
 
-    A channel axis is 3 or 4 long; one of length 1 is gray only where nothing else fits; and a height or width under
-    5 is believed only where nothing else fits.
+
+_LEAST_SIDE, _SURE_SIDE = 4, 5
+
+
+def find_layout(shape: tuple[int, ...]) -> str:
+    """Find the one layout that an array of this shape can have; of several that are the same frames, the first.
+
+    A channel axis is 3 or 4 long, or 2, of gray with alpha, where it is the last; one of length 1 is gray only where
+    nothing else fits. A height or width of 4 is believed only where nothing else fits, and a smaller one never.
 
     >>> find_layout((3, 16, 480, 720)), find_layout((1, 16, 3, 480, 720)), find_layout((16, 480, 720))
     ('CTHW', 'BTCHW', 'THW')
@@ -122,27 +149,50 @@ def find_layout(shape: tuple[int, ...]) -> str:
     Raises:
         FrameError: no layout fits, or several do.
     """
-    fitting = [
-        (layout, dict(zip(layout, shape, strict=True))) for layout in AUTO_LAYOUTS.get(len(shape), ()) if 0 not in shape
-    ]
-    fitting = [(layout, axes) for layout, axes in fitting if axes.get("C", 3) in (1, 3, 4)]
+    return _layouts(shape)[0]
+
+
+def _layouts(shape: tuple[int, ...]) -> list[str]:
+    """Find the layouts by which an array of this shape is the same frames. Raises as `find_layout`."""
+    fitting = [(layout, dict(zip(layout, shape, strict=True))) for layout in AUTO_LAYOUTS.get(len(shape), ())]
+    fitting = [(layout, axes) for layout, axes in fitting if 0 not in shape and _has_channels(layout, axes)]
     tiers = (
-        [layout for layout, axes in fitting if axes.get("C", 3) != 1 and min(axes["H"], axes["W"]) > 4],
-        [layout for layout, axes in fitting if min(axes["H"], axes["W"]) > 4],
-        [layout for layout, _ in fitting],
+        [layout for layout, axes in fitting if axes.get("C", 3) > 2 and _least_side(axes) >= _SURE_SIDE],
+        [layout for layout, axes in fitting if axes.get("C", 3) > 1 and _least_side(axes) >= _SURE_SIDE],
+        [layout for layout, axes in fitting if _least_side(axes) >= _SURE_SIDE],
+        [layout for layout, axes in fitting if _least_side(axes) >= _LEAST_SIDE],
     )
     readings = next(filter(None, tiers), [])
-    if len(readings) == 1:
-        return readings[0]
-    if not readings:
+    if len({_longer_axes(layout, shape) for layout in readings}) == 1:
+        return readings
+    if not fitting:
         accepted = ", ".join(layout for layouts in AUTO_LAYOUTS.values() for layout in layouts)
         raise FrameError(
-            f"an array of shape {shape} has no layout of {accepted} with 1, 3 or 4 channels: "
+            f"an array of shape {shape} has no layout of {accepted} with 1, 3 or 4 channels, or 2 that come last: "
             "pass layout= if it has another order, such as layout='HWTC'"
         )
-    described = " or ".join(f"{layout} ({_in_words(layout, shape)})" for layout in readings)
-    settled = " or ".join(f"layout={layout!r}" for layout in readings)
-    raise FrameError(f"an array of shape {shape} can be {described}: pass {settled}")
+    shown = readings or [layout for layout, _ in fitting]
+    described = " or ".join(f"{layout} ({_in_words(layout, shape)})" for layout in shown)
+    settled = " or ".join(f"layout={layout!r}" for layout in shown)
+    if readings:
+        raise FrameError(f"an array of shape {shape} can be {described}: pass {settled}")
+    raise FrameError(
+        f"an array of shape {shape} can only be {described}, which is unlikely: pass {settled} if it is that, "
+        "or the letters of the axes that it has"
+    )
+
+
+def _has_channels(layout: str, axes: dict[str, int]) -> bool:
+    return axes.get("C", 3) in (1, 3, 4) or (axes["C"] == 2 and layout[-1] == "C")
+
+
+def _least_side(axes: dict[str, int]) -> int:
+    return min(axes["H"], axes["W"])
+
+
+def _longer_axes(layout: str, shape: tuple[int, ...]) -> str:
+    """Give the letters of the axes that are not of length 1: where they are the same, so are the frames."""
+    return "".join(letter for letter, length in zip(layout, shape, strict=True) if length > 1)
 
 
 def _in_words(layout: str, shape: tuple[int, ...]) -> str:
@@ -168,9 +218,30 @@ def _chunk(array: Array, layout: str, where: str) -> Array:
     array = array.reshape(shape + (1,) * len(missing))
     order = [letters.index(letter) for letter in "BTHWC"]
     array = (array.transpose(order) if isinstance(array, np.ndarray) else array.permute(order))[0]
-    if array.shape[3] not in (1, 3, 4):
-        raise FrameError(f"{where} has {array.shape[3]} channels, read as {layout}: 1, 3 or 4 are accepted")
+    if array.shape[3] not in (1, 2, 3, 4):
+        raise FrameError(f"{where} has {array.shape[3]} channels, read as {layout}: 1, 2, 3 or 4 are accepted")
     return array
+
+
+# What of a pixel's channels makes gray, RGB or RGBA, by the order and number that they come in.
+_ORDERS: dict[tuple[str, int], list[int]] = {
+    ("RGB", 2): [0, 0, 0, 1],
+    ("BGR", 2): [0, 0, 0, 1],
+    ("BGR", 3): [2, 1, 0],
+    ("BGR", 4): [2, 1, 0, 3],
+}
+
+
+def _in_order(pixels: Colors, channels: str) -> Colors:
+    """Give pixels whose last axis is gray, RGB or RGBA: a view of a NumPy array's BGR, else a copy of other orders."""
+    order = _ORDERS.get((channels, pixels.shape[-1]))
+    if order is None:
+        return pixels
+    if isinstance(pixels, np.ndarray):
+        return pixels[..., ::-1] if order == [2, 1, 0] else pixels[..., order]
+    import torch  # loaded, for here is a tensor
+
+    return torch.stack([pixels[..., channel] for channel in order], dim=-1)
 
 
 # ---- arrays and images ---------------------------------------------------------------------------------------------
@@ -224,55 +295,16 @@ def _with_dtype(array: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], str]:
     return array, name
 
 
-# What becomes of a mode that does not already lie as gray, RGB or RGBA: Pillow's own conversion.
-_IMAGE_MODES = {"1": "L", "L": "L", "RGBA": "RGBA"}
-_IMAGE_CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
-
-
-def _is_image(given: object) -> TypeGuard[Image.Image]:
-    pillow = sys.modules.get("PIL.Image")
-    return pillow is not None and isinstance(given, pillow.Image)
-
-
-def image_pixels(image: Image.Image) -> npt.NDArray[np.uint8]:
-    """View an image's pixels as (height, width, channels), in place where Pillow exports them.
-
-    Pillow keeps RGB as four bytes a pixel and exports them by the Arrow C data interface (Pillow 11.2 and later, for an
-    image in one block of memory: up to 16 MiB unless told otherwise). What it does not export is copied.
-    """
-    if 0 in image.size:
-        raise FrameError(f"an image of {image.width}x{image.height} is empty")
-    if image.mode == "La":  # premultiplied: Pillow converts it to nothing else
-        image = image.convert("LA")
-    mode = "RGBA" if image.has_transparency_data else _IMAGE_MODES.get(image.mode, "RGB")
-    if image.mode != mode:
-        image = image.convert(mode)
-    if hasattr(image, "__arrow_c_array__"):
-        try:
-            flat = _convert.arrow_bytes(*image.__arrow_c_array__())
-        except ValueError:  # in several blocks
-            pass
-        else:
-            return flat.reshape(image.height, image.width, -1)[:, :, : _IMAGE_CHANNELS[mode]]
-    return np.asarray(image).reshape(image.height, image.width, -1)
-
-
-def open_image(path: ImagePath) -> Image.Image:
-    """Open an image file. Raises InputError where it can't be read."""
-    with opened_image(path) as image:
-        image.load()
-    return image
-
-
 # ---- the recogniser ------------------------------------------------------------------------------------------------
 
 
 class Recognizer:
     """Turns whatever is written, piece by piece, into frames; what the first piece settles holds for the rest."""
 
-    def __init__(self, layout: str = "auto") -> None:
+    def __init__(self, layout: str = "auto", channels: str = "RGB") -> None:
         check_layout(layout)
-        self.layout = layout
+        check_channels(channels)
+        self.layout, self._channels = layout, channels
         self._settled: dict[int, str] = {}  # the layout of each number of axes met
         self._first: Frame | None = None
         self.count = 0
@@ -286,12 +318,19 @@ class Recognizer:
         array = _as_array(given)
         if array is not None:
             yield from self._of_array(*array)
-        elif _is_image(given):
-            yield from self._next(image_pixels(given), "uint8", "image")
+        elif is_image(given):
+            for pixels in frames_of_image(given):
+                yield from self._of_image(pixels)
         elif isinstance(given, (str, os.PathLike)):
-            yield from self._next(image_pixels(open_image(given)), "uint8", "image")
+            for pixels in frames_of_file(given):
+                yield from self._of_image(pixels)
+        elif isinstance(given, ReadFrames):
+            for pixels in given:
+                yield from self._next(*_with_dtype(pixels), "array")
         elif isinstance(given, Iterable) and not isinstance(given, (bytes, bytearray, memoryview, dict)):
             for item in only_video(given):
+                if isinstance(given, (list, tuple)) and is_image(item):
+                    _check_single(item, self.count)
                 yield from self.frames(item)
         else:
             raise FrameError(
@@ -306,15 +345,32 @@ class Recognizer:
         shape = tuple(array.shape)
         if 0 in shape:
             raise FrameError(f"{where} is empty: no frames in an array of shape {shape}")
-        layout = self.layout
-        if layout == "auto":
-            layout = self._settled.get(len(shape)) or find_layout(shape)
+        chunk = _chunk(array, self._layout_of(shape), where)
+        if self.layout == "auto" and chunk.shape[3] == 2 and dtype not in FULL_SCALE:
+            raise FrameError(
+                f"{where}: an array of shape {shape} and {dtype} can be gray with alpha or motion in x and y: pass "
+                f"layout={self._layout_of(shape)!r} for gray with alpha, or make colours of motion first"
+            )
+        if not isinstance(chunk, np.ndarray):
+            for on_device in DeviceChunk(_in_order(chunk, self._channels)):
+                yield from self._next(on_device, dtype, "array")
+            return
+        for pixels in chunk:  # of one frame at a time, for these may be copies
+            native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+            yield from self._next(_in_order(native, self._channels), dtype, "array")
+
+    def _layout_of(self, shape: tuple[int, ...]) -> str:
+        if self.layout != "auto":
+            return self.layout
+        if len(shape) not in self._settled:
+            layout, *same = _layouts(shape)
+            if same:  # which of them it is may matter for what follows
+                return layout
             self._settled[len(shape)] = layout
-        chunk = _chunk(array, layout, where)
-        for pixels in chunk if isinstance(chunk, np.ndarray) else DeviceChunk(chunk):
-            if isinstance(pixels, np.ndarray) and not pixels.dtype.isnative:  # a copy, so of one frame at a time
-                pixels = pixels.astype(pixels.dtype.newbyteorder("="))
-            yield from self._next(pixels, dtype, "array")
+        return self._settled[len(shape)]
+
+    def _of_image(self, pixels: npt.NDArray[Any]) -> Iterator[Frame]:
+        return self._next(_in_order(pixels, "RGB"), pixels.dtype.name, "image")
 
     def _next(self, pixels: npt.NDArray[Any] | DevicePixels, dtype: str, kind: str) -> Iterator[Frame]:
         frame = Frame(pixels, dtype, kind, self.count)
@@ -330,7 +386,8 @@ def _check_agreement(first: Frame, frame: Frame) -> None:
     if frame.size != first.size:
         sizes = [f"{width}x{height}" for width, height in (frame.size, first.size)]
         raise FrameError(f"frame {frame.index} is {sizes[0]}, frame 0 is {sizes[1]}: all must be of one size")
-    if frame.dtype != first.dtype:
+    of_full_scale = frame.kind == first.kind == "image" and None not in (frame.full_scale, first.full_scale)
+    if frame.dtype != first.dtype and not of_full_scale:
         raise FrameError(
             f"frame {frame.index} is {frame.dtype} and frame 0 is {first.dtype}: "
             "all must be of one dtype, or their values mean different things"
@@ -338,6 +395,15 @@ def _check_agreement(first: Frame, frame: Frame) -> None:
     channels = frame.pixels.shape[2], first.pixels.shape[2]
     if frame.kind == first.kind == "array" and channels[0] != channels[1]:
         raise FrameError(f"frame {frame.index} has {channels[0]} channels and frame 0 has {channels[1]}")
+
+
+def _check_single(image: Image.Image, index: int) -> None:
+    """Refuse an image of several pictures in a list: which one it is at is nothing that a list says."""
+    if count_pictures(image) > 1:
+        raise FrameError(
+            f"frame {index} is a {image.format} image of {count_pictures(image)} pictures, in a list: pass its path or "
+            "the image alone for all of them, or image.copy() for the one that it is at"
+        )
 
 
 def _described(given: object) -> str:
@@ -363,7 +429,9 @@ def only_video(given: Any) -> Any:
 
 def count_frames(given: object, layout: str = "auto") -> int | None:
     """Count the frames in an array, a list or a tuple without reading any; None where that can't be known."""
-    if _is_image(given) or isinstance(given, (str, os.PathLike)):
+    if isinstance(given, (str, os.PathLike)):
+        return count_in_file(given)
+    if is_image(given):
         return 1
     shape = getattr(given, "shape", None)
     if shape is not None:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from .errors import OptionError
-from .metadata import Json
+from .metadata import Json, of_one
 from .pipelines import recommended_fps
 from .rate import parse_fps
 
@@ -75,7 +75,8 @@ def _texts(given: object) -> Json:
 
 
 def _number(given: object) -> Json:
-    return given if isinstance(given, (int, float)) and not isinstance(given, bool) else None
+    number = of_one(given)
+    return number if isinstance(number, (int, float)) and not isinstance(number, bool) else None
 
 
 def _seeds(generator: object) -> Json:

@@ -104,6 +104,7 @@ class Gif:
             return cast(VideoFrame, ends.sink.pull())
 
         palette.pts, palette.time_base = 0, _TICK
+        palette.colorspace, palette.color_range = 2, 0  # not told, as of the buffer that takes it: else FFmpeg warns
         work = InOrder(reduced, self._threads, "gif")
         try:
             for frame in frames:

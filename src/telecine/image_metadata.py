@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO
 
-from .chunks import PNG, contents_of, first_parts_of, parts_of
+from .chunks import PNG, bytes_of_colors, contents_of, first_parts_of, parts_of, riff_parts
 from .errors import InputError
 from .images import opened_image
 from .metadata import Json, exact_text, graphs_in, tags_of
@@ -31,11 +31,14 @@ _EXIF_TAGS = {"workflow": 0x010F, "prompt": 0x0110}
 _APPLICATIONS = {b"NETSCAPE", b"ANIMEXTS"}  # what says how many times a GIF is shown
 _STEP = 1 << 20
 _ASCII = 2  # the type of an Exif value
-_METADATA_PARTS = {
-    "png": {b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"tIME", b"caBX"},
-    "webp": {b"EXIF", b"XMP ", b"C2PA"},
-    "gif": {b"comment", b"XMP Data", b"C2PA_GIF"},
-}
+_SHORT = 3
+_ORIENTATION = 0x0112
+# What is shown or says how: PNG, third edition, 4.8 and 11.3; WebP container specification.
+_SHOWN_OF_PNG = set(
+    b"IHDR PLTE IDAT IEND tRNS cHRM gAMA sBIT sRGB cICP mDCV mDCv cLLI cLLi bKGD pHYs acTL fcTL fdAT".split()
+)
+_SHOWN_OF_WEBP = {b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ICCP"}
+_IMAGES = {b"VP8 ", b"VP8L", b"ALPH"}
 
 
 def image_kind(file: BinaryIO) -> str | None:
@@ -69,8 +72,7 @@ def _insert(file: BinaryIO, at: int, data: bytes) -> None:
     end = file.seek(0, os.SEEK_END)
     while end > at:
         start = max(at, end - _STEP)
-        file.seek(start)
-        moved = file.read(end - start)
+        moved = _read(file, start, end - start)
         file.seek(start + len(data))
         file.write(moved)
         end = start
@@ -230,20 +232,85 @@ def _strings_of_exif(exif: bytes) -> dict[str, str]:
 
 
 def cut_metadata(file: BinaryIO) -> None:
-    """Cut out of a PNG, WebP or GIF what it says of itself."""
+    """Cut out of a PNG, WebP or GIF all that showing it does not take; of an Exif stays how it turns the image."""
     kind = image_kind(file)
     assert kind is not None
-    to = None
-    for part in list(parts_of(file, kind)):
-        if part.kind in _METADATA_PARTS[kind]:
-            to = part.start if to is None else to
-        elif to is not None:
-            file.seek(part.start)
-            data = file.read(part.end - part.start)
-            file.seek(to)
-            file.write(data)
-            to += len(data)
-    if to is not None:
-        file.truncate(to)
+    size_of_file, to = file.seek(0, os.SEEK_END), 0
+    for piece in _KEPT[kind](file):
+        data = piece if isinstance(piece, bytes) else _read(file, piece[0], min(piece[1], size_of_file) - piece[0])
+        file.seek(to)
+        to += file.write(data)
+    file.truncate(to)
     if kind == "webp":
-        _finish_webp(file, lambda before: before & ~(_HAS_EXIF | _HAS_XMP))
+        said = _HAS_EXIF if any(part.kind == b"EXIF" for part in parts_of(file, "webp")) else 0
+        _finish_webp(file, lambda before: before & ~(_HAS_EXIF | _HAS_XMP) | said)
+
+
+_Piece = tuple[int, int] | bytes  # of the file, or what takes the place of something in it that is no shorter
+
+
+def _kept_of_png(file: BinaryIO) -> Iterator[_Piece]:
+    yield 0, len(PNG)
+    for part in parts_of(file, "png"):
+        if part.kind in _SHOWN_OF_PNG:
+            yield part.start, part.end
+        elif part.kind == b"iCCP":
+            name, end_of_name, profile = contents_of(file, part).partition(b"\0")
+            yield _png_chunk(b"iCCP", b"-" * len(name) + end_of_name + profile)
+        elif part.kind == b"eXIf" and (exif := _turning(contents_of(file, part))):
+            yield _png_chunk(b"eXIf", exif)
+        if part.kind == b"IEND":
+            return
+
+
+def _kept_of_webp(file: BinaryIO) -> Iterator[_Piece]:
+    yield 0, 12
+    for part in parts_of(file, "webp"):
+        if part.kind == b"ANMF":
+            shown = [each for each in riff_parts(file, part.contents + 16, part.contents_end) if each.kind in _IMAGES]
+            yield b"ANMF" + (16 + sum(each.end - each.start for each in shown)).to_bytes(4, "little")
+            yield part.contents, part.contents + 16
+            yield from ((each.start, each.end) for each in shown)
+        elif part.kind in _SHOWN_OF_WEBP:
+            yield part.start, part.end
+        elif part.kind == b"EXIF" and (exif := _turning(contents_of(file, part))):
+            yield _webp_chunk(b"EXIF", exif)
+
+
+def _kept_of_gif(file: BinaryIO) -> Iterator[_Piece]:
+    yield 0, 13 + bytes_of_colors(_read(file, 10, 1))
+    for part in parts_of(file, "gif"):
+        if part.kind in _APPLICATIONS and _read(file, part.contents, 2) == b"\x03\x01":
+            yield part.start, part.contents + 4  # how many times it is shown, without what may follow
+            yield b"\0"
+        elif part.kind in (b"\x2c", b"\x3b") or _read(file, part.start, 2) == b"\x21\xf9":
+            yield part.start, part.end
+        if part.kind == b"\x3b":
+            return
+
+
+def _turning(exif: bytes) -> bytes:
+    """Give an Exif that says how to turn the image and no more; empty where it is not turned."""
+    from PIL import Image
+
+    read = Image.Exif()
+    try:
+        read.load(exif)
+        orientation = read.get(_ORIENTATION)
+    except Exception:  # Pillow raises anything of damaged bytes
+        return b""
+    if orientation not in range(2, 9) or len(exif) < 26:  # shorter than what takes its place
+        return b""
+    return struct.pack(">2sHIHHHIHHI", b"MM", 42, 8, 1, _ORIENTATION, _SHORT, 1, orientation, 0, 0)
+
+
+_KEPT: dict[str, Callable[[BinaryIO], Iterator[_Piece]]] = {
+    "png": _kept_of_png,
+    "webp": _kept_of_webp,
+    "gif": _kept_of_gif,
+}
+
+
+def _read(file: BinaryIO, at: int, size: int) -> bytes:
+    file.seek(at)
+    return file.read(size)

@@ -114,7 +114,7 @@ class MovingImageOutput:
     def release(self, item: Picture) -> None:
         """Let go of a picture."""
 
-    def write_audio(self, audio: Audio) -> None:
+    def write_audio(self, audio: Audio, put_box: Callable[[bytes], None]) -> None:
         """Refuse sound."""
         raise OptionError(f"audio does not go into {self._row.name}: leave it out, or write a video")
 
@@ -124,7 +124,7 @@ class MovingImageOutput:
         file = self._publication.open_finished()
         return _TimedEncoder(MovingImage(self._publication.journal, file, self._settings), self._clock)
 
-    def finish(self) -> Video:
+    def finish(self, stop: Callable[[], bool]) -> Video:
         """Read the file back, and compare it with what was promised."""
         settings, clock, publication = self._settings, self._clock, self._publication
         if self._seal is not None:
@@ -225,7 +225,7 @@ class SequenceOutput:
     def release(self, item: Picture) -> None:
         """Let go of a picture."""
 
-    def write_audio(self, audio: Audio) -> None:
+    def write_audio(self, audio: Audio, put_box: Callable[[bytes], None]) -> None:
         """Refuse sound."""
         raise OptionError(f"audio does not go into {self._row.name}: leave it out, or write a video")
 
@@ -233,7 +233,7 @@ class SequenceOutput:
         """Open the encoders, which write into the hidden folder."""
         return _SequenceEncoder(Sequence(self._publication.folder, replace(self._settings, threads=threads)))
 
-    def finish(self) -> Video:
+    def finish(self, stop: Callable[[], bool]) -> Video:
         """Count the images and their bytes, and compare the number with what was promised."""
         count, size_bytes = size_of_frames(self._publication.folder)
         if count != self._clock.count:

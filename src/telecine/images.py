@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from .errors import InputError
 from .files import Source, name_of, opened_file, said_of
+from .quiet import pillow_warnings_ignored
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -50,11 +51,14 @@ def opened_image(source: Source) -> Iterator[Image.Image]:
     Raises:
         InputError: it can't be opened, is of another format or too large, or what is done with it in here fails.
     """
-    with opened_file(source) as file, said_of(file, "an image"), _identified(file) as image:
-        if image.width * image.height > _MOST_PIXELS:
-            size = f"{image.width}x{image.height}"
-            raise InputError(f"{name_of(file)!r} is too large, {size}: at most {_MOST_PIXELS:,} pixels are read")
-        yield image
+    with opened_file(source) as file, said_of(file, "an image"):
+        with pillow_warnings_ignored():
+            image = _identified(file)
+        with image:
+            if image.width * image.height > _MOST_PIXELS:
+                size = f"{image.width}x{image.height}"
+                raise InputError(f"{name_of(file)!r} is too large, {size}: at most {_MOST_PIXELS:,} pixels are read")
+            yield image
 
 
 def _identified(file: BinaryIO) -> Image.Image:

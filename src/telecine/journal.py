@@ -9,73 +9,71 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
-import io
 import os
 import re
-import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass
 from typing import cast
 
-from .boxes import end_of_fragments
+from .boxes import end_of_fragments, whole_fragments
+from .checksums import Checksums
 from .errors import PublishError
-
-try:
-    import fcntl
-except ImportError:  # Windows: writers to one path are not told of each other
-    fcntl = None  # type: ignore[assignment]
+from .hidden import CREATE, Folder, HiddenFile, free_name, open_ours, token
+from .locks import release_lock
 
 SUFFIX = ".telecine-journal"
+NOT_OURS = "another user's, no file, or open for all to write"
 _NAME_BYTES = 255  # what every common filesystem allows in a name
 _ASIDE_BYTES = 9
 _SECONDS_AT_RISK = 1.0  # what a power cut may cost: how long written frames may stay unsynced
-_NO_LOCKS = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL}
 
 
-class WholeWrites(io.FileIO):
-    """A file whose `write` writes all or raises, as a raw file's does not when the disk is all but full."""
+@dataclass(frozen=True)
+class Kept:
+    """What a writer that failed leaves: how many frames a recovery will find, and where.
 
-    def write(self, data: object) -> int:
-        """Write all of it, or raise."""
-        left = memoryview(cast(bytes, data)).cast("B")
-        size = len(left)
-        while left:
-            left = left[super().write(left) :]
-        return size
-
-
-class Journal(WholeWrites):
-    """An open journal. What is written is synced within a second, if its writer looks at `sync_due_in` when idle.
-
-    Its writer has `turn` from the beginning of a fragment to the end: what `insert` writes comes between two.
+    `place` is the journal or hidden folder; it `moved` where the export's own path does not lead a recovery to it. Of
+    `lost` frames no name leads to them any more.
     """
 
-    def __init__(self, path: str, create: bool = True) -> None:
-        flags = os.O_RDWR | _CLOEXEC | (os.O_CREAT if create else 0)
-        super().__init__(path, "r+b", opener=lambda name, _: os.open(name, flags, 0o666))
-        self.path = path
+    frames: int = 0
+    place: str = ""
+    moved: bool = False
+    lost: int = 0
+
+
+class Journal(HiddenFile):
+    """An open journal. What is written is synced within a second, if its writer looks at `sync_due_in` when idle."""
+
+    def __init__(self, parent: Folder, entry: str, flags: int = CREATE, mode: int = 0o600) -> None:
+        super().__init__(parent, entry, flags, mode)
         self._unsynced_since: float | None = None
         self._folder_synced = False
-        self.turn = threading.Lock()
+        self._checksums = Checksums()
+        self.given_up = False
 
     def insert(self, box: bytes) -> None:
         """Write a box that is no fragment's; after an error nothing is left of it, for fragments may follow."""
-        with self.turn:
-            start = self.tell()
-            try:
-                self.write(box)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    self.seek(start)
-                    self.truncate()
-                raise
+        start, before = self.tell(), self._checksums.latest
+        try:
+            self.write(box)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                self.seek(start)
+                self.truncate()
+                self._checksums.go_back(before)
+            raise
 
     def write(self, data: object) -> int:
-        """Write all of it."""
+        """Write all of it, unless it was given up."""
+        if self.given_up:
+            return memoryview(cast(bytes, data)).nbytes
         if self._unsynced_since is None:
             self._unsynced_since = time.monotonic()
+        start = self.tell()
         written = super().write(data)
+        self._checksums.add(start, cast(bytes, data))
         if self.sync_due_in() == 0:
             self.sync()
         return written
@@ -90,91 +88,147 @@ class Journal(WholeWrites):
         """Bring what is written, and the name, to the disk."""
         os.fsync(self.fileno())
         if not self._folder_synced:
-            sync_folder(os.path.dirname(self.path))
+            self.parent.sync()
             self._folder_synced = True
         self._unsynced_since = None
 
-    def lock(self) -> bool:
-        """Take the lock that a living writer holds; False if somebody has it."""
-        return take_lock(self.fileno())
-
     def is_at_its_path(self) -> bool:
-        """Whether its name still leads to this file: its last writer may have removed it since it was opened."""
+        """Whether its name still leads to this file."""
+        return self._is_at(self.path)
+
+    def place(self) -> str | None:
+        """Find where it is by now, should its folder be renamed; None where no name leads to it."""
+        if self.is_at_its_path():
+            return self.path
+        found = path_of_descriptor(self.fileno())
+        return found if found is not None and self._is_at(found) else None
+
+    def _is_at(self, path: str) -> bool:
         try:
-            return os.path.samestat(os.fstat(self.fileno()), os.stat(self.path))
-        except FileNotFoundError:
+            return os.path.samestat(self.identity, os.stat(path, follow_symlinks=False))
+        except OSError:
             return False
 
+    def cut_damage(self) -> int | None:
+        """Cut off what is not as it was written, with the frames after it; gives where that began, None of nothing."""
+        whole = self._checksums.whole(self)
+        if whole == self._checksums.latest.end:
+            return None
+        ends = [box.end for box in whole_fragments(self) if box.end <= whole]
+        self.truncate(max(ends, default=0))
+        return whole
 
-def take_lock(descriptor: int) -> bool:
-    """Take the lock of an open file or folder; False if somebody has it. Where there are no locks, nobody has."""
-    if fcntl is None:
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:  # a network share without locks
-            raise
-    return True
+    def kept(self) -> Kept:
+        """Count the frames that are whole in it, and tell where it is."""
+        count, place = sum(1 for _ in whole_fragments(self)), self.place()
+        if count == 0:
+            return Kept()
+        return Kept(lost=count) if place is None else Kept(count, place, place != self.path)
+
+    def give_up(self) -> Kept:
+        """Tell what is in it, and unlock it, while another thread still has it open: that writes nothing more."""
+        if self._looked_at().frames == 0:  # it is left to the other thread
+            return Kept()
+        self.given_up = True
+        kept = self._looked_at()
+        release_lock(self.fileno())
+        return kept
+
+    def _looked_at(self) -> Kept:
+        """Count as `kept` does, without moving to where the other thread would write."""
+        place = self.place()
+        if place is None:
+            return Kept()
+        with open(place, "rb") as file:
+            return Kept(sum(1 for _ in whole_fragments(file)), place, place != self.path)
 
 
-_CLOEXEC = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+def path_of_descriptor(descriptor: int) -> str | None:
+    """Give the path that an open file or folder has by now, as far as the system tells."""
+    with contextlib.suppress(OSError):
+        return os.readlink(f"/proc/self/fd/{descriptor}")
+    return None
 
 
-def open_journal(target: str) -> Journal:
-    """Open and lock the journal of a target, empty; what a dead writer left in it is set aside.
+def open_journal(folder: Folder, name: str, mode: int) -> Journal:
+    """Make and lock the journal of a target, empty; what a dead writer left in it is set aside.
+
+    It is never one that was there: somebody may have it open. Where somebody else's entry has its name, it has another.
+
+    Args:
+        folder: The target's.
+        name: The target's.
+        mode: The permissions, less the umask.
 
     Raises:
         PublishError: another writer lives.
         OSError: the folder can't be written.
     """
-    path = hidden_name(target, SUFFIX)
+    entry, path = hidden_entry(name, SUFFIX), folder.path_of(name)
     while True:
-        journal = Journal(path)
+        with contextlib.suppress(FileNotFoundError):
+            if not _cleared(folder, entry, path):
+                entry = free_name(folder, hidden_entry(name, SUFFIX) + token())
+        try:
+            journal = Journal(folder, entry, CREATE, mode)
+        except FileExistsError:  # another writer was faster
+            continue
         try:
             if not journal.lock():
-                raise PublishError.of(errno.EBUSY, f"{target!r} is being written by another writer", target)
-            if not journal.is_at_its_path():
-                journal.close()
-                continue
-            if end_of_fragments(journal) > 0:
-                os.rename(path, f"{path}-{os.urandom(4).hex()}")
-                journal.close()
-                continue
-            try:
-                journal.seek(0)
-                journal.truncate()
-            except BaseException:
-                with contextlib.suppress(OSError):  # it holds no frame
-                    os.unlink(path)
-                raise
+                raise _is_being_written(path)
+            if journal.is_there():
+                return journal
         except BaseException:
             journal.close()
             raise
-        return journal
+        journal.close()
+
+
+def _cleared(folder: Folder, entry: str, path: str) -> bool:
+    """Set a dead writer's journal aside, or remove it if it holds no frame; False where the entry isn't ours."""
+    left = open_ours(folder, entry, Journal)
+    if left is None:
+        return False
+    with left:
+        if not left.lock():
+            raise _is_being_written(path)
+        if left.is_there():
+            if end_of_fragments(left) > 0:
+                left.move(entry + token())
+            else:
+                left.remove()
+    return True
+
+
+def _is_being_written(path: str) -> PublishError:
+    return PublishError.of(errno.EBUSY, f"{path!r} is being written by another writer", path)
 
 
 def hidden_name(target: str, suffix: str) -> str:
-    """Give a hidden path beside the target, named after it; of a long name its beginning and a hash."""
+    """Give a hidden path beside the target, named after it."""
     folder, name = os.path.split(target)
+    return os.path.join(folder, hidden_entry(name, suffix))
+
+
+def hidden_entry(name: str, suffix: str) -> str:
+    """Give a hidden name for the target's; of a long one its beginning and a hash."""
     encoded = os.fsencode(name)
     room = _NAME_BYTES - max(len(suffix), len(SUFFIX) + _ASIDE_BYTES) - 1
     if len(encoded) > room:
         digest = "~" + hashlib.sha256(encoded).hexdigest()[:16]
         name = encoded[: room - len(digest)].decode("utf-8", "ignore") + digest
-    return os.path.join(folder, f".{name}{suffix}")
+    return f".{name}{suffix}"
 
 
-def journals_in(folder: str | os.PathLike[str]) -> list[Path]:
-    """Give the journals in a folder, whoever's they are, newest last."""
+def journals_in(folder: Folder, whosoever: bool = False) -> list[str]:
+    """Give the names of the journals in a folder that are ours, or whosoever's, newest last; their writers may live."""
     found = []
-    for each in Path(folder).iterdir():
-        if target_of(each) is not None:
-            with contextlib.suppress(FileNotFoundError):  # its writer has finished
-                found.append((each.stat().st_mtime_ns, each))
-    return [each for _, each in sorted(found)]
+    for name in folder.names():
+        if target_of(name) is not None:
+            status = folder.status(name)
+            if status is not None and (whosoever or folder.is_our_file(status)):
+                found.append((status.st_mtime_ns, name))
+    return [name for _, name in sorted(found)]
 
 
 def target_of(hidden: str | os.PathLike[str], suffix: str = SUFFIX) -> str | None:
@@ -187,41 +241,34 @@ def target_of(hidden: str | os.PathLike[str], suffix: str = SUFFIX) -> str | Non
     return os.path.join(folder, name[1 : kind.start()]) if kind and kind.start() > 1 and name[0] == "." else None
 
 
-def journals_of(target: str) -> list[Path]:
-    """Give a target's journals, those set aside among them, newest last."""
-    own = target_of(hidden_name(target, SUFFIX))
-    return [each for each in journals_in(os.path.dirname(target)) if target_of(each) == own]
+def journals_of(folder: Folder, name: str, whosoever: bool = False) -> list[str]:
+    """Give those of a target, those set aside among them."""
+    own = target_of(hidden_entry(name, SUFFIX))
+    return [each for each in journals_in(folder, whosoever) if target_of(each) == own]
 
 
 @contextlib.contextmanager
-def orphan(path: Path) -> Iterator[Journal]:
-    """Open and lock the journal of a dead writer.
+def orphan(folder: Folder, name: str, whosoever: bool = False) -> Iterator[Journal]:
+    """Open and lock the journal of a dead writer: ours, or whosoever's.
 
     Raises:
-        PublishError: its writer lives.
+        PublishError: its writer lives, or it isn't ours.
         OSError: it is gone, or can't be read.
     """
-    journal = Journal(os.fspath(path), create=False)
+    path = folder.path_of(name)
+    journal = open_ours(folder, name, Journal, whosoever)
+    if journal is None:
+        raise PublishError.of(errno.EPERM, f"{path!r} is no journal of yours: it is {NOT_OURS}", path)
     with journal:
         if not journal.lock():
-            raise PublishError.of(errno.EBUSY, f"{os.fspath(path)!r} belongs to a writer that is still at work", path)
-        if not journal.is_at_its_path():  # its writer has finished since it was opened
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), journal.path)
+            raise PublishError.of(errno.EBUSY, f"{path!r} belongs to a writer that is still at work", path)
+        if not journal.is_there():  # its writer has finished since it was opened
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         yield journal
 
 
-def remove_orphans(target: str) -> None:
+def remove_orphans(folder: Folder, name: str) -> None:
     """Remove a target's journals that were set aside."""
-    for path in journals_of(target):
-        with contextlib.suppress(OSError, PublishError), orphan(path):
-            path.unlink()
-
-
-def sync_folder(folder: str) -> None:
-    """Bring a folder's names to the disk, where its filesystem can."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    for each in journals_of(folder, name):
+        with contextlib.suppress(OSError, PublishError), orphan(folder, each) as left:
+            left.remove()

@@ -99,19 +99,22 @@ class Passes:
         settings = self._with(dict(self._settings.options), 1)
         return _CopyingEncoder(self._publication.journal, settings, self._copy)
 
-    def fit(self, made: VideoInfo, finish: Callable[[BinaryIO], VideoInfo]) -> tuple[VideoInfo, str]:
+    def fit(
+        self, made: VideoInfo, finish: Callable[[BinaryIO], VideoInfo], stop: Callable[[], bool]
+    ) -> tuple[VideoInfo, str]:
         """Encode again until the finished file is within the limit.
 
         Args:
             made: The first pass's file, which has too many bytes.
             finish: Makes the finished file of a pass's journal, in place of the one before.
+            stop: Tells when to give up.
 
         Returns:
             What the file is, and at what it was encoded, in words.
 
         Raises:
             EncodeError: no pass came within the limit.
-            TelecineError: the publication was dropped meanwhile.
+            TelecineError: it was told to stop.
         """
         journal: BinaryIO = self._publication.journal
         encoded = _encoded_bytes(journal)
@@ -128,11 +131,8 @@ class Passes:
                     break
                 journal = self._publication.scratch_file()
                 try:
-                    self._encode(journal, dial.options(turn))
-                except (av.FFmpegError, OSError, ValueError) as error:
-                    self._check_open()  # should the files have been closed by another thread
-                    if not isinstance(error, av.FFmpegError):
-                        raise
+                    self._encode(journal, dial.options(turn), stop)
+                except av.FFmpegError as error:
                     refused, why = turn, in_words(error, lines)  # x264 and x265 take no rate below their headers'
                     continue
                 tries.append(_Try(turn, _encoded_bytes(journal), finish(journal), journal))
@@ -147,16 +147,14 @@ class Passes:
             smallest += f", and the encoder takes no other rate: {refusal}"
         return EncodeError(f"max_bytes={self._limit} can't be met: {smallest}: allow more, or write fewer frames")
 
-    def _encode(self, journal: BinaryIO, options: dict[str, str]) -> None:
+    def _encode(self, journal: BinaryIO, options: dict[str, str], stop: Callable[[], bool]) -> None:
         with closing(Encoder(journal, self._with(options, 2))) as encoder:
             for frame in self._frames():
+                if stop():
+                    break
                 encoder.encode(frame)
-                self._check_open()
-            encoder.finish(lambda: self._publication.dropped)
-        self._check_open()
-
-    def _check_open(self) -> None:
-        if self._publication.dropped:
+            encoder.finish(stop)
+        if stop():
             raise TelecineError(f"the writer of {self._publication.path!r} was aborted")
 
     def _frames(self) -> Iterator[VideoFrame]:

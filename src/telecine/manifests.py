@@ -94,7 +94,7 @@ def read_provenance(path: str | os.PathLike[str], trust_anchors: Pem | None = No
     """
     anchors = None if trust_anchors is None else load_trust_anchors(trust_anchors)
     with opened_file(path) as file, said_of(file, "a file with a manifest"):
-        media_type = MEDIA_TYPES.get(Path(os.fsdecode(path)).suffix.lower())
+        media_type = MEDIA_TYPES.get(Path(file.name).suffix.lower())
         return run_apart(lambda watched: read_manifest(watched, media_type, anchors), file)
 
 

@@ -12,7 +12,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
+import numpy as np
+
 from .errors import OptionError
+from .notes import Notes
 
 Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
 
@@ -29,20 +32,23 @@ _LONGEST_NAME = 255
 _UNSAFE = re.compile("[\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
-def parse_metadata(given: Mapping[str, Json]) -> dict[str, Json]:
+def parse_metadata(given: Mapping[str, Json], notes: Notes | None = None) -> dict[str, Json]:
     """Give what a file will say, as plain dicts, lists and scalars: tuples are lists from here on.
 
-    >>> parse_metadata({"prompt": "a panda", "seed": 42, "size": (480, 720)})
-    {'prompt': 'a panda', 'seed': 42, 'size': [480, 720]}
+    NumPy's scalars and what else holds one number are that number. NaN and infinity, for which JSON has no number, are
+    None, which is noted.
+
+    >>> parse_metadata({"prompt": "a panda", "seed": np.int64(42), "size": (480, 720), "is_changed": [math.nan]})
+    {'prompt': 'a panda', 'seed': 42, 'size': [480, 720], 'is_changed': [None]}
 
     Raises:
         OptionError: it is no dict of JSON values by text keys, or too large.
     """
     if not isinstance(given, Mapping):
         raise OptionError(f"metadata={given!r} is no dict: give names and values, such as {{'prompt': 'a panda'}}")
+    no_numbers: list[str] = []
     try:
-        _check(dict(given), ())
-        text = exact_text(given)
+        text = exact_text(_plain_dict(given, (), no_numbers))
         values = read_exact(text)
     except RecursionError:
         raise OptionError("metadata is nested too deeply, or in itself") from None
@@ -54,30 +60,51 @@ def parse_metadata(given: Mapping[str, Json]) -> dict[str, Json]:
         raise OptionError("metadata has a pair of surrogates in its text: give the character that they stand for")
     if (size := len(text.encode())) > MOST_BYTES:
         raise OptionError(f"metadata is {size:,} bytes of JSON: at most {MOST_BYTES:,} go into a file")
+    if no_numbers and notes is not None:
+        more = f", and {len(no_numbers) - 1} more such" if len(no_numbers) > 1 else ""
+        notes.add(f"{no_numbers[0]}, which JSON has no number for: it is null{more}")
     return values
 
 
-def _check(value: object, at: tuple[str | int, ...]) -> None:
-    if value is None or isinstance(value, (str, int)):
-        return
+_At = tuple[str | int, ...]  # keys and indices that lead to a value
+
+
+def _plain(value: object, at: _At, no_numbers: list[str]) -> Json:
+    value = of_one(value)
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise OptionError(f"{_place(at)} is {value}, which JSON has no number for: give None or text")
-    elif isinstance(value, (list, tuple)):
-        for index, each in enumerate(value):
-            _check(each, (*at, index))
-    elif isinstance(value, dict):
-        for name, each in value.items():
-            if not isinstance(name, str):
-                raise OptionError(f"{_place(at)} has the key {name!r}: JSON's keys are text")
-            _check(each, (*at, name))
-    else:
-        kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
-        accepted = "text, numbers, True, False, None, lists and dicts"
-        raise OptionError(f"{_place(at)} is a {kind}, which is no JSON value: give {accepted}")
+            no_numbers.append(f"{_place(at)} is {value}")
+            return None
+        return value
+    if value is None or isinstance(value, (str, int)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_plain(each, (*at, index), no_numbers) for index, each in enumerate(value)]
+    if isinstance(value, Mapping):
+        return _plain_dict(value, at, no_numbers)
+    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+    accepted = "text, numbers, True, False, None, lists and dicts"
+    raise OptionError(f"{_place(at)} is a {kind}, which is no JSON value: give {accepted}")
 
 
-def _place(at: tuple[str | int, ...]) -> str:
+def _plain_dict(given: Mapping[str, Json], at: _At, no_numbers: list[str]) -> dict[str, Json]:
+    wrong = next((name for name in given if not isinstance(name, str)), None)
+    if wrong is not None or None in given:
+        raise OptionError(f"{_place(at)} has the key {wrong!r}: JSON's keys are text")
+    return {name: _plain(each, (*at, name), no_numbers) for name, each in given.items()}
+
+
+def of_one(value: object) -> object:
+    """Give the number, or truth, in a scalar of NumPy, or in an array or tensor without axes; others as they are."""
+    if getattr(value, "shape", None) != () or not hasattr(value, "item"):
+        return value
+    number = value.item()
+    if isinstance(number, np.floating):  # longdouble, which is no Python number
+        return float(number)
+    return number if isinstance(number, (str, int, float)) else value
+
+
+def _place(at: _At) -> str:
     return "metadata" + "".join(f"[{each!r}]" for each in at)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Iterable
 
 from .errors import TelecineWarning
+from .words import one_line
 
 _PACKAGE = __name__.partition(".")[0]
 
@@ -13,15 +15,29 @@ _PACKAGE = __name__.partition(".")[0]
 class Notes(list[str]):
     """Notes in the order that they came."""
 
+    def __init__(self, notes: Iterable[str] = ()) -> None:
+        super().__init__(notes)
+        self._untold: list[str] = []
+
     def add(self, message: str) -> None:
         """Note what may surprise, once."""
-        if message not in self:
-            self.append(message)
+        if (note := one_line(message)) not in self:
+            self.append(note)
 
     def warn(self, message: str) -> None:
         """Note it, and warn."""
         self.add(message)
         warn(message)
+
+    def warn_later(self, message: str) -> None:
+        """Note it, from a thread of this package, where there is no line of the caller's; `tell` warns."""
+        self.add(message)
+        self._untold.append(message)
+
+    def tell(self) -> None:
+        """Warn of what was to be told later."""
+        while self._untold:
+            warn(self._untold.pop(0))
 
 
 def warn(message: str) -> None:
@@ -29,4 +45,12 @@ def warn(message: str) -> None:
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, TelecineWarning, stacklevel=level)
+    warnings.warn(one_line(message), TelecineWarning, stacklevel=level)
+
+
+def callers_line() -> tuple[str, int]:
+    """Give the file and the line of the caller, the nearest outside of this package."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
+        frame = frame.f_back
+    return frame.f_code.co_filename, frame.f_lineno

@@ -11,6 +11,7 @@ from .audio import Audio
 from .convert import Background, ValueRange
 from .errors import PublishError
 from .frames import Frame
+from .journal import Kept
 from .notes import Notes
 from .timing import Clock
 from .video import Video
@@ -47,8 +48,8 @@ class Publishing(Protocol):
     def sync(self) -> None:
         """Bring what is written to the disk."""
 
-    def whole_frames(self) -> int:
-        """Count the frames that a recovery would find."""
+    def insert(self, box: bytes) -> None:
+        """Write a box between two frames."""
 
     def failure(self, error: OSError) -> PublishError:
         """Say of an error of the filesystem which path it cost."""
@@ -56,8 +57,11 @@ class Publishing(Protocol):
     def commit(self) -> None:
         """Put what is written at its path in one step."""
 
-    def keep(self) -> None:
-        """Let go of it, for a recovery."""
+    def keep(self) -> Kept:
+        """Let go of it, for a recovery, and tell what that will find; nothing stays of no frame."""
+
+    def give_up(self) -> Kept:
+        """Tell what is kept, and let others have it, while another thread still is in a call that writes it."""
 
     def discard(self) -> None:
         """Remove it."""
@@ -99,11 +103,11 @@ class Output(Protocol[Item]):
     def release(self, item: Item) -> None:
         """Take back what is encoded."""
 
-    def write_audio(self, audio: Audio) -> None:
-        """Take sound, or its next piece."""
+    def write_audio(self, audio: Audio, put_box: Callable[[bytes], None]) -> None:
+        """Take sound, or its next piece, and make boxes for the journal of it."""
 
     def encoder(self, threads: int) -> Encoder[Item]:
         """Open the encoder."""
 
-    def finish(self) -> Video:
-        """Complete what the encoder has written, and check that it is what was promised."""
+    def finish(self, stop: Callable[[], bool]) -> Video:
+        """Complete what the encoder has written, unless told to stop, and check that it is what was promised."""

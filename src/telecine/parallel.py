@@ -1,30 +1,65 @@
-"""Calls on threads, whose results come in the order of the calls; few enough wait that memory is bounded."""
+"""Calls on threads, whose results come in the order of the calls; few enough wait that memory is bounded.
+
+Not on those of `concurrent.futures`, which end before a writer that is open when the interpreter ends has kept all.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import Generic, TypeVar
 
+from .handover import Latch, start_thread
+
 Result = TypeVar("Result")
+
+
+class _Call(Generic[Result]):
+    """One call: its arguments, and what came of it."""
+
+    def __init__(self, arguments: tuple[object, ...]) -> None:
+        self._arguments, self._ended = arguments, Latch()
+        self._results: list[Result] = []
+        self._error: BaseException | None = None
+
+    def run(self, function: Callable[..., Result]) -> None:
+        try:
+            self._results.append(function(*self._arguments))
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._ended.set()
+
+    def result(self) -> Result:
+        self._ended.wait()
+        if self._error is not None:
+            raise self._error
+        return self._results[0]
 
 
 class InOrder(Generic[Result]):
     """Calls a function on `threads` threads. Up to twice as many calls are in work."""
 
     def __init__(self, function: Callable[..., Result], threads: int, name: str) -> None:
-        self._function, self._most = function, 2 * threads
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"telecine-{name}")
-        self._calls: deque[Future[Result]] = deque()
+        self._function, self._most_threads, self._name = function, threads, name
+        self._calls: deque[_Call[Result]] = deque()
+        self._waiting: SimpleQueue[_Call[Result] | None] = SimpleQueue()
+        self._threads: list[Latch] = []  # set when they end
+        self._closed = False
 
     def call(self, *arguments: object) -> list[Result]:
         """Call the function; gives the results for whose calls there is no more room, waiting for them.
 
         Raises whatever one of these calls did.
         """
-        self._calls.append(self._pool.submit(self._function, *arguments))
-        return [self._calls.popleft().result() for _ in range(len(self._calls) - self._most)]
+        if len(self._threads) < self._most_threads:
+            ended = Latch()
+            start_thread(lambda: self._run(ended), f"telecine-{self._name}")
+            self._threads.append(ended)
+        self._calls.append(_Call(arguments))
+        self._waiting.put(self._calls[-1])
+        return [self._calls.popleft().result() for _ in range(len(self._calls) - 2 * self._most_threads)]
 
     def rest(self) -> Iterator[Result]:
         """Give the results of all calls that are left, waiting for each. Raises whatever one of them did."""
@@ -33,4 +68,16 @@ class InOrder(Generic[Result]):
 
     def close(self) -> None:
         """Drop the calls that have not begun, and end the threads."""
-        self._pool.shutdown(cancel_futures=True)
+        self._closed = True
+        for _ in self._threads:
+            self._waiting.put(None)
+        for ended in self._threads:
+            ended.wait()
+
+    def _run(self, ended: Latch) -> None:
+        try:
+            while (call := self._waiting.get()) is not None:
+                if not self._closed:
+                    call.run(self._function)
+        finally:
+            ended.set()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias, cast
 
 import av
 from av import Packet, VideoFrame
@@ -21,17 +21,22 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from . import alpha, animations, boxes, elements
+from .alpha import VideoPacket
 from .color import RGB, Color
 from .demuxing import opened_container, packets_of, video_streams
 from .errors import InputError
 from .files import Source, name_of, opened_file
 from .hdr_metadata import ContentLight, MasteringDisplay, metadata_of
+from .image_frames import orientation_of_image
 from .image_metadata import read_image
 from .images import opened_image
 from .metadata import Json, read_tags
-from .pyav import exact, readable
+from .orientation import Orientation, of_display_matrix
+from .pyav import exact, readable, side_data
 from .user_data import xmp_packet
 from .xmp import copy_in
+
+TimedPacket: TypeAlias = "tuple[int | None, bool]"
 
 # What FFmpeg lists of an MP4 beside its tags: the `ftyp` box (ISO/IEC 14496-12 4.3).
 _BRANDS = {"major_brand", "minor_version", "compatible_brands"}
@@ -56,6 +61,10 @@ class VideoInfo:
     `index_in_front` tells whether an MP4's `moov` comes before its `mdat`, or Matroska's `Cues` before its clusters;
     it is None where the file has neither.
     `mastering_display` and `content_light` are looked for in files that are tagged PQ or HLG.
+    `rotation` is by how many degrees, clockwise, players turn the stored picture, whose left and right change places
+    first where it is `mirrored`. `width` and `height` are those of a frame as it is shown: of 90 and 270 degrees, the
+    stored height and width.
+    `sample_aspect_ratio` is how many times wider than high a pixel is shown: 1 where they are square.
     `cut_off` tells that an MP4, MOV, Matroska or WebM is shorter than it says: the frames are those that are whole.
     `notes` says what may surprise: that it is, or that there are other pictures than those that are read.
     """
@@ -78,6 +87,9 @@ class VideoInfo:
     metadata: Mapping[str, Json]
     mastering_display: MasteringDisplay | None = None
     content_light: ContentLight | None = None
+    rotation: int = 0
+    mirrored: bool = False
+    sample_aspect_ratio: Fraction = Fraction(1)
     cut_off: bool = False
     notes: tuple[str, ...] = ()
 
@@ -96,20 +108,24 @@ def probe(path: Source) -> VideoInfo:
             return _probe_animation(file, animation)
     with opened_file(path) as file, open_video(file) as (container, stream):
         audio = next((each for each in container.streams.audio if each.codec_context is not None), None)
-        times, ends = _scan(container, stream, audio)
+        times, ends, orientation = _scan(container, stream, audio)
         context = stream.codec_context
         duration = _duration(container, stream, ends)
         fps, constant_rate = _rate(stream, times, duration)
         color = color_of(context)
         display, light = _hdr_metadata(file) if color.hdr else (None, None)
+        pixel_format = alpha.PIXEL_FORMAT if _is_all_beside(container, stream) else context.pix_fmt or "unknown"
+        width, height, pixel = context.width, context.height, exact(stream.sample_aspect_ratio) or Fraction(1)
+        if orientation.lying:
+            width, height, pixel = height, width, 1 / pixel
         return VideoInfo(
             path=Path(name_of(file)),
             container=_container_name(container, file),
             codec=context.codec.canonical_name,
             profile=context.profile,
-            pixel_format=alpha.PIXEL_FORMAT if _is_all_beside(container, stream) else context.pix_fmt or "unknown",
-            width=context.width,
-            height=context.height,
+            pixel_format=pixel_format,
+            width=width,
+            height=height,
             fps=fps,
             constant_rate=constant_rate,
             frame_count=len(times),
@@ -121,6 +137,9 @@ def probe(path: Source) -> VideoInfo:
             metadata=_metadata(file, container.metadata),
             mastering_display=display,
             content_light=light,
+            rotation=orientation.rotation,
+            mirrored=orientation.mirrored,
+            sample_aspect_ratio=pixel,
             cut_off=(cut_off := is_cut_off(container, file)),
             notes=_notes(container, cut_off, len(times)),
         )
@@ -129,7 +148,9 @@ def probe(path: Source) -> VideoInfo:
 def _probe_animation(file: BinaryIO, format: str) -> VideoInfo:
     durations = animations.durations_of(file, format)
     with opened_image(file) as image:
-        (width, height), mode = image.size, animations.mode_of(image)
+        (width, height), has_alpha = image.size, image.has_transparency_data
+        if orientation_of_image(image).lying:
+            width, height = height, width
     constant = max(durations) - min(durations) <= Fraction(1, 1000)  # it counts milliseconds
     duration = sum(durations, Fraction(0))
     return VideoInfo(
@@ -137,7 +158,7 @@ def _probe_animation(file: BinaryIO, format: str) -> VideoInfo:
         container=format,
         codec=format,
         profile=None,
-        pixel_format={"RGBA": "rgba", "RGB": "rgb24"}[mode],
+        pixel_format="rgba" if has_alpha else "rgb24",
         width=width,
         height=height,
         fps=len(durations) / duration if duration else Fraction(0),
@@ -152,9 +173,10 @@ def _probe_animation(file: BinaryIO, format: str) -> VideoInfo:
     )
 
 
-def frame_times(container: InputContainer, stream: VideoStream) -> list[int | None]:
-    """Read when each frame of a stream is shown, in its ticks and in the order of the file, without decoding any."""
-    return [packet.pts for packet in packets_of(container, stream) if _is_frame(packet)]
+def frame_packets(container: InputContainer, stream: VideoStream) -> list[TimedPacket]:
+    """Read when each packet's frame is shown, in ticks and in the order of the file, and whether it is a key frame."""
+    packets = (packet for packet in packets_of(container, stream) if _is_frame(packet))
+    return [(packet.pts, packet.is_keyframe) for packet in packets]
 
 
 def _is_frame(packet: Packet[Any]) -> bool:
@@ -163,21 +185,37 @@ def _is_frame(packet: Packet[Any]) -> bool:
     return bool(packet.size) and not packet.is_discard and not is_part
 
 
+def decodable(packets: list[TimedPacket]) -> list[int | None]:
+    """Give the times of packets, but for those that nothing can be made of, where a recording begins within.
+
+    They are in front of the first key frame, or behind it and shown before.
+    """
+    start = next((at for at, (_, is_key) in enumerate(packets) if is_key), 0)
+    first = packets[start][0] if packets else None
+    return [time for time, _ in packets[start:] if first is None or time is None or time >= first]
+
+
 def _scan(
     container: InputContainer, stream: VideoStream, audio: AudioStream | None
-) -> tuple[list[int | None], dict[int, int]]:
-    """Give when each frame is shown, and of Matroska with sound where each stream ends: it tells the later end only."""
-    if audio is None or "matroska" not in container.format.name:
-        return frame_times(container, stream), {}
-    times, ends = [], dict.fromkeys((stream.index, audio.index), 0)
-    for packet in packets_of(container, stream, audio):
+) -> tuple[list[int | None], dict[int, int], Orientation]:
+    """Give when each frame is shown, of Matroska with sound where each stream ends, and how the first frame is shown.
+
+    Matroska tells the later end only.
+    """
+    streams = [stream] if audio is None or "matroska" not in container.format.name else [stream, audio]
+    ends = {each.index: 0 for each in streams if len(streams) > 1}
+    orientation: Orientation | None = None
+    packets: list[TimedPacket] = []
+    for packet in packets_of(container, *streams):
+        if packet.size and packet.stream_index == stream.index:
+            orientation = orientation or _orientation_with(stream.codec_context, cast(VideoPacket, packet))
         if not _is_frame(packet):
             continue
         if packet.stream_index == stream.index:
-            times.append(packet.pts)
-        if packet.pts is not None:
+            packets.append((packet.pts, packet.is_keyframe))
+        if packet.pts is not None and packet.stream_index in ends:
             ends[packet.stream_index] = max(ends[packet.stream_index], packet.pts + (packet.duration or 0))
-    return times, ends
+    return decodable(packets), ends, orientation or Orientation()
 
 
 def _duration(container: InputContainer, stream: Stream, ends: Mapping[int, int]) -> Fraction:
@@ -207,10 +245,35 @@ def _hdr_metadata(file: BinaryIO) -> tuple[MasteringDisplay | None, ContentLight
     return None, None
 
 
+def first_orientation(container: InputContainer, stream: VideoStream) -> Orientation:
+    """Decode the first frame that can be, and give how it is shown; upright if none can."""
+    turned = (_orientation_with(stream.codec_context, packet) for packet in container.demux(stream) if packet.size)
+    return next((orientation for orientation in turned if orientation is not None), Orientation())
+
+
+def _orientation_with(context: VideoCodecContext, packet: VideoPacket) -> Orientation | None:
+    """Decode a packet, with whose frame FFmpeg gives what the container or the stream says; None if it has none."""
+    with contextlib.suppress(av.FFmpegError):  # what is damaged is told where it is read
+        # At once, by draining the decoder: else it waits for the frames that may be shown before.
+        frames = context.decode(packet) or context.decode(None)
+        context.flush_buffers()
+        return orientation_of(frames[0]) if frames else None
+    return None
+
+
+def orientation_of(frame: VideoFrame) -> Orientation:
+    """Give how a decoded frame is shown."""
+    matrix = side_data(frame).get("DISPLAYMATRIX")
+    return Orientation() if matrix is None else of_display_matrix(matrix)
+
+
 def _rate(stream: VideoStream, times: list[int | None], duration: Fraction) -> tuple[Fraction, bool]:
     """Give the frame rate, and whether it is constant."""
-    gaps = {after - before for before, after in pairwise(sorted(time for time in times if time is not None))}
-    constant = not gaps or max(gaps) - min(gaps) <= 1  # of coarse ticks, some more and some less
+    in_order = sorted(time for time in times if time is not None)
+    gaps = {after - before for before, after in pairwise(in_order)}
+    constant = _is_even(in_order)
+    if stream.container.format.name == "gif" and duration:
+        return len(times) / duration, constant  # FFmpeg's average is of what its ticks of 1/100 s can tell
     average = exact(stream.average_rate) or exact(stream.guessed_rate) or Fraction(0)
     tick = exact(stream.time_base) or Fraction(0)
     if not constant and duration:
@@ -221,6 +284,18 @@ def _rate(stream: VideoStream, times: list[int | None], duration: Fraction) -> t
             return average, True  # it is said beside the times, which are rounded
         return 1 / gap, True  # FFmpeg's average counts how long the last frame is held
     return average, constant
+
+
+def _is_even(times: list[int]) -> bool:
+    """Tell whether times are those of a constant rate, in coarse ticks: gaps of two lengths, as evenly as can be."""
+    steps = len(times) - 1
+    if steps < 1:
+        return True
+    gaps = [after - before for before, after in pairwise(times)]
+    span = times[-1] - times[0]
+    return max(gaps) - min(gaps) <= 1 and all(
+        abs((time - times[0]) * steps - at * span) <= steps for at, time in enumerate(times)
+    )
 
 
 @contextmanager
@@ -235,10 +310,13 @@ def open_video(path: Source) -> Iterator[tuple[InputContainer, VideoStream]]:
         if not streams:
             only = ", only the picture of a cover" if container.streams.video else ""
             raise InputError(f"{name!r} has no video stream{only}")
-        context = streams[0].codec_context
+        stream = streams[0]
+        context = stream.codec_context
         if context is None or 0 in (context.width, context.height):
             raise InputError(f"{name!r} can't be read as a video: FFmpeg does not know its codec or size")
-        yield container, streams[0]
+        # Not frames in threads: when a caller stops early, closing waits for one that waits for the GIL to log.
+        stream.thread_type = "SLICE"
+        yield container, stream
 
 
 def color_of(tagged: VideoCodecContext | VideoFrame) -> Color:

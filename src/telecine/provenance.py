@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from .apart import run_apart
 from .certificates import Credentials, Pem, Signer, load_credentials
+from .choices import AlgorithmName
 from .errors import OptionError, ProvenanceError
 from .guard import append_checksum, digest_of_unhashed
 from .manifests import MEDIA_TYPES, PROMPT_TYPE, UNHASHED_LABEL, library, read_manifest, settings
@@ -77,7 +78,7 @@ class Provenance:
     certificate: Pem
     private_key: Pem | None = None
     signer: Signer | None = None
-    algorithm: str | None = None
+    algorithm: AlgorithmName | None = None
     generator: str = "telecine"
     generator_version: str | None = None
     model: str | None = None

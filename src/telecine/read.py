@@ -3,49 +3,73 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import accumulate
-from typing import overload
+from typing import TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
 from av import FFmpegError, VideoFrame
+from av.container import InputContainer
+from av.video.stream import VideoStream
 
 from . import alpha as alphas
 from . import animations
+from .choices import LightName, PrimariesName
 from .color import RGB, Color
 from .convert import CENTER_SITED, LEFT_SITED, to_float_rgb, to_rgb, to_rgba
 from .errors import InputError, OptionError
 from .files import Source, name_of, opened_file
+from .frames import ReadFrames
 from .light import ENCODED, parse_light
-from .probe import color_of, frame_times, is_cut_off, open_video
+from .orientation import UPRIGHT, Orientation
+from .probe import (
+    color_of,
+    decodable,
+    first_orientation,
+    frame_packets,
+    is_cut_off,
+    open_video,
+    orientation_of,
+)
 from .pyav import exact
 
 # Where chroma sits is not tagged by most encoders; these codecs site it in the middle (JFIF 1.02, ISO/IEC 11172-2).
 _CENTER_SITED_CODECS = {"mjpeg", "mpeg1video"}
 _UNSPECIFIED_MATRICES = {0, 2, 3}  # H.273 table 4: identity, unspecified, reserved
 
-
-@overload
-def read_frames(path: str | os.PathLike[str], *, alpha: bool = False) -> Iterator[npt.NDArray[np.uint8]]: ...
+Sample = TypeVar("Sample", np.uint8, np.float32)
 
 
 @overload
 def read_frames(
-    path: str | os.PathLike[str], *, light: str, primaries: str | None = None
+    path: str | os.PathLike[str], *, alpha: bool = False, rotate: bool = True
+) -> Iterator[npt.NDArray[np.uint8]]: ...
+
+
+@overload
+def read_frames(
+    path: str | os.PathLike[str], *, light: LightName, primaries: PrimariesName | None = None, rotate: bool = True
 ) -> Iterator[npt.NDArray[np.float32]]: ...
 
 
 def read_frames(
-    path: str | os.PathLike[str], *, alpha: bool = False, light: str | None = None, primaries: str | None = None
+    path: str | os.PathLike[str],
+    *,
+    alpha: bool = False,
+    light: LightName | None = None,
+    primaries: PrimariesName | None = None,
+    rotate: bool = True,
 ) -> Iterator[npt.NDArray[np.uint8]] | Iterator[npt.NDArray[np.float32]]:
     """Read a video's frames one by one, each (height, width, 3) uint8 RGB of its own memory; or RGBA, or float32 RGB.
 
-    The matrix and range are those of the file's tags; where it has no matrix, BT.601 up to 576 lines and 1024 columns
-    and BT.709 above, as players assume. Chroma is interpolated linearly between its samples. Nothing is tone mapped: of
-    PQ and HLG, uint8 is the signal too.
+    The matrix and range are those of the file's tags; where it has no matrix, BT.601 of VP8, VP9 and AV1, and of others
+    BT.601 up to 576 lines and 1024 columns and BT.709 above, as players assume. Chroma is interpolated linearly between
+    its samples. Nothing is tone mapped: of PQ and HLG, uint8 is the signal too. Nothing is scaled: of pixels that are
+    not square, `probe(path).sample_aspect_ratio` tells the shape.
 
     Args:
         path: The video.
@@ -55,6 +79,8 @@ def read_frames(
             HLG file "scene-linear" or "display-linear" for its light, as for `export_video`: 1.0 is 203 cd/m2.
         primaries: Those of the light: "bt709" unless it is "p3-d65" or "bt2020", as for `export_video`. What they can't
             show is below 0.
+        rotate: Whether frames are turned as the file says, as players show them, by quarter turns; else they are as
+            they are stored.
 
     >>> import telecine, tempfile, os
     >>> video = telecine.export_video(np.full((3, 48, 64, 3), 200, np.uint8), os.path.join(tempfile.mkdtemp(), "a.mp4"))
@@ -62,33 +88,58 @@ def read_frames(
     [((48, 64, 3), 200), ((48, 64, 3), 200), ((48, 64, 3), 200)]
 
     Raises:
-        InputError: it is no video of the kinds that are read.
+        InputError: it is no video of the kinds that are read, or is to be turned by another angle.
         OptionError: `light` or `primaries` is not known or not what the file has, or `light` is given with `alpha`.
     """
     if light is None:
         if primaries is not None:
             raise OptionError(f"primaries={primaries!r} goes with light='scene-linear' or 'display-linear': give both")
-        convert = to_rgba if alpha else to_rgb
-        return (convert(frame, color, location) for frame, color, location in decoded_frames(path, alpha))
+        return ReadFrames(_read_codes(path, alpha, rotate))
     if alpha:
         raise OptionError(f"alpha=True does not go with light={light!r}, which is read as RGB: leave one out")
     parse_light("pq", light, primaries)
-    return _read_light(path, light, primaries)
+    return ReadFrames(_read_light(path, light, primaries, rotate))
 
 
-def _read_light(path: str | os.PathLike[str], light: str, primaries: str | None) -> Iterator[npt.NDArray[np.float32]]:
-    for frame, color, location in decoded_frames(path):
-        rgb = to_float_rgb(frame, color, location)
-        if light != ENCODED and color.hdr is None:
+def _read_codes(path: str | os.PathLike[str], alpha: bool, rotate: bool) -> Iterator[npt.NDArray[np.uint8]]:
+    convert = to_rgba if alpha else to_rgb
+    for picture in decoded_frames(path, alpha):
+        yield _turned(path, convert(picture.frame, picture.color, picture.location), picture, rotate)
+
+
+def _read_light(
+    path: str | os.PathLike[str], light: str, primaries: str | None, rotate: bool
+) -> Iterator[npt.NDArray[np.float32]]:
+    for picture in decoded_frames(path):
+        rgb, hdr = to_float_rgb(picture.frame, picture.color, picture.location), picture.color.hdr
+        if light != ENCODED and hdr is None:
             raise OptionError(
                 f"{os.fspath(path)!r} is neither PQ nor HLG: of its frames only light={ENCODED!r} is read"
             )
-        reading = parse_light(color.hdr, light, primaries) if color.hdr else None
-        yield reading.decode(rgb) if reading else rgb
+        reading = parse_light(hdr, light, primaries) if hdr else None
+        yield _turned(path, reading.decode(rgb) if reading else rgb, picture, rotate)
+
+
+def _turned(
+    path: str | os.PathLike[str], pixels: npt.NDArray[Sample], picture: Picture, rotate: bool
+) -> npt.NDArray[Sample]:
+    """Give a decoded picture as it is shown, in memory of its own."""
+    orientation = picture.orientation
+    if not rotate or orientation.upright:
+        return pixels
+    if not orientation.known:
+        raise InputError(
+            f"{os.fspath(path)!r} is to be turned by {orientation.rotation} degrees, which is no quarter turn: "
+            "read_frames(path, rotate=False) gives the frames as they are stored"
+        )
+    return np.ascontiguousarray(orientation.shown(pixels))
 
 
 def read_timestamps(path: Source) -> list[Fraction]:
-    """Read when each frame of a video is shown, in seconds from the first, without decoding any.
+    """Read when each frame of a video is shown, in seconds from the first: one time for each that `read_frames` gives.
+
+    Nothing is decoded, unless the file does not say the times of all of its packets. A frame that has none then follows
+    or precedes its neighbours as they follow each other.
 
     >>> import telecine, tempfile, os
     >>> path = os.path.join(tempfile.mkdtemp(), "a.mp4")
@@ -104,18 +155,46 @@ def read_timestamps(path: Source) -> list[Fraction]:
             durations = animations.durations_of(file, format)
             return list(accumulate(durations[:-1], initial=Fraction(0)))
     with open_video(path) as (container, stream):
-        times = [time for time in frame_times(container, stream) if time is not None]
-        tick = exact(stream.time_base)
-        if not times or tick is None:
-            raise InputError(f"{name_of(path)!r} does not say when its frames are shown")
-        first = min(times)
-        return [(time - first) * tick for time in sorted(times)]
+        packets, time_base = frame_packets(container, stream), exact(stream.time_base)
+    times = [Fraction(time) for time in sorted({time for time in decodable(packets) if time is not None})]
+    if len(times) < len(packets):  # some have none, or the recording begins within
+        with open_video(path) as (container, stream):
+            times = _filled([frame.pts for frame in _decoded(container, stream)])
+    if not times or time_base is None:
+        raise InputError(f"{name_of(path)!r} does not say when its frames are shown")
+    return [(time - times[0]) * time_base for time in times]
 
 
-def decoded_frames(
-    path: str | os.PathLike[str], alpha: bool = False
-) -> Iterator[tuple[VideoFrame, Color, tuple[float, float]]]:
-    """Decode a video's frames, each with the colour and the chroma location to read it by.
+def _filled(times: list[int | None]) -> list[Fraction]:
+    """Give a time to each frame that has none: between its neighbours, or at their distance where one is missing.
+
+    >>> [int(time) for time in _filled([None, None, 80, 120, None, 200, None])]
+    [0, 40, 80, 120, 160, 200, 240]
+    """
+    known = [index for index, time in enumerate(times) if time is not None]
+    if len(known) < 2:
+        return [Fraction(0)] if len(known) == len(times) == 1 else []
+    found = []
+    for index in range(len(times)):
+        at = min(max(bisect_right(known, index) - 1, 0), len(known) - 2)
+        start, end = known[at], known[at + 1]
+        first, last = times[start] or 0, times[end] or 0
+        found.append(first + Fraction(last - first, end - start) * (index - start))
+    return sorted(found)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded frame as it is stored, the colour and the chroma location to read it by, and how it is shown."""
+
+    frame: VideoFrame
+    color: Color
+    location: tuple[float, float]
+    orientation: Orientation = UPRIGHT
+
+
+def decoded_frames(path: Source, alpha: bool = False) -> Iterator[Picture]:
+    """Decode a video's frames.
 
     With `alpha` also what is beside the pictures, which takes a slower decoder.
     """
@@ -123,28 +202,34 @@ def decoded_frames(
         if animations.format_of(file) is not None:
             for image in animations.images_of(file):
                 pixel_format = "rgba" if image.shape[2] == 4 else "rgb24"
-                yield VideoFrame.from_ndarray(image, format=pixel_format), RGB, LEFT_SITED
+                yield Picture(VideoFrame.from_ndarray(image, format=pixel_format), RGB, LEFT_SITED)
             return
     with opened_file(path) as file, open_video(file) as (container, stream):
-        # Not frames in threads: when a caller drops the iterator, closing waits for one that waits for the GIL to log.
-        stream.thread_type = "SLICE"
-        color = color_of(stream.codec_context)
+        color, codec = color_of(stream.codec_context), stream.codec_context.codec.canonical_name
         if color.matrix in _UNSPECIFIED_MATRICES:
-            color = replace(color, matrix=Color.of_size(stream.width, stream.height).matrix)
-        location = CENTER_SITED if stream.codec_context.name in _CENTER_SITED_CODECS else LEFT_SITED
-        beside = alpha and alphas.is_beside(stream)
+            color = replace(color, matrix=Color.of_untagged(codec, stream.width, stream.height).matrix)
+        location = CENTER_SITED if codec in _CENTER_SITED_CODECS else LEFT_SITED
+        orientation = None
+        if alpha and alphas.is_beside(stream):  # that decoder is not told what the container says
+            with open_video(path) as (again, of_pictures):
+                orientation = first_orientation(again, of_pictures)
         count, failure = 0, None
         try:
-            for frame in alphas.decoded(container, stream) if beside else container.decode(stream):
-                yield frame, color, location
+            for frame in _decoded(container, stream, alpha):
+                yield Picture(frame, color, location, orientation or orientation_of(frame))
                 count += 1
         except FFmpegError as error:
             failure = error
-        finally:
-            # A decoder that is freed while its threads log, of a damaged file, waits for them with the GIL that they
-            # wait for.
-            stream.codec_context.flush_buffers()
         if is_cut_off(container, file):
             raise InputError(f"{name_of(path)!r} is cut off: {count} of its frames can be read") from failure
         if failure is not None:
             raise failure
+
+
+def _decoded(container: InputContainer, stream: VideoStream, alpha: bool = False) -> Iterator[VideoFrame]:
+    try:
+        yield from alphas.decoded(container, stream) if alpha and alphas.is_beside(stream) else container.decode(stream)
+    finally:
+        # A decoder that is freed while its threads log, of a damaged file, waits for them with the GIL that they wait
+        # for.
+        stream.codec_context.flush_buffers()

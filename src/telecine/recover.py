@@ -7,27 +7,33 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, cast
 
 import av
 
+from .access import set_mode
+from .apart import Watched, run_apart
 from .audio_encode import soundtrack_of
 from .audio_track import track_in
 from .boxes import end_of_fragments
+from .descriptors import take_closed_standard_descriptors
 from .destination import free_path
 from .errors import OptionError, PublishError, TelecineError
 from .ffmpeg_log import captured_log, in_words
 from .folders import SUFFIX as FOLDER_SUFFIX
-from .folders import folders_in, left_in, locked, recover_folder, size_of_frames
+from .folders import folders_in, has_left, locked, recover_folder, size_of_frames
 from .formats import CONTAINERS, SEQUENCES, Container, MovingImageFormat, output_of
-from .journal import SUFFIX, Journal, hidden_name, journals_in, journals_of, orphan, sync_folder, target_of
+from .handover import Latch
+from .hidden import Folder, free_name, new_file, put
+from .journal import NOT_OURS, SUFFIX, Journal, hidden_entry, journals_in, journals_of, orphan, target_of
 from .notes import Notes
 from .probe import probe
-from .publish import FINISHED_SUFFIX, move_without_overwriting, open_anew
+from .publish import FINISHED_SUFFIX
 from .remux import duration_of, write_finished
+from .urls import local_path
 from .video import Video
 
 
@@ -41,39 +47,63 @@ def recover(path: str | os.PathLike[str], output: str | os.PathLike[str] | None 
         path: The path that the export was to write, or the journal itself.
         output: Where the video goes. Without one it is `path`, or where that exists `clip.recovered.mp4` beside it.
 
-    The journal is removed once the video is at its path, synced. A recovery can be killed and run again. Sound that
-    can't be encoded is left out, which a warning and the video's notes tell.
+    The journal is removed once the video is at its path, synced, and was read back with all the frames that were
+    recovered; one that can't be removed, as on a disk that is read-only, is left where it is. A recovery can be killed
+    and run again. What is left out, or left there, a warning and the video's notes tell.
 
     Raises:
         PublishError: there is no journal, its writer lives, it holds no whole frame, or `output` exists or can't be
             written.
         OptionError: `output` is of no kind that holds what was left.
     """
-    name = os.fsdecode(path)
-    to = None if output is None else os.fsdecode(output)
-    target = os.path.realpath(name)
-    folder = target_of(target, FOLDER_SUFFIX) or target
-    if left_in(folder):
-        return _recovered_folder(folder, to)
+    name = local_path(path, "read")
+    to = None if output is None else local_path(output)
+    notes, stop = Notes(), Latch()
+
+    def recovered() -> Video:
+        take_closed_standard_descriptors()
+        target = os.path.realpath(name)
+        folder = target_of(target, FOLDER_SUFFIX) or target
+        return _recovered_folder(folder, to) if has_left(folder) else _recovered(name, to, notes, stop)
+
     try:
-        return _recovered(name, to)
-    except PublishError:
+        video = run_apart(recovered, stop=stop)
+    except TelecineError:
         raise
     except OSError as error:
         said = f"{name!r} can't be recovered: {error.strerror or error}"
         raise PublishError.of(error.errno or errno.EIO, said, name) from error
+    notes.tell()
+    return video
 
 
-def orphans_in(folder: str | os.PathLike[str]) -> list[Path]:
-    """Give the journals in a folder, and the hidden folders of images, whose writers are dead."""
-    found = []
-    for path in journals_in(folder):
-        with contextlib.suppress(PublishError, FileNotFoundError), orphan(path):
-            found.append(path)
-    for hidden in folders_in(folder):
-        with contextlib.suppress(PublishError, FileNotFoundError), locked(hidden, hidden):
-            found.append(Path(hidden))
-    return found
+def orphans_in(folder: str | os.PathLike[str]) -> tuple[list[Path], dict[Path, str]]:
+    """Give the journals in a folder, and the hidden folders of images, whose writers are dead.
+
+    And what has such a name and can't be read, with why.
+
+    Raises:
+        PublishError: the folder can't be read.
+    """
+    found, odd = [], {}
+    with _saying(os.fsdecode(folder), "listed"), Folder(os.path.realpath(folder)) as around:
+        hidden_folders = folders_in(around)
+        for name in [*journals_in(around, whosoever=True), *hidden_folders]:
+            path = Path(folder, name)
+            try:
+                with locked(around, name, name) if name in hidden_folders else orphan(around, name) as left:
+                    if isinstance(left, Journal) and end_of_fragments(left) == 0:
+                        odd[path] = "it holds no whole frame"
+                    else:
+                        found.append(path)
+            except FileNotFoundError:  # its writer has finished
+                pass
+            except PublishError as error:
+                if error.errno != errno.EBUSY:  # its writer lives
+                    odd[path] = NOT_OURS
+            except OSError as error:
+                odd[path] = error.strerror or str(error)
+    return found, odd
 
 
 def _recovered_folder(target: str, output: str | None) -> Video:
@@ -92,31 +122,65 @@ def _recovered_folder(target: str, output: str | None) -> Video:
     )
 
 
-def _recovered(name: str, output: str | None) -> Video:
-    """Make the video and remove the journal; give what is in the video."""
+def _recovered(name: str, output: str | None, notes: Notes, stop: Latch) -> Video:
+    """Make the video and remove the journal, if all of it is in the video; give what is in that."""
     target = os.path.realpath(name)
     stands_for = target_of(target)
-    if stands_for is not None and os.path.exists(target):
-        journals, target = [Path(target)], stands_for
-    else:
-        journals = journals_of(target) if os.path.isdir(os.path.dirname(target)) else []
-    if not journals:
-        raise PublishError.of(errno.ENOENT, f"{name!r} has no journal: there is nothing to recover", name)
-    row = _row_of(target) if output is None else _row_of(output, strict=True)
-    for path in reversed(journals):
-        with orphan(path) as journal:
-            if end_of_fragments(journal) == 0 and path != journals[0]:
-                continue  # of a writer that was killed before its first frame: an older one may hold some
-            destination = free_path(target, os.path.splitext(target)[1]) if output is None else os.path.realpath(output)
-            notes = Notes()
-            _write(journal, destination, row, notes)
-            info = probe(destination)
-            os.unlink(journal.path)
-            if journal.path == hidden_name(target, SUFFIX):  # of a writer that was killed in its last step
-                with contextlib.suppress(OSError):
-                    os.unlink(hidden_name(target, FINISHED_SUFFIX))
-            return Video.of(info.path, info, notes=(f"{info.frame_count} frames were recovered", *notes))
+    named = stands_for is not None and os.path.exists(target)
+    path = stands_for if stands_for is not None and named else target
+    if not os.path.isdir(os.path.dirname(target)):
+        raise _no_journal(name)
+    with contextlib.ExitStack() as opened:
+        folder = opened.enter_context(Folder(os.path.dirname(target)))
+        own = os.path.basename(target)
+        journals = [own] if named else journals_of(folder, own)
+        if not journals:
+            raise _no_journal(name, [folder.path_of(each) for each in journals_of(folder, own, whosoever=True)])
+        row = _row_of(path) if output is None else _row_of(output, strict=True)
+        journal = _newest(folder, journals, named, opened)
+        destination = free_path(path, os.path.splitext(path)[1]) if output is None else os.path.realpath(output)
+        count = _write(journal, destination, row, notes, stop)
+        info = probe(destination)
+        _remove(journal, os.path.basename(path), count, info.frame_count, notes)
+        return Video.of(info.path, info, notes=(f"{info.frame_count} frames were recovered", *notes))
+
+
+def _no_journal(name: str, others: Sequence[str] = ()) -> PublishError:
+    if not others:
+        return PublishError.of(errno.ENOENT, f"{name!r} has no journal: there is nothing to recover", name)
+    said = f"{name!r} has no journal of yours: {others[-1]!r} is {NOT_OURS}: to recover it all the same, name it"
+    return PublishError.of(errno.EPERM, said, name)
+
+
+def _newest(folder: Folder, journals: Sequence[str], named: bool, opened: contextlib.ExitStack) -> Journal:
+    """Open the newest journal that holds frames, or else the oldest. What has its name and can't be read is no bar."""
+    for name in reversed(journals):
+        last = name == journals[0]
+        try:
+            journal = opened.enter_context(orphan(folder, name, whosoever=named))
+        except OSError as error:
+            if last or isinstance(error, PublishError):
+                raise
+            continue
+        if last or end_of_fragments(journal) > 0:  # a writer may have been killed before its first frame
+            return journal
     raise AssertionError("the oldest journal is tried")
+
+
+def _remove(journal: Journal, target: str, count: int, in_file: int, notes: Notes) -> None:
+    """Remove a journal of `count` frames if they are all in the new file, and note where it can't be."""
+    left = f"the journal {journal.path!r} is left where it is"
+    if in_file < count:
+        notes.warn_later(f"{in_file} of {count} frames are in the new file: {left}")
+        return
+    try:
+        journal.remove()
+    except OSError as error:
+        notes.warn_later(f"{left}: {error.strerror}")
+        return
+    if journal.entry == hidden_entry(target, SUFFIX):  # of a writer that was killed in its last step
+        with contextlib.suppress(OSError):
+            free_name(journal.parent, hidden_entry(target, FINISHED_SUFFIX))
 
 
 def _row_of(path: str, strict: bool = False) -> Container | MovingImageFormat:
@@ -130,29 +194,41 @@ def _row_of(path: str, strict: bool = False) -> Container | MovingImageFormat:
     return row
 
 
-def _write(journal: Journal, destination: str, row: Container | MovingImageFormat, notes: Notes) -> None:
+def _write(journal: Journal, destination: str, row: Container | MovingImageFormat, notes: Notes, stop: Latch) -> int:
+    """Write the new file and give how many frames it is to have."""
     # Named after the journal, of which this is the only owner: a living writer's file has another name, and a recovery
     # that is run again takes what a killed one left.
     digest = hashlib.sha256(os.fsencode(journal.path)).hexdigest()[:8]
     name = os.path.basename(target_of(journal.path) or destination)
-    hidden = hidden_name(os.path.join(os.path.dirname(destination), name), f".{digest}{FINISHED_SUFFIX}")
-    with _removed_on_error(hidden, destination), open_anew(hidden) as finished:
-        with contextlib.suppress(OSError):  # what was private stays so
-            os.chmod(hidden, stat.S_IMODE(os.fstat(journal.fileno()).st_mode))
+    with _saying(destination, "written"), Folder(os.path.dirname(destination)) as folder:
+        finished = new_file(folder, hidden_entry(name, f".{digest}{FINISHED_SUFFIX}"))
         try:
-            count = _rewritten(cast(BinaryIO, journal), finished, row, notes)
-        except TelecineError:
+            set_mode(finished.fileno(), stat.S_IMODE(journal.identity.st_mode) & 0o666)  # what was private stays so
+            source = cast(BinaryIO, Watched(cast(BinaryIO, journal), stop))
+            try:
+                count = _rewritten(source, cast(BinaryIO, finished), row, notes)
+            except TelecineError:
+                raise
+            except (av.FFmpegError, ValueError):  # no index
+                count = 0
+            if count == 0:
+                raise PublishError.of(errno.ENODATA, f"{journal.path!r} holds no whole frame", journal.path)
+            os.fsync(finished.fileno())
+            if stop.is_set:
+                raise InterruptedError(errno.EINTR, os.strerror(errno.EINTR))
+            try:
+                put(finished, os.path.basename(destination), overwrite=False)
+            except FileExistsError as error:
+                said = f"{destination!r} exists: name another output"
+                raise PublishError.of(errno.EEXIST, said, destination) from error
+        except BaseException:
+            with contextlib.suppress(OSError):
+                finished.close()
+            with contextlib.suppress(OSError):
+                finished.remove()
             raise
-        except (av.FFmpegError, ValueError):  # no index
-            count = 0
-        if count == 0:
-            raise PublishError.of(errno.ENODATA, f"{journal.path!r} holds no whole frame", journal.path)
-        os.fsync(finished.fileno())
-        try:
-            move_without_overwriting(hidden, destination)
-        except FileExistsError as error:
-            raise PublishError.of(errno.EEXIST, f"{destination!r} exists: name another output", destination) from error
-    sync_folder(os.path.dirname(destination))
+        folder.sync()
+    return count
 
 
 def _rewritten(journal: BinaryIO, finished: BinaryIO, row: Container | MovingImageFormat, notes: Notes) -> int:
@@ -178,18 +254,17 @@ def _with_sound(journal: BinaryIO, finished: BinaryIO, container: Container, not
     finished.seek(0)
     finished.truncate()
     count = write_finished(journal, finished, container, torn=True)
-    notes.warn(f"the sound can't be recovered: {why}")
+    notes.warn_later(f"the sound can't be recovered: {why}")
     return count
 
 
 @contextlib.contextmanager
-def _removed_on_error(hidden: str, path: str) -> Iterator[None]:
+def _saying(path: str, to_be: str) -> Iterator[None]:
+    """Say of an error of the filesystem which path it cost."""
     try:
         yield
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            os.unlink(hidden)
-        if isinstance(error, OSError) and not isinstance(error, PublishError):
-            said = f"{path!r} can't be written: {error.strerror or error}"
-            raise PublishError.of(error.errno or errno.EIO, said, path) from error
+    except PublishError:
         raise
+    except OSError as error:
+        said = f"{path!r} can't be {to_be}: {error.strerror or error}"
+        raise PublishError.of(error.errno or errno.EIO, said, path) from error

@@ -30,6 +30,7 @@ from .boxes import end_of_fragments, top_level_boxes, with_boxes_of_sample_entry
 from .errors import OptionError
 from .formats import Container
 from .hdr_metadata import HdrMetadata
+from .hidden import Reader
 from .metadata import EXACT_COPY, read_exact, tags_of
 from .pyav import exact, open_input, seconds
 from .user_data import boxes_of, replace_filler
@@ -241,7 +242,7 @@ def _closed(target: OutputContainer) -> Iterator[None]:
 def _reopen(file: BinaryIO, url: str, flags: int, options: object) -> BinaryIO:
     """Open the file again for the muxer, which reads what it shifts to make room for the index in front."""
     assert flags == _AVIO_FLAG_READ
-    return io.BytesIO(file.getvalue()) if isinstance(file, io.BytesIO) else open(file.name, "rb")
+    return io.BytesIO(file.getvalue()) if isinstance(file, io.BytesIO) else cast(BinaryIO, Reader(file))
 
 
 def _is_whole(packet: VideoPacket) -> bool:

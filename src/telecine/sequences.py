@@ -6,7 +6,6 @@ An image is whole on the disk before it has its name, so that of a killed writer
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,8 +20,9 @@ from PIL import Image
 
 from .codes import to_codes, to_floats
 from .errors import EncodeError, FrameError, MissingDependencyError, OptionError
-from .folders import PART_SUFFIX, frame_name
+from .folders import frame_name, write_frame
 from .formats import SEQUENCES
+from .hidden import Folder
 from .image_metadata import png_chunks
 from .metadata import read_exact
 from .parallel import InOrder
@@ -68,7 +68,7 @@ def _scene_linear(pixels: Pixels, settings: SequenceSettings) -> Pixels:
     if not settings.linear:
         size = np.abs(values[:, :, :3]).astype(np.float64)
         light = np.where(size <= 0.04045, size / 12.92, ((size + 0.055) / 1.055) ** 2.4)
-        values[:, :, :3] = np.copysign(light, values[:, :, :3])
+        values[:, :, :3] = np.copysign(np.minimum(light, _LARGEST_HALF), values[:, :, :3])
     if settings.alpha:
         values[:, :, :3] *= values[:, :, 3:]
     halves = np.clip(values, -_LARGEST_HALF, _LARGEST_HALF).astype(np.float16)
@@ -184,9 +184,10 @@ class Sequence:
         OptionError, FrameError, MissingDependencyError: as `check_sequence`.
     """
 
-    def __init__(self, folder: str, settings: SequenceSettings) -> None:
+    def __init__(self, folder: Folder | str, settings: SequenceSettings) -> None:
         check_sequence(settings)
-        self._folder, self._settings, self._image = folder, settings, _IMAGES[settings.format]
+        self._folder = folder if isinstance(folder, Folder) else Folder(folder)
+        self._settings, self._image = settings, _IMAGES[settings.format]
         self._shape = settings.height, settings.width, 4 if settings.alpha else 3
         self._images = InOrder(self._write, settings.threads, "images")
         self._count = 0
@@ -206,9 +207,9 @@ class Sequence:
         """
         if frame.shape != self._shape:
             raise FrameError(f"a frame is of shape {frame.shape}: {self._shape} was promised")
-        path = os.path.join(self._folder, frame_name(self._count, SEQUENCES[self._settings.format].extension))
+        name = frame_name(self._count, SEQUENCES[self._settings.format].extension)
         self._count += 1
-        self._images.call(frame.copy(), path)
+        self._images.call(frame.copy(), name)
 
     def finish(self) -> None:
         """Wait until all images are on the disk."""
@@ -220,10 +221,6 @@ class Sequence:
         """Drop the images that wait, and end the threads."""
         self._images.close()
 
-    def _write(self, frame: Pixels, path: str) -> None:
-        encoded = self._image.encode(self._image.prepare(frame, self._settings), self._settings)
-        with open(path + PART_SUFFIX, "xb") as file:
-            file.write(encoded)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(path + PART_SUFFIX, path)
+    def _write(self, frame: Pixels, name: str) -> None:
+        image = self._image.encode(self._image.prepare(frame, self._settings), self._settings)
+        write_frame(self._folder, name, image)

@@ -19,10 +19,12 @@ from . import alpha
 from .arrays import is_array, read_array
 from .errors import FrameError, InputError
 from .frames import Frames
+from .image_frames import copies_of_pictures, count_pictures, is_image
 from .images import image_extensions, opened_image
 from .notes import warn
 from .probe import probe
 from .read import read_frames
+from .urls import local_path
 
 _MAY_MOVE = {".webp", ".png", ".apng", ".avif"}
 
@@ -40,7 +42,7 @@ def open_frames(path: str | os.PathLike[str], allow_gaps: bool = False) -> Frame
         FrameError: a number is missing.
         MissingDependencyError: a `.safetensors` file without the package for it.
     """
-    name = os.fsdecode(path)
+    name = local_path(path, "read", InputError)
     if os.path.isdir(name):
         return images_in_order((each for each in Path(name).iterdir() if _is_image(each)), name, allow_gaps)
     if not os.path.exists(name):
@@ -74,8 +76,12 @@ def _moves(name: str) -> bool:
 
 
 def opened(frames: Frames) -> Frames:
-    """Give the frames that a path stands for, and what is no path as it is."""
-    return open_frames(frames) if isinstance(frames, (str, os.PathLike)) else frames
+    """Give the frames that a path or an image of several pictures stands for, and all else as it is."""
+    if isinstance(frames, (str, os.PathLike)):
+        return open_frames(frames)
+    if is_image(frames) and count_pictures(frames) > 1:
+        return copies_of_pictures(frames)
+    return frames
 
 
 def images_in_order(paths: Iterable[Path], given: str, allow_gaps: bool = False) -> list[Path]:

@@ -2,139 +2,160 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
-from collections.abc import Callable
-from dataclasses import replace
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from .boxes import Box, boxes_of_index, forget_times, top_level_boxes
-from .elements import Element, elements, elements_in
-from .errors import EncodeError, OptionError
-from .files import opened_file
-from .image_metadata import cut_metadata
-from .probe import VideoInfo, probe
-from .publish import Publication
-from .user_data import XMP, is_uuid
+import numpy as np
+import numpy.typing as npt
+from av.stream import Disposition
 
-_C2PA = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")  # C2PA A.5: a signature of what is changed here
-# Matroska (RFC 9559 5.1): what says something, what leads to it, and the checksum that covers both.
-_TAGS, _INFO, _SEEK_HEAD, _SEEK, _SEEK_ID = 0x1254C367, 0x1549A966, 0x114D9B74, 0x4DBB, 0x53AB
-_TITLE, _DATE, _FILE_NAME, _CRC_32 = 0x7BA9, 0x4461, 0x7384, 0xBF
+from .convert import to_rgba
+from .errors import EncodeError, InputError, OptionError, TelecineError
+from .files import opened_file
+from .image_frames import image_pixels
+from .image_metadata import cut_metadata
+from .images import opened_image
+from .probe import VideoInfo, open_video, probe
+from .publish import Publication
+from .read import decoded_frames
+from .samples import Span
+from .strip_boxes import strip_boxes
+from .strip_elements import strip_elements
+from .urls import local_path
+
+_PLAYED = {"video", "audio", "subtitle"}
 
 
 def strip(path: str | os.PathLike[str], output: str | os.PathLike[str] | None = None) -> VideoInfo:
-    """Remove what a file says of itself: tags, XMP, Exif, creation times, a C2PA manifest.
+    """Remove what a file says of itself, and of who made it with what, when and where.
 
     Args:
         path: An MP4, MOV, Matroska, WebM, GIF, WebP or PNG.
         output: Where the file without goes; `path` itself if not given. Until the last step it holds what it held.
 
-    What held metadata in a video becomes padding, so that nothing else changes: packets, times and index are the same
-    bytes at the same places. From an image it is cut out. What encoders write into packets stays, such as x264's
-    settings.
+    Of a video stay the tracks that are seen, heard or read, with their languages. What else is in it becomes padding:
+    tags, XMP, C2PA manifests, creation times, names of tracks and handlers, encoders' names, chapters, attachments,
+    timecodes and other tracks about the picture, and whatever is not known to be needed to play. So nothing moves:
+    packets, times and index are the same bytes at the same places, which is checked. What follows the file's end is cut
+    off. Of an image stay what shows it and how it is turned. What encoders write into packets stays, such as x264's
+    settings. The output gets no permission that the file has not.
 
     Raises:
         InputError: it can't be read.
         OptionError: it is of another kind.
         PublishError: the output can't be written.
+        EncodeError: without what it says it would not be the same video.
     """
+    path = local_path(path, "read", InputError)
     before = probe(path)
     if before.container not in _STRIPPERS:
         takes = "MP4, MOV, Matroska, WebM, GIF, WebP and PNG"
         raise OptionError(f"{str(before.path)!r} is {before.container}, of which strip can't: it takes {takes}")
     publication = Publication(path if output is None else output)
     try:
-        file = publication.open_finished()
         with opened_file(path) as source:
+            publication.allow_at_most(stat.S_IMODE(os.fstat(source.fileno()).st_mode))
+            file = publication.open_finished()
             try:
                 shutil.copyfileobj(source, file)
-                _STRIPPERS[before.container](file)
+                file.flush()
+                packets = _Packets.of(file, before.container)
+                _STRIPPERS[before.container](file, packets.spans)
+                file.flush()
+            except TelecineError:
+                raise
             except OSError as error:
                 raise publication.failure(error) from error
+            except (ValueError, IndexError) as error:  # a table that is shorter than it says
+                raise InputError(f"{str(before.path)!r} is damaged, and can't be stripped: {error}") from error
         after = probe(file)
         _check(before, after)
+        if _Packets.of(file, before.container).digests != packets.digests:
+            raise EncodeError("the file without metadata has not the same packets")
         publication.commit()
     except BaseException:
         publication.discard()
         raise
-    return replace(after, path=before.path if output is None else type(before.path)(os.fsdecode(output)))
+    return replace(after, path=before.path if output is None else type(before.path)(publication.path))
 
 
 def _check(before: VideoInfo, after: VideoInfo) -> None:
-    same = replace(after, path=before.path, size_bytes=before.size_bytes, metadata=before.metadata)
+    changes = ["path", "size_bytes", "metadata"]
+    if before.container.endswith("_pipe"):  # of an image FFmpeg counts what follows its end
+        changes += ["frame_count", "duration", "fps", "constant_rate"]
+    same = replace(after, **{name: getattr(before, name) for name in changes})
     left = set(after.metadata) - {"encoder"}  # Matroska must name its muxer (RFC 9559 5.1.2.13)
     if same != before or left:
         raise EncodeError(f"the file without metadata is not the same video, or says {sorted(left)}")
 
 
-# ---- MP4 and MOV ---------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class _Packets:
+    """What is played of a file: of each stream a digest of its packets, or of an image's frames; and where they lie."""
+
+    digests: list[str]
+    spans: list[Span]
+
+    @classmethod
+    def of(cls, file: BinaryIO, container: str) -> _Packets:
+        if _STRIPPERS[container] is not _strip_image:
+            return _played(file)
+        pictures = [_image(file)] if container.endswith("_pipe") else _moving_image(file)
+        digest = hashlib.sha256()
+        for picture in pictures:
+            digest.update(f"{picture.shape}".encode() + picture.tobytes())
+        return cls([digest.hexdigest()], [])
 
 
-def _strip_boxes(file: BinaryIO) -> None:
-    for box in list(boxes_of_index(file)):
-        if box.kind in (b"udta", b"meta") or is_uuid(file, box, XMP) or is_uuid(file, box, _C2PA):
-            _free(file, box)
-    forget_times(file)
-    last = max(top_level_boxes(file), key=lambda box: box.start, default=None)
-    if last is not None and last.kind == b"free":
-        file.truncate(last.start)
+def _image(file: BinaryIO) -> npt.NDArray[np.uint8]:
+    """Give the pixels of an image that does not move, in which FFmpeg takes what follows its end for another."""
+    with opened_image(file) as image:
+        return image_pixels(image)
 
 
-def _free(file: BinaryIO, box: Box) -> None:
-    """Make a box one that is skipped (ISO/IEC 14496-12 8.1.2), of the same size."""
-    size_of_file = file.seek(0, os.SEEK_END)
-    file.seek(box.start + 4)
-    file.write(b"free")
-    file.seek(box.contents)
-    file.write(bytes(min(box.end, size_of_file) - box.contents))
+def _moving_image(file: BinaryIO) -> Iterator[npt.NDArray[np.uint8]]:
+    return (to_rgba(each.frame, each.color, each.location) for each in decoded_frames(file, alpha=True))
 
 
-# ---- Matroska and WebM ---------------------------------------------------------------------------------------------
+def _played(file: BinaryIO) -> _Packets:
+    spans = []
+    with open_video(file) as (container, _):
+        streams = [each for each in container.streams if each.type in _PLAYED and not each.disposition & _PICTURES]
+        digests = {each.index: hashlib.sha256(f"{each.type} {each.time_base}".encode()) for each in streams}
+        for packet in container.demux(streams):
+            if packet.size:
+                times = f"{packet.pts} {packet.dts} {packet.duration} {packet.is_keyframe}"
+                digests[packet.stream_index].update(times.encode())
+                digests[packet.stream_index].update(packet)
+                if packet.pos is not None:
+                    spans.append((packet.pos, packet.pos + packet.size))
+    return _Packets([each.hexdigest() for each in digests.values()], spans)
 
 
-def _strip_elements(file: BinaryIO) -> None:
-    for element in list(elements(file)):
-        if element.kind == _TAGS:
-            _void(file, element)
-        elif element.kind == _INFO:
-            _void_in(file, element, lambda each: each.kind in (_TITLE, _DATE, _FILE_NAME))
-        elif element.kind == _SEEK_HEAD:
-            _void_in(file, element, lambda each: _leads_to_tags(file, each))
+_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails  # covers, and those of chapters
 
 
-def _void_in(file: BinaryIO, parent: Element, unwanted: Callable[[Element], bool]) -> None:
-    children = list(elements_in(file, parent))
-    if any(map(unwanted, children)):
-        for each in children:
-            if each.kind == _CRC_32 or unwanted(each):
-                _void(file, each)
+def _strip_video(file: BinaryIO, packets: list[Span]) -> None:
+    strip_elements(file)
 
 
-def _leads_to_tags(file: BinaryIO, seek: Element) -> bool:
-    for each in elements_in(file, seek) if seek.kind == _SEEK else ():
-        file.seek(each.contents)
-        if each.kind == _SEEK_ID and int.from_bytes(file.read(each.end - each.contents), "big") == _TAGS:
-            return True
-    return False
+def _strip_image(file: BinaryIO, packets: list[Span]) -> None:
+    cut_metadata(file)
 
 
-def _void(file: BinaryIO, element: Element) -> None:
-    """Make an element one that is skipped (RFC 8794 11.3.2), of the same size: its identifier, its size, and zeros."""
-    room = element.end - element.start - 1
-    size = bytes([0x80 | room - 1]) if room <= 127 else ((1 << 56) + room - 8).to_bytes(8, "big")
-    file.seek(element.start)
-    file.write(b"\xec" + size + bytes(room - len(size)))
-
-
-_STRIPPERS: dict[str, Callable[[BinaryIO], None]] = {
-    "mp4": _strip_boxes,
-    "mov": _strip_boxes,
-    "mkv": _strip_elements,
-    "webm": _strip_elements,
-    "gif": cut_metadata,
-    "webp": cut_metadata,
-    "apng": cut_metadata,
-    "png_pipe": cut_metadata,
-    "webp_pipe": cut_metadata,
+_STRIPPERS: dict[str, Callable[[BinaryIO, list[Span]], None]] = {
+    "mp4": strip_boxes,
+    "mov": strip_boxes,
+    "mkv": _strip_video,
+    "webm": _strip_video,
+    "gif": _strip_image,
+    "webp": _strip_image,
+    "apng": _strip_image,
+    "png_pipe": _strip_image,
+    "webp_pipe": _strip_image,
 }

@@ -100,7 +100,7 @@ def _check_picture(file: io.BytesIO, settings: EncoderSettings) -> None:
 def _advice(settings: EncoderSettings) -> str:
     codec = settings.format.codec
     if not codec.needs:
-        return ""
+        return f"; it prints why with {codec.speaks}" if codec.speaks else ""
     usual = CODECS[codec.name].encoder
     return f"; it needs {codec.needs}: where there is none, use encoder={usual!r} or leave encoder= out"
 

@@ -9,18 +9,6 @@ from pathlib import Path
 
 from .probe import VideoInfo
 
-# A notebook holds what it shows: above this the player points to the file instead.
-_LARGEST_EMBEDDED = 32 << 20
-# By a moving image's format, or a video file's extension (IANA's media types; QuickTime's players want MP4's).
-_MEDIA_TYPES = {
-    "gif": "image/gif",
-    "webp": "image/webp",
-    "apng": "image/apng",
-    "avif": "image/avif",
-    ".webm": "video/webm",
-    ".mkv": "video/x-matroska",
-}
-
 
 @dataclass(frozen=True)
 class Video:
@@ -65,20 +53,6 @@ class Video:
         return os.fspath(self.path)
 
     def _repr_html_(self) -> str:
-        import base64
-        import html
+        from .notebook import html_of
 
-        kind = _MEDIA_TYPES.get(self.codec) or _MEDIA_TYPES.get(self.path.suffix.lower(), "video/mp4")
-        try:
-            source = str(self)
-            if self.path.stat().st_size <= _LARGEST_EMBEDDED:
-                source = f"data:{kind};base64,{base64.b64encode(self.path.read_bytes()).decode()}"
-        except OSError as error:  # a folder of images, too
-            return html.escape(f"{self}: {error}")
-        if kind.startswith("image/"):
-            style, alternative = "max-width: 100%", html.escape(str(self))
-            return f'<img width="{self.width}" style="{style}" src="{html.escape(source)}" alt="{alternative}">'
-        return (
-            f'<video controls loop muted playsinline width="{self.width}" style="max-width: 100%" '
-            f'src="{html.escape(source)}" title="{html.escape(str(self))}"></video>'
-        )
+        return html_of(self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -15,7 +15,7 @@ from av import VideoFrame
 from .audio import Audio
 from .audio_encode import Sound
 from .codes import composited
-from .color import BT709, RGB, Color, parse_color
+from .color import BT601, BT709, RGB, Color, parse_color
 from .convert import BLACK, Conversion
 from .encode import Encoder, EncoderSettings
 from .errors import EncodeError, FrameError, OptionError, PublishError
@@ -110,6 +110,8 @@ class VideoOutput:
         self._sound = Sound(chosen.container, options.audio_rate, options.audio_fit, lossless, notes)
         self._encoded: queue.SimpleQueue[VideoFrame] = queue.SimpleQueue()
         tried = try_encoder(self._settings)
+        if self._color is None and options.encoder_options:
+            self._try_other_color()
         self._settings = replace(self._settings, profile=tried.profile, metadata=asked.metadata)
         if tried.profile not in chosen.codec.plays_everywhere or not chosen.container.plays_everywhere:
             what = f"{chosen.codec.name} {tried.profile} in {chosen.container.name}"
@@ -117,6 +119,13 @@ class VideoOutput:
         if options.dither and quality not in chosen.codec.dithered:
             what = f"{chosen.codec.called} at quality={quality!r}"
             notes.warn(f"{what} takes most of the dither for noise: use h264 at 'high', or bit_depth=10")
+
+    def _try_other_color(self) -> None:
+        """Refuse an option that is right for frames of some sizes only, which are not known yet."""
+        try:
+            try_encoder(replace(self._settings, color=BT601))
+        except OptionError as error:
+            raise OptionError(f"{error}; the colour is by the frames' size: use color='bt601' or 'bt709'") from error
 
     def publication(self, path: str | os.PathLike[str], overwrite: bool) -> Publication:
         """Open the file's publication."""
@@ -178,9 +187,9 @@ class VideoOutput:
         """Take back the memory of a frame."""
         self._encoded.put(item)
 
-    def write_audio(self, audio: Audio) -> None:
+    def write_audio(self, audio: Audio, put_box: Callable[[bytes], None]) -> None:
         """Keep sound in the journal, or its next piece."""
-        self._sound.write(audio, self._publication.insert)
+        self._sound.write(audio, put_box)
 
     def encoder(self, threads: int) -> Encoder:
         """Open the encoder, which writes to the journal."""
@@ -190,13 +199,14 @@ class VideoOutput:
         self._passes = Passes(self._limit, self._settings, self._publication)
         return self._passes.first()
 
-    def finish(self) -> Video:
+    def finish(self, stop: Callable[[], bool]) -> Video:
         """Make the finished file, in more passes where it is to be smaller."""
+        self._publication.check_journal()
         info = self._finished_from(self._publication.journal)
         if self._passes is not None and self._limit is not None and info.size_bytes > self._limit:
             whole = info.size_bytes
             try:
-                info, rate = self._passes.fit(info, self._finished_from)
+                info, rate = self._passes.fit(info, self._finished_from, stop)
             except OSError as error:
                 raise error if isinstance(error, PublishError) else self._publication.failure(error) from error
             self._notes.add(f"at the quality asked for it takes {whole} bytes: encoded again at {rate}, for max_bytes")
@@ -205,7 +215,7 @@ class VideoOutput:
         light, display = info.content_light, info.mastering_display
         if light and display and light.max_cll > display.max_luminance:
             beyond = f"{light.max_cll} cd/m2, beyond the mastering display's {display.max_luminance:g}"
-            self._notes.warn(f"the brightest pixel is of {beyond}: pass mastering_display= if it showed that")
+            self._notes.warn_later(f"the brightest pixel is of {beyond}: pass mastering_display= if it showed that")
         return Video.of(Path(self._publication.path), info, self._padding)
 
     def _finished_from(self, journal: BinaryIO) -> VideoInfo:

@@ -6,10 +6,12 @@ write → recognise → planes → [bounded queue] → encoding thread: encode �
 from __future__ import annotations
 
 import os
-import shlex
+import threading
+import warnings
 import weakref
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from _thread import start_new_thread
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from operator import length_hint
@@ -17,25 +19,45 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from .audio import Audio
+from .choices import (
+    AudioFitName,
+    BitDepth,
+    ChannelOrder,
+    ChromaName,
+    CodecName,
+    ColorName,
+    FormatName,
+    LightName,
+    PixelFormatName,
+    PresetName,
+    PrimariesName,
+    QualityName,
+)
 from .convert import parse_background, parse_value_range
 from .encoding_thread import EncodingThread
-from .errors import FrameError, OptionError, TelecineError
+from .errors import FrameError, OptionError, TelecineError, TelecineWarning
 from .formats import Container, MovingImageFormat, SequenceFormat, output_of
 from .frames import Frames, Recognizer, count_frames
 from .hdr_metadata import MasteringDisplay
+from .journal import Kept
 from .metadata import Json, exact_text, parse_metadata
-from .notes import Notes
+from .notes import Notes, callers_line
 from .outputs import Asked, Output, Publishing
-from .processors import encoder_threads
 from .progress import Progress, check_progress, reporting
 from .rate import FrameRate, parse_fps
 from .timing import Clock, Seconds, Timestamps, parse_last_frame
+from .urls import local_path
 from .video import Video
 from .video_output import VideoOptions, VideoOutput
+from .words import shell_word
 
 if TYPE_CHECKING:
     from .provenance import Provenance, Seal
+
+_LOOK_AGAIN = 0.2  # seconds after which one who waits for another thread's `write` sees that the writer was closed
 
 
 class VideoWriter:
@@ -66,7 +88,10 @@ class VideoWriter:
         primaries: Those of linear light: "bt709" unless it is "p3-d65" or "bt2020".
         mastering_display: The display that HDR frames were judged on, which the file tells: P3-D65 of 1000 cd/m2 if not
             given. How bright the frames are is measured.
-        layout: "auto" or the letters of an array's axes: T time, H height, W width, C channels, B batch.
+        layout: "auto" or the letters of an array's axes, in any order: T time, H height, W width, C channels, B batch.
+            "WHC" is that of pygame's surfaces.
+        channels: "RGB", or "BGR" for OpenCV's arrays: the order of an array's colours, alpha being the fourth.
+            Images and files know theirs.
         value_range: "auto" (integers: full scale, floats: [0, 1]) or (low, high), such as (-1, 1) for floats.
         background: What transparent pixels are composited on: a colour's name, "#rrggbb" or (r, g, b) in [0, 1], all
             sRGB. Without one, formats with alpha keep it, and others get black, with a warning. Encoded values are
@@ -86,7 +111,9 @@ class VideoWriter:
             "png", "tiff", "jpeg" or "exr" for a folder of images, which has no times.
 
     Every option is checked, a trial encoder opened and the folder written to before this returns. Leaving the `with` by
-    an exception leaves the path as it was. One thread may write at a time; the arrays given may be reused at once.
+    an exception leaves the path as it was. The arrays given may be reused at once. Several threads may write: each call
+    waits for the one before it, so that its frames stay together. A writer that is never closed makes no file: what it
+    keeps is told in a `TelecineWarning`.
 
     Raises:
         OptionError: an argument is not accepted.
@@ -106,42 +133,44 @@ class VideoWriter:
         path: str | os.PathLike[str] | None = None,
         *,
         fps: FrameRate = 16,
-        codec: str | None = None,
+        codec: CodecName | None = None,
         encoder: str | None = None,
-        quality: str = "high",
+        quality: QualityName = "high",
         crf: float | None = None,
         bitrate: int | None = None,
         max_bytes: int | None = None,
-        preset: str | None = None,
+        preset: PresetName | None = None,
         encoder_options: Mapping[str, str | int | float] | None = None,
-        pixel_format: str | None = None,
-        bit_depth: int | None = None,
-        chroma: str | None = None,
+        pixel_format: PixelFormatName | None = None,
+        bit_depth: BitDepth | None = None,
+        chroma: ChromaName | None = None,
         dither: bool = False,
-        color: str = "auto",
-        light: str | None = None,
-        primaries: str | None = None,
+        color: ColorName = "auto",
+        light: LightName | None = None,
+        primaries: PrimariesName | None = None,
         mastering_display: MasteringDisplay | None = None,
         layout: str = "auto",
+        channels: ChannelOrder = "RGB",
         value_range: tuple[float, float] | Literal["auto"] = "auto",
         background: str | tuple[float, float, float] | None = None,
         hold: Seconds | None = None,
         repeat: int = 0,
         audio_rate: int | None = None,
-        audio_fit: str = "pad",
+        audio_fit: AudioFitName = "pad",
         metadata: Mapping[str, Json] | None = None,
         provenance: Provenance | None = None,
         overwrite: bool = True,
         progress: Progress = False,
         loops: int | None = None,
-        format: str | None = None,
+        format: FormatName | None = None,
     ) -> None:
         if path is None:
             path = _temporary_path(format)
         if not isinstance(path, (str, bytes, os.PathLike)):
             raise OptionError(f"path={path!r} is no path")
+        path = local_path(path)
         row = output_of(path, format)
-        self._recognizer = Recognizer(layout)
+        self._recognizer = Recognizer(layout, channels)
         held, self._repeat = parse_last_frame(hold, repeat)
         self._clock = Clock(parse_fps(fps), held, _bounds(row))
         self._notes = Notes()
@@ -170,16 +199,23 @@ class VideoWriter:
             bit_depth=bit_depth,
             value_range=parse_value_range(value_range),
             background=parse_background(background),
-            metadata=None if metadata is None else exact_text(parse_metadata(metadata)),
+            metadata=None if metadata is None else exact_text(parse_metadata(metadata, self._notes)),
             seal=None if provenance is None else _seal(provenance, row),
             clock=self._clock,
             notes=self._notes,
         )
         self._output = _output(row, asked, of_video, loops)
-        self._path = Path(os.fsdecode(path))
-        self._job = _Job(self._output, self._output.publication(path, overwrite), progress)
+        self._path = Path(path)
+        self._writing, self._writing_audio = threading.RLock(), threading.RLock()
+        output = self._output
+        self._job = _Job(os.fspath(self._path), output, lambda: output.publication(path, overwrite), progress)
         # A writer that is dropped, or still open when the interpreter ends, keeps what it has, as one that failed.
-        self._keep = weakref.finalize(self, self._job.keep)
+        self._dropped = weakref.finalize(self, _keep_dropped, self._job, self._clock, callers_line())
+        try:
+            self._job.open()
+        except BaseException:
+            self.abort()
+            raise
 
     def write(self, frames: Frames, timestamps: Timestamps | None = None) -> None:
         """Write a frame, a chunk of frames or an iterable of them; returns once they are converted and queued.
@@ -195,17 +231,19 @@ class VideoWriter:
             EncodeError: the encoder has failed, on this frame or an earlier one.
             PublishError: the disk has failed.
         """
-        self._job.check_open()
-        times = self._clock.times(timestamps, count_frames(frames, self._recognizer.layout))
-        for frame in self._recognizer.frames(frames):
-            time = next(times, None)
-            if time is None:
-                raise OptionError(f"frame {self._clock.count} has no timestamp: give one for each frame")
-            if self._clock.count == 0:
-                self._output.settle(frame)
-            self._job.put(self._output.convert(frame, time))
-            self._clock.advance(time)
-            self._job.report(self._clock.count, None)
+        with self._alone(self._writing):
+            times = self._clock.times(timestamps, count_frames(frames, self._recognizer.layout))
+            for frame in self._recognizer.frames(frames):
+                time = next(times, None)
+                if time is None:
+                    raise OptionError(f"frame {self._clock.count} has no timestamp: give one for each frame")
+                with np.errstate(all="ignore"):  # the caller may have NumPy raise, of what is too small to matter here
+                    if self._clock.count == 0:
+                        self._output.settle(frame)
+                    converted = self._output.convert(frame, time)
+                self._job.put(converted)
+                self._clock.advance(time)
+                self._job.report(self._clock.count, None)
         if left := length_hint(times):
             raise OptionError(f"{left} timestamps are left over after {self._clock.count} frames: give one for each")
 
@@ -219,7 +257,8 @@ class VideoWriter:
             OptionError: it is no sound, is empty, holds NaN or infinite values, or contradicts the first piece.
             PublishError: the disk has failed.
         """
-        self._job.write_audio(audio)
+        with self._alone(self._writing_audio):
+            self._job.write_audio(audio)
 
     def close(self) -> Video:
         """Finish the file, check it and publish it. Closing again gives the same video.
@@ -232,36 +271,50 @@ class VideoWriter:
         """
         if self._video is not None:
             return self._video
-        self._job.check_open()
-        try:
-            if self._clock.count == 0:
-                raise FrameError("no frames: there is nothing to write")
-            video = self._job.finish([self._clock.repeat() for _ in range(self._repeat)])
-            if self._clock.starts_at:
-                start = float(self._clock.starts_at)
-                self._notes.add(f"the video begins with its first frame: its timestamps count from {start:g} s")
-            self._video = replace(video, notes=tuple(self._notes))
-        except BaseException as error:
-            self._give_up(error)
-            raise
-        self._keep.detach()
+        with self._alone(self._writing, self._writing_audio):
+            try:
+                if self._clock.count == 0:
+                    raise FrameError("no frames: there is nothing to write")
+                video = self._job.finish([self._clock.repeat() for _ in range(self._repeat)])
+                if self._clock.starts_at:
+                    start = float(self._clock.starts_at)
+                    self._notes.add(f"the video begins with its first frame: its timestamps count from {start:g} s")
+                self._video = replace(video, notes=tuple(self._notes))
+            except BaseException as error:
+                self._give_up(error)
+                raise
+        self._dropped.detach()
+        self._notes.tell()
         return self._video
+
+    @contextmanager
+    def _alone(self, *locks: threading.RLock) -> Iterator[None]:
+        """Keep other threads out of what they can't do at the same time, as long as the writer is open."""
+        self._job.check_open()
+        with ExitStack() as held:
+            for lock in locks:
+                while not lock.acquire(timeout=_LOOK_AGAIN):
+                    self._job.check_open()
+                held.callback(lock.release)
+            self._job.check_open()
+            yield
 
     def _give_up(self, error: BaseException) -> None:
         """Keep what is encoded, and say in the error where."""
-        kept = self._keep() or 0
-        if not kept:
-            return
-        note = f"{kept} of {self._clock.count} frames are kept: telecine recover {shlex.quote(str(self._path))}"
-        if isinstance(error, TelecineError):
-            error.args = (f"{error}; {note}",)
-        elif hasattr(error, "add_note"):  # Python 3.11
-            error.add_note(f"telecine: {note}")
+        kept = self._job.keep()
+        if said := _in_words(kept, self._clock.count, os.fspath(self._path)):
+            if isinstance(error, TelecineError):
+                error.args = (f"{error}; {said}",)
+            else:
+                error.add_note(f"telecine: {said}")
+        if not isinstance(error, SystemExit):  # which shows no note
+            self._dropped.detach()
 
     def abort(self) -> None:
         """Stop, drop what was encoded, and leave the path as it was. Aborting a closed writer does nothing."""
-        if self._keep.detach():
+        if self._dropped.alive:
             self._job.abort()
+            self._dropped.detach()
 
     @property
     def video(self) -> Video:
@@ -293,79 +346,91 @@ class VideoWriter:
 
 
 class _Job:
-    """What a writer has open: the publication, the encoding thread, its share of the processors, the progress bar."""
+    """What a writer has open: the thread that the file belongs to, and the progress bar."""
 
-    def __init__(self, output: Output[Any], publication: Publishing, progress: Progress) -> None:
-        self._output, self._publication = output, publication
-        self._thread: EncodingThread | None = None
+    def __init__(
+        self, path: str, output: Output[Any], open_publication: Callable[[], Publishing], progress: Progress
+    ) -> None:
+        self.path, self._output = path, output
+        self._thread = EncodingThread(path, output, open_publication)
         self._process = os.getpid()
         self._open = ExitStack()
         self.report = self._open.enter_context(reporting(progress))
         self.aborted = False
         self._finished = False
 
+    @property
+    def is_forked(self) -> bool:
+        """Whether the file belongs to the process that forked this one."""
+        return os.getpid() != self._process
+
+    @property
+    def is_own_thread(self) -> bool:
+        """Whether this is the thread that the file belongs to: garbage is collected in any."""
+        return self._thread.is_current
+
     def check_open(self) -> None:
-        if os.getpid() != self._process:
-            raise TelecineError(f"the writer of {self._publication.path!r} belongs to the process that forked this one")
+        if self.is_forked:
+            raise TelecineError(f"the writer of {self.path!r} belongs to the process that forked this one")
         if self.aborted or self._finished:
             state = "was aborted" if self.aborted else "is closed"
-            raise TelecineError(f"the writer of {self._publication.path!r} {state}")
+            raise TelecineError(f"the writer of {self.path!r} {state}")
+
+    def open(self) -> None:
+        self._thread.open()
 
     def put(self, frame: object) -> None:
         self.check_open()
-        if self._thread is None:
-            threads = self._open.enter_context(encoder_threads(self._output.pixels))
-            self._thread = EncodingThread(self._publication, self._output, threads)
-            self._thread.start()
         self._thread.put(frame)
 
     def write_audio(self, audio: Audio) -> None:
-        self.check_open()
-        if self._thread is not None:
-            self._thread.check()
-        try:
-            self._output.write_audio(audio)
-        except ValueError:  # the journal may be closed: aborted in another thread
-            self.check_open()
-            raise
+        self._thread.check()
+        self._output.write_audio(audio, self._thread.put_box)
 
     @property
     def queued(self) -> int:
-        return 0 if self._thread is None else self._thread.queued
+        return self._thread.queued
 
     def finish(self, repeats: Sequence[int]) -> Video:
-        assert self._thread is not None
         self._finished = True
         with self._open:
-            self._thread.finish(repeats)
-            video = self._output.finish()
-        self._publication.commit()
-        return video
+            return self._thread.finish(repeats)
 
     def abort(self) -> None:
+        if self.is_forked:
+            return
         self.aborted = True
-        try:
-            with self._open:
-                if self._thread is not None:
-                    self._thread.abort()
-        finally:  # a second Ctrl-C while the thread ends
-            self._publication.discard()
+        with self._open:
+            self._thread.abort()
 
-    def keep(self) -> int:
-        if os.getpid() != self._process:  # a forked child: the journal and the thread are its parent's
-            return 0
+    def keep(self) -> Kept:
+        if self.is_forked:
+            return Kept()
         self.aborted = True
-        kept = 0
-        try:
-            with self._open:
-                if self._thread is not None:
-                    kept = self._thread.keep()
-        finally:
-            if kept:
-                self._publication.keep()
-            else:
-                self._publication.discard()
-        return kept
+        with self._open:
+            return self._thread.keep()
+
+
+def _keep_dropped(job: _Job, clock: Clock, made_at: tuple[str, int]) -> None:
+    """Keep what a writer has that was never closed, and say so where it was made."""
+    if job.is_own_thread:  # which can't wait for itself
+        start_new_thread(_keep_dropped, (job, clock, made_at))
+        return
+    kept = job.keep()
+    said = _in_words(kept, clock.count, job.path) or (clock.count and f"none of {clock.count} frames is kept")
+    if said:
+        left = f", and left {kept.place!r}" if kept.place else ""
+        warnings.warn_explicit(f"the writer of {job.path!r} was not closed{left}: {said}", TelecineWarning, *made_at)
+
+
+def _in_words(kept: Kept, count: int, path: str) -> str:
+    """Say what is kept of how many frames; nothing where there is none."""
+    if kept.lost:
+        return f"none of {count} frames is kept: what was written of them was removed by somebody else"
+    if not kept.frames:
+        return ""
+    of = max(count, kept.frames)  # Ctrl-C may come before a frame that was handed over is counted
+    return f"{kept.frames} of {of} frames are kept: telecine recover {shell_word(kept.place if kept.moved else path)}"
 
 
 # ---- what is written -----------------------------------------------------------------------------------------------

@@ -94,20 +94,66 @@ TRUNCATES(ftruncate64, off64_t)
 OPENS(open)
 OPENS(open64)
 
-#define TWO_NAMES(name)                          \
-    int name(const char *from, const char *to) { \
-        if (fails(#name, from, 0, 0)) return -1; \
-        return REAL(name)(from, to);             \
+// The same on a name in an open folder, of which the folder counts.
+static int fails_in(const char *name, int folder, const char *path) {
+    char found[PATH_MAX];
+    if (folder == AT_FDCWD || path[0] == '/') return fails(name, path, 0, 0);
+    return path_of(folder, found) != NULL && fails(name, found, 0, 0);
+}
+
+#define OPENS_IN(name)                                       \
+    int name(int folder, const char *path, int flags, ...) { \
+        va_list more;                                        \
+        va_start(more, flags);                               \
+        const mode_t mode = va_arg(more, int);               \
+        va_end(more);                                        \
+        if (fails_in("open", folder, path)) return -1;       \
+        return REAL(name)(folder, path, flags, mode);        \
     }
-TWO_NAMES(rename)
-TWO_NAMES(link)
+OPENS_IN(openat)
+OPENS_IN(openat64)
+
+int rename(const char *from, const char *to) {
+    if (fails("rename", from, 0, 0)) return -1;
+    return REAL(rename)(from, to);
+}
+
+int renameat(int from_folder, const char *from, int to_folder, const char *to) {
+    if (fails_in("rename", from_folder, from)) return -1;
+    return REAL(renameat)(from_folder, from, to_folder, to);
+}
+
+int link(const char *from, const char *to) {
+    if (fails("link", from, 0, 0)) return -1;
+    return REAL(link)(from, to);
+}
 
 int linkat(int from_folder, const char *from, int to_folder, const char *to, int flags) {
-    if (fails("link", from, 0, 0)) return -1;
+    if (fails_in("link", from_folder, from)) return -1;
     return REAL(linkat)(from_folder, from, to_folder, to, flags);
 }
 
 int unlink(const char *path) {
     if (fails("unlink", path, 0, 0)) return -1;
     return REAL(unlink)(path);
+}
+
+int unlinkat(int folder, const char *path, int flags) {
+    if (fails_in("unlink", folder, path)) return -1;
+    return REAL(unlinkat)(folder, path, flags);
+}
+
+int mkdirat(int folder, const char *path, mode_t mode) {
+    if (fails_in("mkdir", folder, path)) return -1;
+    return REAL(mkdirat)(folder, path, mode);
+}
+
+int fchmod(int descriptor, mode_t mode) {
+    if (descriptor_fails("fchmod", descriptor, 0, 0)) return -1;
+    return REAL(fchmod)(descriptor, mode);
+}
+
+int fchown(int descriptor, uid_t owner, gid_t group) {
+    if (descriptor_fails("fchown", descriptor, 0, 0)) return -1;
+    return REAL(fchown)(descriptor, owner, group);
 }

@@ -39,6 +39,7 @@ except telecine.TelecineError as error:
 """
 
 
+TRIED = {".clip.mp4.telecine-new", ".clip.mp4.telecine-trial"}  # what is left where removing it fails
 CASES = [(True, errno.EIO), (False, errno.ENOSPC), (True, errno.ENOSPC), (False, errno.EIO)]
 
 
@@ -52,7 +53,7 @@ def test_whichever_call_fails_the_path_holds_the_old_or_the_whole_new_file(
     done = run_with_shim(EXPORTER, tmp_path / "whole", options, log=log)
     assert json.loads(done.stdout) == {"frames": FRAMES}
     calls = [line.split("\t")[1] for line in log.read_text().splitlines()]
-    assert {"open", "write", "fsync", "ftruncate64", "unlink"} <= {*calls, "ftruncate64"}
+    assert {"open", "write", "fsync", "unlink"} <= {*calls}
     assert ("rename" if overwrite else "link") in calls
     # In the short form every other one of the writes, of which there is one or more for each frame.
     chosen = [call for call, name in enumerate(calls, start=1) if SOAK or name != "write" or call % 2]
@@ -74,7 +75,7 @@ def test_whichever_call_fails_the_path_holds_the_old_or_the_whole_new_file(
             assert (result["type"], result["errno"], result["filename"]) == ("PublishError", number, "clip.mp4"), where
             held = path.read_bytes() if path.exists() else None
             assert held == (OLDER if overwrite else None), where
-            assert set(names_in(folder)) <= {"clip.mp4", JOURNAL, ".clip.mp4.telecine-new"}, where
+            assert set(names_in(folder)) <= {"clip.mp4", JOURNAL, *TRIED}, where
             if "are kept" in result["said"]:
                 video = telecine.recover(path)
                 assert f"; {video.frame_count} of {FRAMES} frames are kept" in result["said"]

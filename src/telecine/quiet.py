@@ -1,0 +1,75 @@
+"""Pillow and its libtiff, kept from printing while they read an image: what matters is in the error that they raise."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_lock = threading.Lock()
+_readers = 0
+_handler_before: int | None = None
+
+
+@contextlib.contextmanager
+def pillow_warnings_ignored() -> Iterator[None]:
+    """Drop what Pillow warns of in a file that it reads all the same.
+
+    Python's filters belong to the whole process, so only this much is dropped while it lasts.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+        warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"PIL\.")
+        yield
+
+
+@contextlib.contextmanager
+def quiet_libtiff(image: Image.Image) -> Iterator[None]:
+    """Drop what libtiff prints to standard error of a TIFF that is damaged, while its pixels are decoded."""
+    set_handler = _setter_of_handler() if image.format == "TIFF" else None
+    if set_handler is None:
+        yield
+        return
+    _begin(set_handler)
+    try:
+        yield
+    finally:
+        _end(set_handler)
+
+
+def _begin(set_handler: Callable[[int | None], int | None]) -> None:
+    global _readers, _handler_before
+    with _lock:
+        if _readers == 0:
+            _handler_before = set_handler(None)
+        _readers += 1
+
+
+def _end(set_handler: Callable[[int | None], int | None]) -> None:
+    global _readers
+    with _lock:
+        _readers -= 1
+        if _readers == 0:
+            set_handler(_handler_before)
+
+
+@functools.cache
+def _setter_of_handler() -> Callable[[int | None], int | None] | None:
+    """Find `TIFFSetErrorHandler` of the libtiff that Pillow is linked to; None where it is not to be found."""
+    import ctypes
+
+    from PIL import _imaging
+
+    try:
+        function = ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler
+    except (OSError, AttributeError):
+        return None
+    function.restype, function.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+    setter: Callable[[int | None], int | None] = function
+    return setter

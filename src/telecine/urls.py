@@ -1,0 +1,48 @@
+"""Tells a path from a URL: what has `scheme://` is a URL, and anything else a local name as it stands."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from .errors import OptionError, TelecineError
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")  # RFC 3986 3.1
+_CUT_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")  # two characters or more: one is a drive of Windows
+_WAY_OUT = {
+    "read": "only local files are read: download it, and give its path",
+    "written": "only local files are written yet: write to a local path, and upload the file",
+}
+
+
+def local_path(
+    path: str | bytes | os.PathLike[str] | os.PathLike[bytes],
+    to_be: str = "written",
+    error: type[TelecineError] = OptionError,
+) -> str:
+    """Give the local path that is meant: of `file:///clips/a.mp4` it is "/clips/a.mp4".
+
+    >>> local_path("a:b.mp4"), local_path("file:///clips/a%20b.mp4")
+    ('a:b.mp4', '/clips/a b.mp4')
+
+    Args:
+        path: As the user gave it.
+        to_be: "read" or "written".
+        error: What is raised of a URL.
+
+    Raises:
+        TelecineError: it is a URL of another scheme than `file`, or of another machine.
+    """
+    name = os.fsdecode(path)
+    cut = _CUT_SCHEME.match(name) if isinstance(path, os.PathLike) else None
+    if cut is not None and not os.path.lexists(f"{cut[1]}:"):
+        raise error(f"{name!r} is what pathlib makes of a URL: {_WAY_OUT[to_be]}")
+    found = _SCHEME.match(name)
+    if found is None:
+        return name
+    machine, _, _ = name[found.end() :].partition("/")
+    if found[1].lower() != "file" or machine not in ("", "localhost"):
+        raise error(f"{name!r} is a URL: {_WAY_OUT[to_be]}")
+    from urllib.parse import unquote_to_bytes
+
+    return os.fsdecode(unquote_to_bytes(os.fsencode(name[found.end() + len(machine) :])))
