@@ -18,7 +18,7 @@ demo: .venv/demo
 	$(BIN)/python -m examples.demo out
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=worksteal --durations=40
 
 test-latest test-lowest: python
 	$(PYTHON) tests/matrix.py $(@:test-%=%)
