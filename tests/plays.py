@@ -97,8 +97,17 @@ class IfDecoded:
     why: str
 
 
+@dataclass(frozen=True)
+class Since:
+    """The reader gives every frame where its FFmpeg's libavformat is of this version or later, and else refuses it."""
+
+    libavformat: int
+    error: int
+    why: str
+
+
 # A number: the reader gives every frame, and no patch of the chart is further off than so many steps of 255.
-Cell: TypeAlias = int | No | IfDecoded
+Cell: TypeAlias = int | No | IfDecoded | Since
 
 COLUMNS = ("Chromium", *READERS)
 
@@ -106,7 +115,8 @@ _WHY = "plays where the browser says that it decodes this profile, which on Linu
 MAIN, LOSSLESS = IfDecoded("hvc1.1.6.L60.90", 3, _WHY), IfDecoded("hvc1.4.10.L60.9e.8", 3, _WHY)
 NO_PRORES, NO_FFV1 = (No(f"Chromium has no {codec} decoder") for codec in ("ProRes", "FFV1"))
 NO_AV1 = No("the FFmpeg in OpenCV's wheels has no AV1 decoder")
-NO_WEBP = No("FFmpeg reads no animated WebP")
+NO_WEBP = No("FFmpeg reads no animated WebP before version 9")
+PYAV_WEBP, PYAV_WEBP_LOSSLESS = (Since(63, error, "reads animated WebP since FFmpeg 9 (PyAV 19)") for error in (3, 0))
 STILL = No("takes the still picture that the file begins with for all of it")
 
 MATRIX: dict[File, tuple[Cell, ...]] = {
@@ -135,8 +145,8 @@ MATRIX: dict[File, tuple[Cell, ...]] = {
     File("mkv", "vp9", "yuva420p"):                (3, 3, 3, 3, 3, 3),
     File("mkv", "ffv1", "bgra"):                   (NO_FFV1, 0, 0, 0, 0, 0),
     File("gif"):                                   (0, 0, 0, 0, 0, 0),
-    File("webp"):                                  (3, NO_WEBP, 3, 3, NO_WEBP, NO_WEBP),
-    File("webp", lossless=True):                   (0, NO_WEBP, 0, 0, NO_WEBP, NO_WEBP),
+    File("webp"):                                  (3, PYAV_WEBP, 3, 3, NO_WEBP, NO_WEBP),
+    File("webp", lossless=True):                   (0, PYAV_WEBP_LOSSLESS, 0, 0, NO_WEBP, NO_WEBP),
     File("apng"):                                  (0, 0, 0, 0, 0, 0),
     File("avif"):                                  (4, STILL, 4, 4, 4, 4),
 }  # fmt: skip

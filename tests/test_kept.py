@@ -199,7 +199,7 @@ def test_a_writer_that_is_dropped_says_what_it_left(tmp_path: Path) -> None:
         f"the writer of {str(path)!r} was not closed, and left {str(tmp_path / f'.{path.name}.telecine-journal')!r}: "
         f"5 of 5 frames are kept: telecine recover {shlex.quote(str(path))}"
     )
-    assert said.filename == __file__
+    assert said.filename == f"{__file__}:{test_a_writer_that_is_dropped_says_what_it_left.__code__.co_firstlineno + 2}"
     assert telecine.recover(path).frame_count == 5
 
 

@@ -31,6 +31,7 @@ from .plays import (
     File,
     IfDecoded,
     No,
+    Since,
     clip,
     error_of,
     files,
@@ -87,6 +88,8 @@ def test_a_reader_makes_of_a_file_what_the_matrix_says(
     if isinstance(cell, IfDecoded):
         browser: Browser = request.getfixturevalue("browser")
         cell = cell.error if browser.says_it_plays(f'video/mp4; codecs="{cell.codec}"') else No(cell.why)
+    elif isinstance(cell, Since):
+        cell = cell.error if av.library_versions["libavformat"][0] >= cell.libavformat else No(cell.why)
     if isinstance(cell, No):
         with pytest.raises((*REFUSALS, AssertionError)):
             assert_is_the_clip(through(name, path, request), 4)

@@ -18,6 +18,7 @@ import pytest
 
 import telecine
 from telecine import PublishError, VideoWriter, export_video
+from telecine.hidden import Folder
 from telecine.publish import Publication
 
 from .helpers import (
@@ -34,6 +35,7 @@ from .helpers import (
     noise,
     run_python,
 )
+from .journals import JOURNAL
 
 # ---- in one step ---------------------------------------------------------------------------------------------------
 
@@ -169,6 +171,26 @@ def test_of_concurrent_writers_without_overwriting_exactly_one_wins(tmp_path: Pa
     assert len(refused) == 7
     assert {error.errno for error in refused} <= {errno.EBUSY, errno.EEXIST}
     assert telecine.probe(path).frame_count == exports[winner].result() == winner + 1
+    assert names_in(tmp_path) == ["clip.mp4"]
+
+
+def test_a_journal_that_goes_while_it_is_opened_is_in_nobodys_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two who begin at once, one removes the empty journal that the other has just opened."""
+    (tmp_path / JOURNAL).touch(mode=0o600)
+    open_in = Folder.open
+
+    def opened(folder: Folder, name: str, flags: int, mode: int = 0o600) -> int:
+        descriptor = open_in(folder, name, flags, mode)
+        if name == JOURNAL and not flags & os.O_CREAT:
+            os.unlink(tmp_path / JOURNAL)
+        return descriptor
+
+    monkeypatch.setattr(Folder, "open", opened)
+    with VideoWriter(tmp_path / "clip.mp4") as writer:
+        assert names_in(tmp_path) == [JOURNAL]
+        writer.write(greys())
     assert names_in(tmp_path) == ["clip.mp4"]
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pytest
 
 import telecine
+from telecine.processors import ordinary_threads
 
 from .browser import Browser
 from .reference import Real, rgb_of
@@ -167,9 +168,10 @@ def test_without_a_matrix_it_is_as_chromium_shows_it(
               for at, code in enumerate((100, 90, 170))]  # fmt: skip
     options = {"preset": "12"} if codec == "libsvtav1" else {"cpu-used": "8", "deadline": "realtime"}
     tags = {"colorspace": 2, "color_range": 0}
-    path = written(
-        tmp_path / f"clip.{extension}", planes, "yuv420p", tags, codec, **({} if "x264" in codec else options)
-    )
+    with ordinary_threads():
+        path = written(
+            tmp_path / f"clip.{extension}", planes, "yuv420p", tags, codec, **({} if "x264" in codec else options)
+        )
     assert telecine.probe(path).color.matrix == 2
     browser.load(path)
     shown = browser.show(0).rgb[height // 2, width // 2].astype(int)

@@ -167,7 +167,8 @@ class FolderPublication(Destination):
         while True:
             found = around.status(entry)
             if found is not None and around.is_our_folder(found):
-                self._set_aside(around, entry)
+                with contextlib.suppress(FileNotFoundError):  # another writer has just moved or removed it
+                    self._set_aside(around, entry)
             elif found is not None:  # somebody else's: it has another name then
                 entry = free_name(around, hidden_entry(self._name, SUFFIX) + token())
             with contextlib.suppress(FileExistsError):  # another writer was faster

@@ -364,7 +364,9 @@ def open_ours(folder: Folder, name: str, kind: type[File], whosoever: bool = Fal
         file = kind(folder, name, os.O_RDONLY)
     if is_right(file.identity):
         return file
-    file.close()  # it was exchanged for another
+    file.close()  # it was exchanged for another, or removed
+    if not file.identity.st_nlink:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), folder.path_of(name))
     return None
 
 

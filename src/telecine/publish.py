@@ -179,6 +179,10 @@ class Publication(Destination):
 
     def give_up(self) -> Kept:
         """Tell what is kept, and unlock it, while another thread still is in a call that writes it."""
+        finished = self._finished
+        if finished is not None:
+            with contextlib.suppress(OSError):
+                finished.remove()
         return self.journal.give_up()
 
     def discard(self) -> None:

@@ -420,7 +420,10 @@ def _keep_dropped(job: _Job, clock: Clock, made_at: tuple[str, int]) -> None:
     said = _in_words(kept, clock.count, job.path) or (clock.count and f"none of {clock.count} frames is kept")
     if said:
         left = f", and left {kept.place!r}" if kept.place else ""
-        warnings.warn_explicit(f"the writer of {job.path!r} was not closed{left}: {said}", TelecineWarning, *made_at)
+        file, line = made_at
+        text, place = f"the writer of {job.path!r} was not closed{left}: {said}", f"{file}:{line}"
+        # In one line: Python shows the source too, where it finds a file of the name.
+        warnings.warn_explicit(text, TelecineWarning, place, 0, module=os.path.splitext(os.path.basename(file))[0])
 
 
 def _in_words(kept: Kept, count: int, path: str) -> str:

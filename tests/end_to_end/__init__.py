@@ -1,0 +1,1 @@
+"""What a user meets, whole: the public surface, and the bytes of files."""
