@@ -102,7 +102,8 @@ def clip(kind: str) -> Any:
 def sound() -> Clip:
     """Give a tone of integers, as long as the clip at 16 fps."""
     times = np.arange(COUNT * 48000 // 16)
-    return (np.sin(times * (440 * 2 * np.pi / 48000)) * 8000).astype(np.int16)
+    samples: Clip = (np.sin(times * (440 * 2 * np.pi / 48000)) * 8000).astype(np.int16)
+    return samples
 
 
 def hash_of(name: str, folder: Path) -> str:
