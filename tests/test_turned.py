@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pytest
 
 import telecine
-from telecine import FrameError
+from telecine import InputError
 from telecine.cli import facts_of_file
 
 from .helpers import waves
@@ -145,7 +145,7 @@ def test_another_angle_is_told_and_not_shown_as_what_it_is_not(tmp_path: Path) -
     half = 0.5**0.5
     path = turned(lossless(tmp_path / "tilted.mov"), (half, half, -half, half))
     assert telecine.probe(path).rotation == 45
-    with pytest.raises(FrameError, match=r"turned by 45 degrees, which is no quarter turn: .*rotate=False"):
+    with pytest.raises(InputError, match=r"turned by 45 degrees, which is no quarter turn: .*rotate=False"):
         next(telecine.read_frames(path))
     assert np.array_equal(read(path, rotate=False), FRAMES)
     assert "turned by 45 degrees" in telecine.verify(path, FRAMES).problems[0]

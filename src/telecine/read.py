@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import accumulate
@@ -22,7 +22,7 @@ from .choices import LightName, PrimariesName
 from .color import RGB, Color
 from .convert import CENTER_SITED, LEFT_SITED, to_float_rgb, to_rgb, to_rgba
 from .errors import InputError, OptionError
-from .files import Source, name_of, opened_file
+from .files import Source, name_of, opened_file, said_of
 from .frames import ReadFrames
 from .light import ENCODED, parse_light
 from .orientation import UPRIGHT, Orientation
@@ -104,20 +104,30 @@ def read_frames(
 def _read_codes(path: str | os.PathLike[str], alpha: bool, rotate: bool) -> Iterator[npt.NDArray[np.uint8]]:
     convert = to_rgba if alpha else to_rgb
     for picture in decoded_frames(path, alpha):
-        yield _turned(path, convert(picture.frame, picture.color, picture.location), picture, rotate)
+        yield _turned(path, colors_of(picture, convert, path), picture, rotate)
 
 
 def _read_light(
     path: str | os.PathLike[str], light: str, primaries: str | None, rotate: bool
 ) -> Iterator[npt.NDArray[np.float32]]:
     for picture in decoded_frames(path):
-        rgb, hdr = to_float_rgb(picture.frame, picture.color, picture.location), picture.color.hdr
+        rgb, hdr = colors_of(picture, to_float_rgb, path), picture.color.hdr
         if light != ENCODED and hdr is None:
             raise OptionError(
                 f"{os.fspath(path)!r} is neither PQ nor HLG: of its frames only light={ENCODED!r} is read"
             )
         reading = parse_light(hdr, light, primaries) if hdr else None
         yield _turned(path, reading.decode(rgb) if reading else rgb, picture, rotate)
+
+
+def colors_of(
+    picture: Picture,
+    convert: Callable[[VideoFrame, Color, tuple[float, float]], npt.NDArray[Sample]],
+    path: Source,
+) -> npt.NDArray[Sample]:
+    """Convert a decoded picture; one too large for the memory that is left is a file that can't be read."""
+    with said_of(path, "a video"):
+        return convert(picture.frame, picture.color, picture.location)
 
 
 def _turned(

@@ -22,7 +22,7 @@ from .image_metadata import cut_metadata
 from .images import opened_image
 from .probe import VideoInfo, open_video, probe
 from .publish import Publication
-from .read import decoded_frames
+from .read import colors_of, decoded_frames
 from .samples import Span
 from .strip_boxes import strip_boxes
 from .strip_elements import strip_elements
@@ -119,7 +119,7 @@ def _image(file: BinaryIO) -> npt.NDArray[np.uint8]:
 
 
 def _moving_image(file: BinaryIO) -> Iterator[npt.NDArray[np.uint8]]:
-    return (to_rgba(each.frame, each.color, each.location) for each in decoded_frames(file, alpha=True))
+    return (colors_of(each, to_rgba, file) for each in decoded_frames(file, alpha=True))
 
 
 def _played(file: BinaryIO) -> _Packets:
