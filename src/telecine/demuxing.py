@@ -62,7 +62,7 @@ def packets_of(container: InputContainer, *streams: Any) -> Iterator[Packet[Any]
     Raises:
         InputError: those of all streams are more than the file can hold: a damaged index leads to some again and again.
     """
-    wanted, left = {stream.index for stream in streams}, _MOST_GROWTH * container.size + _ALWAYS
+    wanted, left = {stream.index for stream in streams}, _MOST_GROWTH * (container.size or 0) + _ALWAYS
     for packet in container.demux():
         left -= packet.size + 1
         if left < 0:
