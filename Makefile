@@ -41,7 +41,7 @@ clean:
 
 python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, $(OLDEST)))' || \
-	{ echo "$(PYTHON) is not Python 3.$(OLDEST) or later, which telecine needs: name one, as in make PYTHON=python3.13"; exit 1; }
+	{ echo "$(PYTHON) does not run, or is older than Python 3.$(OLDEST): name another, as in make PYTHON=python3.13"; exit 1; }
 
 # What builds the native module is installed beside it, so that an editable install rebuilds without the network.
 .venv/build $(BENCH)/build: Makefile | python

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pytest
 
 import telecine
+from telecine import InputError
 from telecine.processors import ordinary_threads
 
 from .browser import Browser
@@ -219,3 +220,26 @@ def test_what_was_exported_comes_back(tmp_path: Path) -> None:
     video = telecine.export_video(frames, tmp_path / "clip.mp4", crf=1)
     for found, color in zip(telecine.read_frames(video), colors, strict=True):
         assert np.abs(found.astype(int) - color).max() <= 3
+
+
+# ---- files that are cut off ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning")
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.8, 0.99])
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mov", "clip.mkv", "clip.webm"])
+def test_of_a_file_that_is_cut_off_the_whole_frames_are_counted_and_read(
+    tmp_path: Path, name: str, share: float
+) -> None:
+    path, noise = tmp_path / name, np.random.default_rng(0).integers(0, 256, (14, 96, 128, 3), np.uint8)
+    telecine.export_video(noise, path)
+    assert not telecine.probe(path).cut_off
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    info, frames = telecine.probe(path), []
+    assert info.cut_off
+    assert info.notes == (f"the file is cut off: of its frames {info.frame_count} are whole",)
+    with pytest.raises(InputError, match=f"clip.* is cut off: {info.frame_count} of its frames can be read"):
+        frames.extend(telecine.read_frames(path))
+    with pytest.raises(InputError, match=f"clip.* is cut off: {info.frame_count} of its frames are whole"):
+        telecine.export_video(path, tmp_path / "again.mp4")
+    assert [each.name for each in tmp_path.iterdir()] == [name]

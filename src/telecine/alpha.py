@@ -11,12 +11,11 @@ The last byte is 0 then: nothing takes it for the marker at the end of a VP9 sup
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal, TypeAlias, cast
 
 import av
 from av import Packet, VideoFrame
-from av.container import InputContainer
 from av.packet import PacketSideData
 from av.video.codeccontext import VideoCodecContext
 from av.video.format import VideoFormat
@@ -49,11 +48,11 @@ def is_beside(stream: VideoStream) -> bool:
     return said and stream.codec_context.codec.canonical_name in DECODERS
 
 
-def decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    """Decode a track with the alpha beside its pictures."""
+def decoded(packets: Iterable[VideoPacket], stream: VideoStream) -> Iterator[VideoFrame]:
+    """Decode a track's packets with the alpha beside its pictures."""
     name = DECODERS[stream.codec_context.codec.canonical_name]
     decoder = cast(VideoCodecContext, av.CodecContext.create(name, "r"))
-    for packet in container.demux(stream):
+    for packet in packets:
         yield from decoder.decode(packet)
 
 

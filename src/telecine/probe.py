@@ -180,9 +180,12 @@ def frame_packets(container: InputContainer, stream: VideoStream) -> list[TimedP
 
 
 def _is_frame(packet: Packet[Any]) -> bool:
-    """Tell whether a packet is of a frame that is shown, and not the part of one where an MP4 is cut off."""
-    is_part = packet.is_corrupt and "mp4" in packet.stream.container.format.name
-    return bool(packet.size) and not packet.is_discard and not is_part
+    return bool(packet.size) and not packet.is_discard and not is_part(packet)
+
+
+def is_part(packet: Packet[Any]) -> bool:
+    """Tell whether a packet is the part of one where an MP4 is cut off."""
+    return packet.is_corrupt and "mp4" in packet.stream.container.format.name
 
 
 def decodable(packets: list[TimedPacket]) -> list[int | None]:

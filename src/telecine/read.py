@@ -32,6 +32,7 @@ from .probe import (
     first_orientation,
     frame_packets,
     is_cut_off,
+    is_part,
     open_video,
     orientation_of,
 )
@@ -237,8 +238,13 @@ def decoded_frames(path: Source, alpha: bool = False) -> Iterator[Picture]:
 
 
 def _decoded(container: InputContainer, stream: VideoStream, alpha: bool = False) -> Iterator[VideoFrame]:
+    packets = (packet for packet in container.demux(stream) if not is_part(packet))
     try:
-        yield from alphas.decoded(container, stream) if alpha and alphas.is_beside(stream) else container.decode(stream)
+        if alpha and alphas.is_beside(stream):
+            yield from alphas.decoded(packets, stream)
+        else:
+            for packet in packets:
+                yield from packet.decode()
     finally:
         # A decoder that is freed while its threads log, of a damaged file, waits for them with the GIL that they wait
         # for.
