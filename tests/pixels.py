@@ -11,7 +11,8 @@ from av import VideoFrame
 
 from telecine.color import BT709, Color
 from telecine.convert import Conversion
-from telecine.frames import Frame, Recognizer
+from telecine.frame import Frame
+from telecine.frames import Recognizer
 
 from .reference import Real, described, planes_of
 

@@ -25,7 +25,8 @@ from telecine import FrameError, TelecineWarning, accelerator
 from telecine.accelerator import DeviceChunk
 from telecine.color import BT601, BT709, Color
 from telecine.convert import Conversion
-from telecine.frames import Frame, Recognizer
+from telecine.frame import Frame
+from telecine.frames import Recognizer
 from telecine.pixel_formats import PIXEL_FORMATS
 
 from .fake_accelerator import Accelerator, Crossed, OnDevice, entered

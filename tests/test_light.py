@@ -10,7 +10,8 @@ import torch
 
 from telecine.accelerator import DeviceChunk
 from telecine.bt2100 import SYSTEMS
-from telecine.frames import Frame, Recognizer
+from telecine.frame import Frame
+from telecine.frames import Recognizer
 from telecine.light import Light, parse_light
 
 from .bt2100 import SIGNALS, TO_BT2020, WHITE, hlg_ootf, pq, pq_ootf

@@ -25,7 +25,7 @@ from .errors import (
 )
 from .export import export_video
 from .generation import generation_metadata
-from .hdr_metadata import ContentLight, MasteringDisplay
+from .hdr import ContentLight, MasteringDisplay
 from .pipelines import recommended_fps
 from .probe import AudioInfo, VideoInfo, probe
 from .read import read_frames, read_timestamps

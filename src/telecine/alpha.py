@@ -10,7 +10,6 @@ The last byte is 0 then: nothing takes it for the marker at the end of a VP9 sup
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, TypeAlias, cast
 
@@ -18,7 +17,6 @@ import av
 from av import Packet, VideoFrame
 from av.packet import PacketSideData
 from av.video.codeccontext import VideoCodecContext
-from av.video.format import VideoFormat
 from av.video.stream import VideoStream
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"
@@ -30,15 +28,6 @@ PIXEL_FORMAT = "yuva420p"  # of a track that has it: the muxer then writes Alpha
 SAYS_JOINED = {"handler_name": "pictures, each with its alpha"}  # of a journal's track (ISO/IEC 14496-12 8.4.3)
 _BESIDE_TYPE = 15  # AV_PKT_DATA_MATROSKA_BLOCKADDITIONAL
 _LENGTH_BYTES, _ID_BYTES = 4, 8  # the side data begins with a BlockAddID
-
-
-@functools.cache
-def in_format(name: str) -> bool:
-    """Tell whether a pixel format has alpha, be it in its palette."""
-    if name == "unknown":
-        return False
-    pixel_format = VideoFormat(name)
-    return pixel_format.has_palette or any(component.is_alpha for component in pixel_format.components)
 
 
 def is_beside(stream: VideoStream) -> bool:

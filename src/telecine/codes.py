@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from .convert import TOLERANCE, Background, Conversion, _out_of_range
 from .errors import FrameError
-from .frames import Frame
+from .frame import Frame
 
 Pixels: TypeAlias = npt.NDArray[Any]
 

@@ -14,7 +14,9 @@ from .choices import ChannelOrder
 from .color import Color
 from .convert import Conversion, parse_value_range
 from .errors import FrameError, OptionError
-from .frames import Frame, Frames, ReadFrames, Recognizer
+from .frame import Frame
+from .frames import Frames, Recognizer
+from .read import ReadFrames
 from .sources import opened
 
 

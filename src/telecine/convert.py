@@ -26,13 +26,13 @@ import numpy as np
 import numpy.typing as npt
 from av import VideoFrame
 
-from . import _convert, alpha, dither
+from . import _convert, dither
 from .accelerator import DevicePixels, Recipe
 from .color import Color
 from .errors import FrameError, OptionError
-from .frames import SAMPLES, Frame
+from .frame import SAMPLES, Frame
 from .light import Light
-from .pixel_formats import PIXEL_FORMATS, PixelFormat
+from .pixel_formats import PIXEL_FORMATS, PixelFormat, has_alpha
 
 ValueRange: TypeAlias = 'Literal["auto"] | tuple[float, float]'
 Background: TypeAlias = "tuple[float, float, float]"
@@ -255,7 +255,7 @@ def to_rgba(frame: VideoFrame, color: Color, location: tuple[float, float] = LEF
     """
     rgba = np.full((frame.height, frame.width, 4), 255, np.uint8)
     rgba[:, :, :3] = to_rgb(frame, color, location)
-    if alpha.in_format(frame.format.name):
+    if has_alpha(frame.format.name):
         rgba[:, :, 3] = _alpha(frame)
     return rgba
 

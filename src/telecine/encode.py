@@ -18,7 +18,8 @@ from av.video.stream import VideoStream
 from . import alpha
 from .color import BT709, Color
 from .formats import Format
-from .hdr_metadata import ContentLight, HdrMetadata, MasteringDisplay
+from .hdr import ContentLight, MasteringDisplay
+from .hdr_metadata import HdrMetadata
 from .metadata import EXACT_COPY
 from .processors import ordinary_threads
 from .rate import VARIABLE_TIME_BASE, ticks_a_second

@@ -24,7 +24,7 @@ from .choices import (
     QualityName,
 )
 from .frames import Frames, check_channels, check_layout, count_frames, only_video
-from .hdr_metadata import MasteringDisplay
+from .hdr import MasteringDisplay
 from .metadata import Json
 from .notes import warn
 from .probe import probe

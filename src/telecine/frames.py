@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from . import _convert
 from .accelerator import DeviceChunk, DevicePixels
 from .errors import FrameError, OptionError
+from .frame import FULL_SCALE, SAMPLES, Array, Frame, tensor_array, with_dtype
 from .image_frames import ImagePath, count_in_file, count_pictures, frames_of_file, frames_of_image, is_image
+from .read import ReadFrames
 
 if TYPE_CHECKING:
     import torch
@@ -40,21 +41,10 @@ class DLPackLike(Protocol):
 
 
 FrameOrChunk: TypeAlias = "Image.Image | ArrayLike | DLPackLike | ImagePath"
-Array: TypeAlias = "npt.NDArray[Any] | torch.Tensor"  # a tensor that is on an accelerator
 Frames: TypeAlias = "FrameOrChunk | Iterable[FrameOrChunk] | Iterable[Iterable[FrameOrChunk]]"
 
 Pixel = TypeVar("Pixel", bound=np.generic)
 Colors = TypeVar("Colors", npt.NDArray[Any], "torch.Tensor")
-
-SAMPLES = {
-    "uint8": _convert.Sample.uint8,
-    "uint16": _convert.Sample.uint16,
-    "float16": _convert.Sample.float16,
-    "bfloat16": _convert.Sample.bfloat16,
-    "float32": _convert.Sample.float32,
-    "float64": _convert.Sample.float64,
-}
-FULL_SCALE = {"bool": 1.0, "uint8": 255.0, "uint16": 65535.0}
 
 AUTO_LAYOUTS = {
     2: ("HW",),
@@ -62,57 +52,6 @@ AUTO_LAYOUTS = {
     4: ("THWC", "TCHW", "CTHW"),
     5: ("BTHWC", "BTCHW", "BCTHW"),
 }
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One frame as it lies in its owner's memory, which may be an accelerator's.
-
-    `pixels` is a (height, width, channels) view with 1 (gray), 3 (RGB) or 4 (RGBA) channels and any strides; gray with
-    alpha is a copy, as RGBA;
-    `dtype` is its name, for bfloat16 lies as uint16; `kind` is "image" or "array"; `index` counts from 0.
-    """
-
-    pixels: npt.NDArray[Any] | DevicePixels
-    dtype: str
-    kind: str
-    index: int
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height in pixels."""
-        return self.pixels.shape[1], self.pixels.shape[0]
-
-    @property
-    def values(self) -> npt.NDArray[Any]:
-        """The pixels as numbers of NumPy's: bfloat16 becomes float32, which holds all of its values.
-
-        From an accelerator they are copied.
-        """
-        pixels = _tensor_array(self.pixels.tensor.cpu())[0] if isinstance(self.pixels, DevicePixels) else self.pixels
-        if self.dtype == "bfloat16":
-            return (pixels.astype(np.uint32) << 16).view(np.float32)
-        return pixels.view(np.bool_) if self.dtype == "bool" else pixels
-
-    @property
-    def full_scale(self) -> float | None:
-        """The largest value of an integer dtype; None for floats."""
-        return FULL_SCALE.get(self.dtype)
-
-
-class ReadFrames(Iterator[npt.NDArray[Pixel]]):
-    """Frames that telecine itself reads or makes: each is (height, width, 1, 3 or 4), of whatever size."""
-
-    def __init__(self, frames: Iterator[npt.NDArray[Pixel]]) -> None:
-        self._frames = frames
-
-    def __next__(self) -> npt.NDArray[Pixel]:
-        return next(self._frames)
-
-    def close(self) -> None:
-        """Let go of the file before the last frame."""
-        if isinstance(self._frames, Generator):
-            self._frames.close()
 
 
 # ---- layout --------------------------------------------------------------------------------------------------------
@@ -255,7 +194,7 @@ def _as_array(given: object) -> tuple[Array, str] | None:
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(given, torch.Tensor):
         tensor = given.detach()
-        return _tensor_array(tensor) if tensor.device.type == "cpu" else _device_tensor(tensor)
+        return tensor_array(tensor) if tensor.device.type == "cpu" else _device_tensor(tensor)
     if isinstance(given, np.ndarray):
         array = given
     elif isinstance(given, ArrayLike) and hasattr(given, "dtype"):
@@ -264,19 +203,7 @@ def _as_array(given: object) -> tuple[Array, str] | None:
         array = np.from_dlpack(given)  # type: ignore[arg-type]
     else:
         return None
-    return _with_dtype(array)
-
-
-def _tensor_array(tensor: torch.Tensor) -> tuple[npt.NDArray[Any], str]:
-    """View a tensor on the host as a NumPy array."""
-    import torch  # loaded, for here is a tensor
-
-    try:
-        if tensor.dtype == torch.bfloat16:  # NumPy has no such dtype: the same bits as uint16
-            return tensor.view(torch.int16).numpy().view(np.uint16), "bfloat16"
-        return _with_dtype(tensor.numpy())
-    except (TypeError, RuntimeError) as error:  # float8, sparse: NotImplementedError is a RuntimeError
-        raise FrameError(f"a {tensor.dtype} tensor of layout {tensor.layout} can't be read: {error}") from error
+    return with_dtype(array)
 
 
 def _device_tensor(tensor: torch.Tensor) -> tuple[torch.Tensor, str]:
@@ -284,15 +211,6 @@ def _device_tensor(tensor: torch.Tensor) -> tuple[torch.Tensor, str]:
         where = f"a {tensor.dtype} tensor of layout {tensor.layout} on {tensor.device}"
         raise FrameError(f"{where} can't be read: dense tensors that hold values are accepted")
     return tensor, str(tensor.dtype).removeprefix("torch.")
-
-
-def _with_dtype(array: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], str]:
-    name = array.dtype.name
-    if name == "bfloat16":  # of ml_dtypes, as JAX has it
-        return array.view(np.uint16), name
-    if name == "bool":
-        return array.view(np.uint8), name
-    return array, name
 
 
 # ---- the recogniser ------------------------------------------------------------------------------------------------
@@ -326,7 +244,7 @@ class Recognizer:
                 yield from self._of_image(pixels)
         elif isinstance(given, ReadFrames):
             for pixels in given:
-                yield from self._next(*_with_dtype(pixels), "array")
+                yield from self._next(*with_dtype(pixels), "array")
         elif isinstance(given, Iterable) and not isinstance(given, (bytes, bytearray, memoryview, dict)):
             for item in only_video(given):
                 if isinstance(given, (list, tuple)) and is_image(item):

@@ -10,91 +10,11 @@ import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from av import VideoFrame
 
-from .errors import OptionError
+from .hdr import ContentLight, MasteringDisplay
 from .pyav import side_data
-
-Chromaticity = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class ContentLight:
-    """How bright a video is, in cd/m2: its brightest pixel, and the mean over the pixels of its brightest frame.
-
-    A pixel is as bright as the brightest of its red, green and blue (CTA-861.3 annex A). 0 means unknown.
-    """
-
-    max_cll: int
-    max_fall: int
-
-    def __str__(self) -> str:
-        return f"MaxCLL {self.max_cll}, MaxFALL {self.max_fall} cd/m2"
-
-
-@dataclass(frozen=True)
-class MasteringDisplay:
-    """The display that a video was judged on: x and y of its primaries and white, and its luminance in cd/m2.
-
-    Without arguments it is one of P3's primaries and 1000 cd/m2. Values are kept to 4 decimals, `max_luminance` to 2,
-    which every file format can hold.
-
-    >>> MasteringDisplay(max_luminance=4000, min_luminance=0.005).max_luminance
-    4000.0
-    """
-
-    red: Chromaticity = (0.680, 0.320)  # SMPTE EG 432-1, "P3-D65"
-    green: Chromaticity = (0.265, 0.690)
-    blue: Chromaticity = (0.150, 0.060)
-    white: Chromaticity = (0.3127, 0.3290)
-    max_luminance: float = 1000.0
-    min_luminance: float = 0.0001
-
-    def __post_init__(self) -> None:
-        for name in ("red", "green", "blue", "white"):
-            x, y = getattr(self, name)
-            object.__setattr__(self, name, (round(float(x), 4), round(float(y), 4)))
-        object.__setattr__(self, "max_luminance", round(float(self.max_luminance), 2))
-        object.__setattr__(self, "min_luminance", round(float(self.min_luminance), 4))
-
-    def __str__(self) -> str:
-        points = " ".join(f"{name} ({x:g}, {y:g})" for name, (x, y) in self.chromaticities.items())
-        return f"{self.min_luminance:g} to {self.max_luminance:g} cd/m2, {points}"
-
-    @property
-    def chromaticities(self) -> dict[str, Chromaticity]:
-        """The points by name."""
-        return {"red": self.red, "green": self.green, "blue": self.blue, "white": self.white}
-
-
-def parse_mastering_display(given: Any, hdr: str | None) -> MasteringDisplay | None:
-    """Check `mastering_display`; None unless the colour is HDR's, "pq" or "hlg", whose default is `MasteringDisplay()`.
-
-    Raises:
-        OptionError: it is none, is out of what a file can hold, or does not go with the colour.
-    """
-    if hdr is None:
-        if given is not None:
-            raise OptionError("mastering_display= is for color='pq' and color='hlg': leave it out")
-        return None
-    display = MasteringDisplay() if given is None else given
-    if not isinstance(display, MasteringDisplay):
-        raise OptionError(f"mastering_display={given!r} is none: use telecine.MasteringDisplay(max_luminance=1000)")
-    # H.265 D.3.28
-    if not all(0.0001 <= x <= 0.74 and 0.0001 <= y <= 0.84 for x, y in display.chromaticities.values()):
-        raise OptionError(f"mastering_display={display} has a colour out of range: x is 0.0001 to 0.74, y up to 0.84")
-    if not (5 <= display.max_luminance <= 10000 and 0.0001 <= display.min_luminance <= 5):
-        raise OptionError(
-            f"mastering_display={display} is out of range: max_luminance is 5 to 10000, min_luminance 0.0001 to 5"
-        )
-    if hdr == "hlg" and display.max_luminance != 1000:
-        raise OptionError(
-            f"max_luminance={display.max_luminance:g} does not go with color='hlg', whose light is that of a display "
-            "of 1000 cd/m2: leave it out"
-        )
-    return display
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from .convert import BLACK, Background, Conversion, ValueRange
 from .errors import EncodeError, FrameError, OptionError
 from .folders import FolderPublication, size_of_frames
 from .formats import MovingImageFormat, SequenceFormat
-from .frames import Frame
+from .frame import Frame
 from .moving_images import MovingImage, MovingImageSettings, check_file, check_frames, check_options, parse_quality
 from .notes import Notes
 from .outputs import Asked

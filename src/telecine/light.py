@@ -36,8 +36,8 @@ from .bt2100 import (
     to_bt2020,
 )
 from .errors import FrameError, OptionError
-from .frames import SAMPLES, Frame
-from .hdr_metadata import ContentLight
+from .frame import SAMPLES, Frame
+from .hdr import ContentLight
 
 SCENE, DISPLAY, ENCODED = "scene-linear", "display-linear", "encoded"
 _BAND = 1 << 15  # pixels at a time: what is in between stays in the second-level cache

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from .audio import Audio
 from .convert import Background, ValueRange
 from .errors import PublishError
-from .frames import Frame
+from .frame import Frame
 from .journal import Kept
 from .notes import Notes
 from .timing import Clock

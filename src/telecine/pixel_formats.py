@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
+
+from av.video.format import VideoFormat
 
 
 @dataclass(frozen=True)
@@ -92,3 +95,12 @@ _ROWS = (
     PixelFormat("rgba64le", "RGBA", 16, packed=True),
 )
 PIXEL_FORMATS = {row.name: row for row in _ROWS}
+
+
+@functools.cache
+def has_alpha(name: str) -> bool:
+    """Tell whether FFmpeg's pixel format of a name has alpha, be it in its palette."""
+    if name == "unknown":
+        return False
+    pixel_format = VideoFormat(name)
+    return pixel_format.has_palette or any(component.is_alpha for component in pixel_format.components)

@@ -26,7 +26,8 @@ from .color import RGB, Color
 from .demuxing import opened_container, packets_of, video_streams
 from .errors import InputError
 from .files import Source, name_of, opened_file
-from .hdr_metadata import ContentLight, MasteringDisplay, metadata_of
+from .hdr import ContentLight, MasteringDisplay
+from .hdr_metadata import metadata_of
 from .image_frames import orientation_of_image
 from .image_metadata import read_image
 from .images import opened_image

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 
 from .audio_encode import Soundtrack
@@ -11,6 +11,7 @@ from .errors import EncodeError
 from .hdr_metadata import HdrMetadata
 from .metadata import read_exact
 from .probe import AudioInfo, VideoInfo
+from .words import differences
 
 _MOVIE_TICK = Fraction(1, 10_000)  # or less (rate.ticks_a_second)
 _ROUNDED_RATE = Fraction(1, 10_000)  # a tenth of what tells 30 from 30000/1001
@@ -88,10 +89,3 @@ def check_times(times: Sequence[Fraction], promised: Sequence[Fraction], clock: 
     for index, (found, wanted) in enumerate(zip(times, promised, strict=True)):
         if abs(found - wanted) > (clock or 0):
             raise EncodeError(f"the written file is not what was promised: frame {index} is at {found} s, not {wanted}")
-
-
-def differences(promised: Mapping[str, tuple[object, object]], verb: str) -> str:
-    """Say which of what was found, the first of each pair, is not what was wanted."""
-    return "; ".join(
-        f"{what} {verb} {found}, not {wanted}" for what, (found, wanted) in promised.items() if found != wanted
-    )

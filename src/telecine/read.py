@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import accumulate
@@ -23,7 +23,6 @@ from .color import RGB, Color
 from .convert import CENTER_SITED, LEFT_SITED, to_float_rgb, to_rgb, to_rgba
 from .errors import InputError, OptionError
 from .files import Source, name_of, opened_file, said_of
-from .frames import ReadFrames
 from .light import ENCODED, parse_light
 from .orientation import UPRIGHT, Orientation
 from .probe import (
@@ -43,6 +42,22 @@ _CENTER_SITED_CODECS = {"mjpeg", "mpeg1video"}
 _UNSPECIFIED_MATRICES = {0, 2, 3}  # H.273 table 4: identity, unspecified, reserved
 
 Sample = TypeVar("Sample", np.uint8, np.float32)
+Pixel = TypeVar("Pixel", bound=np.generic)
+
+
+class ReadFrames(Iterator[npt.NDArray[Pixel]]):
+    """Frames that telecine itself reads or makes: each is (height, width, 1, 3 or 4), of whatever size."""
+
+    def __init__(self, frames: Iterator[npt.NDArray[Pixel]]) -> None:
+        self._frames = frames
+
+    def __next__(self) -> npt.NDArray[Pixel]:
+        return next(self._frames)
+
+    def close(self) -> None:
+        """Let go of the file before the last frame."""
+        if isinstance(self._frames, Generator):
+            self._frames.close()
 
 
 @overload

@@ -12,8 +12,6 @@ from itertools import groupby
 from typing import BinaryIO
 
 from .boxes import Box, boxes_of_any_kind
-from .errors import InputError
-from .files import name_of
 
 # By which FFmpeg knows such a file (libavformat/mov.c, mov_probe).
 _KINDS = set(b"ftyp moov mdat pnot udta ediw wide free junk pict skip uuid prfl".split())
@@ -33,7 +31,7 @@ def check_sample_counts(file: BinaryIO) -> None:
     """Refuse an index that names more samples than the file has bytes, and one that is compressed.
 
     Raises:
-        InputError: it does.
+        ValueError: it does.
     """
     size_of_file = file.seek(0, os.SEEK_END)
     boxes = list(boxes_of_any_kind(file))
@@ -47,10 +45,10 @@ def check_sample_counts(file: BinaryIO) -> None:
         shown += count
         edits = max(edits, _number(found["edits"]))
         if found[0] == b"cmov":
-            raise InputError(f"{name_of(file)!r} can't be read: its index is compressed, as QuickTime 3 wrote it")
+            raise ValueError("its index is compressed, as QuickTime 3 wrote it")
     if claimed > max(size_of_file, _ALWAYS) or shown * edits > max(_EDITS_PER_BYTE * size_of_file, _ALWAYS):
         says = f"its index names {shown:,} samples, in {edits} pieces, of a file of {size_of_file:,} bytes"
-        raise InputError(f"{name_of(file)!r} is cut off or damaged: {says}")
+        raise ValueError(f"it is cut off or damaged: {says}")
 
 
 def _number(data: bytes | None) -> int:

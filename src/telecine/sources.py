@@ -15,13 +15,13 @@ from typing import TypeGuard
 import numpy as np
 import numpy.typing as npt
 
-from . import alpha
 from .arrays import is_array, read_array
 from .errors import FrameError, InputError
 from .frames import Frames
 from .image_frames import copies_of_pictures, count_pictures, is_image
 from .images import image_extensions, opened_image
 from .notes import warn
+from .pixel_formats import has_alpha
 from .probe import probe
 from .read import read_frames
 from .urls import local_path
@@ -136,4 +136,4 @@ def _video(name: str) -> Iterator[npt.NDArray[np.uint8]]:
         raise InputError(f"{name!r} is cut off: {info.frame_count} of its frames are whole")
     for note in info.notes:
         warn(f"of {name!r}: {note}")
-    return read_frames(name, alpha=alpha.in_format(info.pixel_format))
+    return read_frames(name, alpha=has_alpha(info.pixel_format))

@@ -16,11 +16,12 @@ from .errors import EncodeError, InputError, OptionError
 from .ffmpeg_log import captured_log, in_words
 from .formats import CODECS
 from .general_options import ignored_options
-from .hdr_metadata import ContentLight
+from .hdr import ContentLight
 from .probe import VideoInfo, color_of, open_video, probe
-from .promises import check_promises, differences
+from .promises import check_promises
 from .pyav import exact
 from .remux import write_finished
+from .words import differences
 
 _FRAMES = 3
 _BLACK = {"Y": 16, "U": 128, "V": 128}  # of 8 bit; 0 in RGB

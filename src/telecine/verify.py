@@ -15,14 +15,15 @@ import numpy as np
 import numpy.typing as npt
 from av import VideoFrame
 
-from . import alpha
 from .choices import ChannelOrder, LightName, PrimariesName
 from .codes import composited
 from .color import Color
 from .convert import BLACK, Conversion, parse_background, parse_value_range, to_rgba
-from .frames import Frame, Frames, Recognizer
+from .frame import Frame
+from .frames import Frames, Recognizer
 from .light import parse_light
 from .orientation import Orientation
+from .pixel_formats import has_alpha
 from .read import Picture, decoded_frames
 from .sources import opened
 
@@ -136,7 +137,7 @@ def verify(
         by_its_color = replace(
             conversion, color=replace(color, full_range=False), light=parse_light(color.hdr, light, primaries)
         )
-        if ground is not None and alpha.in_format(decoded.frame.format.name):
+        if ground is not None and has_alpha(decoded.frame.format.name):
             frame, by_its_color = composited(frame, by_its_color)
         differences.append(_difference(decoded, frame, by_its_color))
     if decoded_count != expected_count:
@@ -182,7 +183,7 @@ def _padded(size: tuple[int, int], decoded: VideoFrame) -> tuple[int, int]:
 @np.errstate(all="ignore")  # as in `VideoWriter.write`
 def _difference(decoded: Picture, frame: Frame, conversion: Conversion) -> _Difference:
     stored = decoded.frame
-    name = "yuva420p" if alpha.in_format(stored.format.name) else "yuv420p"
+    name = "yuva420p" if has_alpha(stored.format.name) else "yuv420p"
     reference = VideoFrame(stored.width + stored.width % 2, stored.height + stored.height % 2, name)
     conversion.to_planes(frame, reference)
     rgba = to_rgba(stored, decoded.color, decoded.location)

@@ -21,9 +21,9 @@ from .encode import Encoder, EncoderSettings
 from .errors import EncodeError, FrameError, OptionError, PublishError
 from .ffmpeg_log import captured_log, in_words
 from .formats import choose_format, encoder_options, keeping_alpha
-from .frames import Frame
+from .frame import Frame
 from .hardware import choose_encoder
-from .hdr_metadata import MasteringDisplay, parse_mastering_display
+from .hdr import MasteringDisplay, parse_mastering_display
 from .light import parse_light
 from .limits import Passes, parse_max_bytes
 from .outputs import Asked

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import unicodedata
+from collections.abc import Mapping
 
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _LINE_BREAKS = re.compile(r"\s*[\n\r]\s*")
@@ -54,3 +55,10 @@ def _quoted(character: str) -> str:
     if character == shown(character):
         return character
     return "".join(f"\\{byte:03o}" for byte in os.fsencode(character))
+
+
+def differences(promised: Mapping[str, tuple[object, object]], verb: str) -> str:
+    """Say which of what was found, the first of each pair, is not what was wanted."""
+    return "; ".join(
+        f"{what} {verb} {found}, not {wanted}" for what, (found, wanted) in promised.items() if found != wanted
+    )

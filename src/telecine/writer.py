@@ -41,7 +41,7 @@ from .encoding_thread import EncodingThread
 from .errors import FrameError, OptionError, TelecineError, TelecineWarning
 from .formats import Container, MovingImageFormat, SequenceFormat, output_of
 from .frames import Frames, Recognizer, count_frames
-from .hdr_metadata import MasteringDisplay
+from .hdr import MasteringDisplay
 from .journal import Kept
 from .metadata import Json, exact_text, parse_metadata
 from .notes import Notes, callers_line
