@@ -55,7 +55,7 @@ python:
 	touch $@
 
 # As a user has it, not editable: what an editable install adds to the import is not telecine's.
-$(BENCH)/bench: $(BENCH)/build $(SOURCES) $(wildcard src/telecine/*)
+$(BENCH)/bench: $(BENCH)/build $(SOURCES) $(shell find src/telecine -name '*.py')
 	$(BENCH)/bin/pip install --quiet --no-build-isolation -C build-dir=build/bench '.[bench]'
 	touch $@
 

@@ -20,7 +20,7 @@ from telecine.choices import PresetName
 from telecine.color import BT709
 from telecine.convert import Conversion
 from telecine.frames import Recognizer
-from telecine.processors import available_processors
+from telecine.support.processors import available_processors
 
 from .frames import large
 from .measure import Spread, in_a_process, in_turns

@@ -13,7 +13,7 @@ from pathlib import Path
 import imageio_ffmpeg
 import numpy as np
 
-from telecine.processors import available_processors
+from telecine.support.processors import available_processors
 
 from .frames import Picture
 

@@ -20,7 +20,7 @@ import numpy as np
 
 import telecine
 from telecine.choices import PresetName
-from telecine.processors import available_processors
+from telecine.support.processors import available_processors
 
 from . import convert
 from .frames import Picture, clip

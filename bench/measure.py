@@ -20,7 +20,7 @@ from av import VideoFrame
 from av.video.codeccontext import VideoCodecContext
 
 from telecine import _convert
-from telecine.processors import available_processors
+from telecine.support.processors import available_processors
 
 TURNS = 5
 PACKAGES = "diffusers imageio imageio-ffmpeg mediapy moviepy opencv-python-headless torch torchcodec numpy pillow"

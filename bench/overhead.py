@@ -21,7 +21,7 @@ from PIL import Image
 
 import telecine
 from telecine.choices import PresetName
-from telecine.processors import available_processors
+from telecine.support.processors import available_processors
 
 from .frames import Clip, large, small
 from .measure import Spread, in_turns, ratio

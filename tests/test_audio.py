@@ -34,7 +34,7 @@ from telecine import (
 from telecine.checksums import Checksums
 from telecine.choices import QualityName
 from telecine.cli import run
-from telecine.rate import parse_fps
+from telecine.support.rate import parse_fps
 
 from .browser import Browser
 from .helpers import BLANK, LIMITED, OLDER, Asked, assert_frames, assert_untouched, greys, names_in, noise, run_python

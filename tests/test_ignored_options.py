@@ -17,11 +17,11 @@ from av.codec.context import CodecContext
 
 from telecine import OptionError, VideoWriter, export_video, probe
 from telecine.encode import Encoder, EncoderSettings
-from telecine.ffmpeg_log import captured_log
 from telecine.formats import CODECS, CONTAINERS, Codec, Format
 from telecine.general_options import GENERAL, ignored_options
 from telecine.hardware import HARDWARE
 from telecine.pixel_formats import PIXEL_FORMATS
+from telecine.support.ffmpeg_log import captured_log
 
 from .helpers import Asked, assert_untouched
 

@@ -35,7 +35,7 @@ from telecine.moving_images import (
     rewrite,
 )
 from telecine.publish import Publication
-from telecine.pyav import seconds
+from telecine.support.pyav import seconds
 
 from .helpers import Clip, names_in, noise, run_python, waves
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from telecine.parallel import InOrder
+from telecine.support.in_order import InOrder
 
 
 def test_results_come_in_the_order_of_the_calls_though_the_first_ends_last() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 import telecine
 from telecine import OptionError
-from telecine.pyav import exact
+from telecine.support.pyav import exact
 
 FRAMES = np.zeros((5, 32, 48, 3), np.uint8)
 NTSC = {nominal: Fraction(nominal * 1000, 1001) for nominal in (24, 30, 60, 120)}

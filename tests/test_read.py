@@ -12,7 +12,7 @@ import pytest
 
 import telecine
 from telecine import InputError
-from telecine.processors import ordinary_threads
+from telecine.support.processors import ordinary_threads
 
 from .browser import Browser
 from .reference import Real, rgb_of

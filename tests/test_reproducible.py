@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import telecine
-from telecine import processors
+from telecine.support import processors
 
 from .helpers import noise, waves
 from .reference import Real

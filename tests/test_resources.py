@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from telecine import FrameError, OptionError, Video, VideoWriter, export_video, processors
+from telecine import FrameError, OptionError, Video, VideoWriter, export_video
+from telecine.support import processors
 
 from .helpers import BLANK, assert_frames, encoding_threads, failing_at, greys, run_python
 
@@ -104,7 +105,7 @@ def test_only_the_processors_of_the_affinity_are_counted(tmp_path: Path) -> None
     said = run_python(
         """
 import os
-from telecine.processors import available_processors
+from telecine.support.processors import available_processors
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 print(available_processors())
 """,

@@ -23,7 +23,7 @@ import pytest
 import telecine
 from telecine import TelecineError, TelecineWarning
 from telecine.errors import PublishError
-from telecine.words import one_line, shell_word, shown
+from telecine.support.words import one_line, shell_word, shown
 
 from .certificates import identity
 from .helpers import greys
@@ -94,7 +94,7 @@ def test_an_error_shows_its_words_escaped(kind: type[TelecineError]) -> None:
 
 
 def test_a_warning_and_a_note_show_their_words_escaped() -> None:
-    from telecine.notes import Notes
+    from telecine.support.notes import Notes
 
     notes = Notes()
     with warnings.catch_warnings(record=True) as said:

@@ -23,7 +23,7 @@ from av.container import InputContainer
 from .demuxing import opened_container, video_streams
 from .errors import InputError, OptionError
 from .frames import ArrayLike, DLPackLike
-from .pyav import exact
+from .support.pyav import exact
 from .urls import local_path
 
 Audio: TypeAlias = "ArrayLike | DLPackLike | str | os.PathLike[str]"

@@ -19,9 +19,9 @@ from av.container import OutputContainer
 from .audio import PACKED, Audio, AudioRecognizer, Samples
 from .audio_track import AudioTrack, box_of, fitted, fitted_length, parse_fit
 from .errors import OptionError
-from .ffmpeg_log import captured_log, in_words
 from .formats import Container
-from .notes import Notes
+from .support.ffmpeg_log import captured_log, in_words
+from .support.notes import Notes
 
 AudioPacket: TypeAlias = "Packet[AudioStream]"
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from .errors import MissingDependencyError, OptionError
-from .words import shell_word
+from .support.words import shell_word
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec

@@ -44,9 +44,9 @@ from .read import read_timestamps
 from .recover import orphans_in, recover
 from .sources import images_in_order, is_video, open_frames
 from .strip import strip
+from .support.words import one_line, shown
 from .verify import LEAST_PSNR, LEAST_SSIM, MOST_COLOR_ERROR, VerifyReport, verify
 from .video import Video
-from .words import one_line, shown
 
 app = typer.Typer(
     help="Turns frames into a video file that plays everywhere and looks like the frames.",

@@ -14,7 +14,7 @@ from .compose import grid
 from .errors import OptionError
 from .export import export_video
 from .frames import Frames
-from .rate import FrameRate
+from .support.rate import FrameRate
 
 
 def export_to_video(

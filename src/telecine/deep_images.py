@@ -15,9 +15,9 @@ from av.video.codeccontext import VideoCodecContext
 
 from .chunks import PNG
 from .errors import InputError
-from .ffmpeg_log import captured_log
 from .files import name_of, said_of
 from .orientation import Orientation, of_exif
+from .support.ffmpeg_log import captured_log
 
 Pixels = npt.NDArray[Any]
 

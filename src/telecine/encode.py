@@ -21,8 +21,8 @@ from .formats import Format
 from .hdr import ContentLight, MasteringDisplay
 from .hdr_metadata import HdrMetadata
 from .metadata import EXACT_COPY
-from .processors import ordinary_threads
-from .rate import VARIABLE_TIME_BASE, ticks_a_second
+from .support.processors import ordinary_threads
+from .support.rate import VARIABLE_TIME_BASE, ticks_a_second
 
 # How many frames are decoded in the order that they are shown in. Of so few x265 subtracts from the times of decoding a
 # delay that it has not set, whatever is in its memory (x265 source/encoder/encoder.cpp, m_bframeDelayTime).

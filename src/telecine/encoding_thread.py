@@ -21,11 +21,11 @@ import av
 
 from .descriptors import take_closed_standard_descriptors
 from .errors import EncodeError, PublishError, TelecineError
-from .ffmpeg_log import captured_log, in_words
-from .handover import Channel, Decision, Latch, start_thread
 from .journal import Kept
 from .outputs import Encoder, Output, Publishing
-from .processors import encoder_threads
+from .support.ffmpeg_log import captured_log, in_words
+from .support.handover import Channel, Decision, Latch, start_thread
+from .support.processors import encoder_threads
 from .video import Video
 
 _QUEUED_BYTES = 8 << 20  # five frames of 1360x768: enough to keep the encoder busy while the caller converts

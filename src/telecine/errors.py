@@ -19,7 +19,7 @@ from __future__ import annotations
 import os
 from typing import Self
 
-from .words import one_line
+from .support.words import one_line
 
 
 class TelecineError(Exception):

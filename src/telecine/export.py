@@ -26,12 +26,12 @@ from .choices import (
 from .frames import Frames, check_channels, check_layout, count_frames, only_video
 from .hdr import MasteringDisplay
 from .metadata import Json
-from .notes import warn
 from .probe import probe
 from .progress import Progress, check_progress, reporting
-from .rate import FrameRate, parse_fps
 from .sources import is_video, opened
-from .timing import Seconds
+from .support.clock import Seconds
+from .support.notes import warn
+from .support.rate import FrameRate, parse_fps
 from .video import Video
 from .writer import VideoWriter
 

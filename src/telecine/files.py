@@ -12,7 +12,7 @@ from typing import BinaryIO, TypeAlias
 from av import FFmpegError
 
 from .errors import InputError, TelecineError
-from .ffmpeg_log import LogLine, in_words
+from .support.ffmpeg_log import LogLine, in_words
 from .urls import local_path
 
 Source: TypeAlias = "str | os.PathLike[str] | BinaryIO"

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from .errors import OptionError
 from .metadata import Json, of_one
 from .pipelines import recommended_fps
-from .rate import parse_fps
+from .support.rate import parse_fps
 
 _SOFTWARE = ("diffusers", "transformers", "torch")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from av import VideoFrame
 
 from .hdr import ContentLight, MasteringDisplay
-from .pyav import side_data
+from .support.pyav import side_data
 
 
 @dataclass(frozen=True)

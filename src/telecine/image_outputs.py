@@ -18,11 +18,11 @@ from .folders import FolderPublication, size_of_frames
 from .formats import MovingImageFormat, SequenceFormat
 from .frame import Frame
 from .moving_images import MovingImage, MovingImageSettings, check_file, check_frames, check_options, parse_quality
-from .notes import Notes
 from .outputs import Asked
 from .publish import Publication
 from .sequences import Sequence, SequenceSettings, check_sequence
-from .timing import Clock
+from .support.clock import Clock
+from .support.notes import Notes
 from .video import Video
 
 

@@ -24,11 +24,11 @@ from av import VideoFrame
 from .boxes import whole_fragments
 from .encode import Encoder, EncoderSettings
 from .errors import EncodeError, OptionError, TelecineError
-from .ffmpeg_log import captured_log, in_words
 from .formats import CODECS, Codec, Format
 from .probe import VideoInfo
 from .publish import Publication
-from .pyav import open_input, seconds
+from .support.ffmpeg_log import captured_log, in_words
+from .support.pyav import open_input, seconds
 
 _LEAST = 1000  # an MP4's index alone takes about as many
 _AIM = 0.97  # of the limit: what a pass makes is a few percent off

@@ -17,8 +17,8 @@ from av.video.stream import VideoStream
 from .boxes import whole_fragments
 from .errors import OptionError
 from .metadata import EXACT_COPY
-from .pyav import exact, open_input, seconds
-from .rate import ticks_a_second
+from .support.pyav import exact, open_input, seconds
+from .support.rate import ticks_a_second
 
 # What the frames are given in, and what FFV1 keeps them in: the same bytes in another order.
 _PIXEL_FORMATS = {3: ("rgb24", "bgr0"), 4: ("rgba", "bgra")}

@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 
 from .errors import OptionError
-from .notes import Notes
+from .support.notes import Notes
 
 Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
 

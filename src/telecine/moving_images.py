@@ -26,9 +26,9 @@ from .gif import Gif
 from .image_metadata import add_metadata, read_image
 from .lossless import LosslessJournal, probe_lossless, read_lossless
 from .metadata import read_exact, read_tags
-from .rate import ticks_a_second
+from .support.rate import ticks_a_second
+from .support.words import differences
 from .webp import WebP
-from .words import differences
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from .errors import TelecineError
-from .words import shown
+from .support.words import shown
 
 if TYPE_CHECKING:
     from .video import Video

@@ -12,8 +12,8 @@ from .convert import Background, ValueRange
 from .errors import PublishError
 from .frame import Frame
 from .journal import Kept
-from .notes import Notes
-from .timing import Clock
+from .support.clock import Clock
+from .support.notes import Notes
 from .video import Video
 
 if TYPE_CHECKING:

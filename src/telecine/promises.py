@@ -11,7 +11,7 @@ from .errors import EncodeError
 from .hdr_metadata import HdrMetadata
 from .metadata import read_exact
 from .probe import AudioInfo, VideoInfo
-from .words import differences
+from .support.words import differences
 
 _MOVIE_TICK = Fraction(1, 10_000)  # or less (rate.ticks_a_second)
 _ROUNDED_RATE = Fraction(1, 10_000)  # a tenth of what tells 30 from 30000/1001

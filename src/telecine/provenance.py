@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
-from .apart import run_apart
 from .certificates import Credentials, Pem, Signer, load_credentials
 from .choices import AlgorithmName
 from .errors import OptionError, ProvenanceError
 from .guard import append_checksum, digest_of_unhashed
 from .manifests import MEDIA_TYPES, PROMPT_TYPE, UNHASHED_LABEL, library, read_manifest, settings
 from .publish import Publication
+from .support.native_calls import run_apart
 
 _BOXED = {"video/mp4", "video/quicktime", "image/avif"}
 _IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"

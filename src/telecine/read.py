@@ -35,7 +35,7 @@ from .probe import (
     open_video,
     orientation_of,
 )
-from .pyav import exact
+from .support.pyav import exact
 
 # Where chroma sits is not tagged by most encoders; these codecs site it in the middle (JFIF 1.02, ISO/IEC 11172-2).
 _CENTER_SITED_CODECS = {"mjpeg", "mpeg1video"}

@@ -15,24 +15,24 @@ from typing import BinaryIO, cast
 import av
 
 from .access import set_mode
-from .apart import Watched, run_apart
 from .audio_encode import soundtrack_of
 from .audio_track import track_in
 from .boxes import end_of_fragments
 from .descriptors import take_closed_standard_descriptors
 from .destination import free_path
 from .errors import OptionError, PublishError, TelecineError
-from .ffmpeg_log import captured_log, in_words
 from .folders import SUFFIX as FOLDER_SUFFIX
 from .folders import folders_in, has_left, locked, recover_folder, size_of_frames
 from .formats import CONTAINERS, SEQUENCES, Container, MovingImageFormat, output_of
-from .handover import Latch
 from .hidden import Folder, free_name, new_file, put
 from .journal import NOT_OURS, SUFFIX, Journal, hidden_entry, journals_in, journals_of, orphan, target_of
-from .notes import Notes
 from .probe import probe
 from .publish import FINISHED_SUFFIX
 from .remux import duration_of, write_finished
+from .support.ffmpeg_log import captured_log, in_words
+from .support.handover import Latch
+from .support.native_calls import Watched, run_apart
+from .support.notes import Notes
 from .urls import local_path
 from .video import Video
 

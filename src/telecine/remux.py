@@ -32,7 +32,7 @@ from .formats import Container
 from .hdr_metadata import HdrMetadata
 from .hidden import Reader
 from .metadata import EXACT_COPY, read_exact, tags_of
-from .pyav import exact, open_input, seconds
+from .support.pyav import exact, open_input, seconds
 from .user_data import boxes_of, replace_filler
 
 _AVIO_FLAG_READ = 1

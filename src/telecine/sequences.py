@@ -25,7 +25,7 @@ from .formats import SEQUENCES
 from .hidden import Folder
 from .image_metadata import png_chunks
 from .metadata import read_exact
-from .parallel import InOrder
+from .support.in_order import InOrder
 
 Pixels: TypeAlias = npt.NDArray[Any]
 

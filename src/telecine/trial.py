@@ -13,15 +13,15 @@ from av import VideoFrame
 
 from .encode import Encoder, EncoderSettings
 from .errors import EncodeError, InputError, OptionError
-from .ffmpeg_log import captured_log, in_words
 from .formats import CODECS
 from .general_options import ignored_options
 from .hdr import ContentLight
 from .probe import VideoInfo, color_of, open_video, probe
 from .promises import check_promises
-from .pyav import exact
 from .remux import write_finished
-from .words import differences
+from .support.ffmpeg_log import captured_log, in_words
+from .support.pyav import exact
+from .support.words import differences
 
 _FRAMES = 3
 _BLACK = {"Y": 16, "U": 128, "V": 128}  # of 8 bit; 0 in RGB

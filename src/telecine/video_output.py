@@ -19,7 +19,6 @@ from .color import BT601, BT709, RGB, Color, parse_color
 from .convert import BLACK, Conversion
 from .encode import Encoder, EncoderSettings
 from .errors import EncodeError, FrameError, OptionError, PublishError
-from .ffmpeg_log import captured_log, in_words
 from .formats import choose_format, encoder_options, keeping_alpha
 from .frame import Frame
 from .hardware import choose_encoder
@@ -32,6 +31,7 @@ from .promises import check_audio, check_promises, check_times
 from .publish import Publication
 from .read import read_timestamps
 from .remux import write_finished
+from .support.ffmpeg_log import captured_log, in_words
 from .trial import try_encoder
 from .video import Video
 

@@ -44,15 +44,15 @@ from .frames import Frames, Recognizer, count_frames
 from .hdr import MasteringDisplay
 from .journal import Kept
 from .metadata import Json, exact_text, parse_metadata
-from .notes import Notes, callers_line
 from .outputs import Asked, Output, Publishing
 from .progress import Progress, check_progress, reporting
-from .rate import FrameRate, parse_fps
-from .timing import Clock, Seconds, Timestamps, parse_last_frame
+from .support.clock import Clock, Seconds, Timestamps, parse_last_frame
+from .support.notes import Notes, callers_line
+from .support.rate import FrameRate, parse_fps
+from .support.words import shell_word
 from .urls import local_path
 from .video import Video
 from .video_output import VideoOptions, VideoOutput
-from .words import shell_word
 
 if TYPE_CHECKING:
     from .provenance import Provenance, Seal

@@ -6,7 +6,7 @@ import sys
 import warnings
 from collections.abc import Iterable
 
-from .errors import TelecineWarning
+from ..errors import TelecineWarning
 from .words import one_line
 
 _PACKAGE = __name__.partition(".")[0]

@@ -7,7 +7,7 @@ import numbers
 from fractions import Fraction
 from typing import SupportsFloat, TypeAlias
 
-from .errors import OptionError
+from ..errors import OptionError
 
 FrameRate: TypeAlias = "int | float | str | Fraction | SupportsFloat"
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sized
 from fractions import Fraction
 from typing import SupportsFloat, TypeAlias
 
-from .errors import OptionError
+from ..errors import OptionError
 from .rate import MOST_TICKS_A_FRAME, VARIABLE_TIME_BASE, ticks_a_second
 
 Seconds: TypeAlias = "int | float | Fraction | SupportsFloat"
