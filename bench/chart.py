@@ -12,7 +12,7 @@ import numpy.typing as npt
 from av import VideoFrame
 from PIL import Image
 
-from telecine.color import BT601, BT709, Color
+from telecine.color.color import BT601, BT709, Color
 from telecine.convert import to_rgb
 from telecine.read import decoded_frames
 

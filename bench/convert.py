@@ -16,7 +16,7 @@ import numpy.typing as npt
 from av import VideoFrame
 from av.video.reformatter import VideoReformatter
 
-from telecine.color import BT709
+from telecine.color.color import BT709
 from telecine.convert import Conversion
 from telecine.frames import Recognizer
 

@@ -17,7 +17,7 @@ from av import VideoFrame
 
 import telecine
 from telecine.choices import PresetName
-from telecine.color import BT709
+from telecine.color.color import BT709
 from telecine.convert import Conversion
 from telecine.frames import Recognizer
 from telecine.support.processors import available_processors

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, TypedDict
 
 import telecine
-from telecine.color import Color
+from telecine.color.color import Color
 from telecine.formats import CODECS
 
 from .fidelity import fidelity

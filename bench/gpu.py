@@ -18,7 +18,7 @@ from av import VideoFrame
 from PIL import Image
 
 import telecine
-from telecine.color import BT709
+from telecine.color.color import BT709
 from telecine.convert import Conversion
 from telecine.frames import Recognizer
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import telecine
-from telecine.color import Color
+from telecine.color.color import Color
 from telecine.formats import CODECS
 
 from .fidelity import Fidelity, fidelity

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from av import VideoFrame
 from av.video.codeccontext import VideoCodecContext
 
-from telecine.color import Color
+from telecine.color.color import Color
 from telecine.convert import Conversion
 from telecine.formats import CODECS, encoder_options
 from telecine.frames import Recognizer

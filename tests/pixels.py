@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from av import VideoFrame
 
-from telecine.color import BT709, Color
+from telecine.color.color import BT709, Color
 from telecine.convert import Conversion
 from telecine.frame import Frame
 from telecine.frames import Recognizer

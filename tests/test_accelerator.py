@@ -23,7 +23,7 @@ from torch.utils._pytree import tree_leaves
 import telecine
 from telecine import FrameError, TelecineWarning, accelerator
 from telecine.accelerator import DeviceChunk
-from telecine.color import BT601, BT709, Color
+from telecine.color.color import BT601, BT709, Color
 from telecine.convert import Conversion
 from telecine.frame import Frame
 from telecine.frames import Recognizer

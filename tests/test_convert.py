@@ -14,7 +14,7 @@ from av import VideoFrame
 from PIL import Image
 
 from telecine import FrameError, _convert, convert
-from telecine.color import BT601, BT709
+from telecine.color.color import BT601, BT709
 from telecine.convert import Conversion, to_rgb
 from telecine.frames import Recognizer
 from telecine.pixel_formats import PIXEL_FORMATS

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from telecine.accelerator import DeviceChunk
-from telecine.bt2100 import SYSTEMS
+from telecine.color.bt2100 import SYSTEMS
 from telecine.frame import Frame
 from telecine.frames import Recognizer
 from telecine.light import Light, parse_light

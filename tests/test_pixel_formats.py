@@ -11,7 +11,7 @@ import torch
 from av import VideoFrame
 
 from telecine import FrameError, OptionError
-from telecine.color import BT601, BT709, Color
+from telecine.color.color import BT601, BT709, Color
 from telecine.convert import Conversion, to_float_rgb, to_rgb
 from telecine.frames import Recognizer
 from telecine.pixel_formats import PIXEL_FORMATS

@@ -26,7 +26,7 @@ from PIL import Image, JpegImagePlugin
 import telecine
 from telecine import EncodeError, FrameError, MissingDependencyError, OptionError, PublishError
 from telecine.codes import pixels_of
-from telecine.color import BT709
+from telecine.color.color import BT709
 from telecine.convert import Conversion, parse_background
 from telecine.folders import FolderPublication, recover_folder
 from telecine.formats import SEQUENCES

@@ -11,8 +11,8 @@ import pytest
 import telecine
 from telecine import choices
 from telecine.audio_track import FITS
-from telecine.bt2100 import PRIMARIES
-from telecine.color import parse_color
+from telecine.color.bt2100 import PRIMARIES
+from telecine.color.color import parse_color
 from telecine.formats import CODECS, MOVING_IMAGES, OUTPUTS, SEQUENCES
 from telecine.frames import check_channels
 from telecine.light import DISPLAY, ENCODED, SCENE

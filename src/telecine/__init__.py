@@ -10,7 +10,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from .color import Color
+from .color.color import Color
+from .color.hdr import ContentLight, MasteringDisplay
 from .compose import grid
 from .errors import (
     EncodeError,
@@ -25,7 +26,6 @@ from .errors import (
 )
 from .export import export_video
 from .generation import generation_metadata
-from .hdr import ContentLight, MasteringDisplay
 from .pipelines import recommended_fps
 from .probe import AudioInfo, VideoInfo, probe
 from .read import read_frames, read_timestamps

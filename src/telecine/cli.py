@@ -29,7 +29,7 @@ from rich.text import Text
 
 from . import __version__
 from .certificates import make_development_chain
-from .color import Color
+from .color.color import Color
 from .errors import InputError, OptionError, PublishError, TelecineError, TelecineWarning
 from .export import export_video
 from .formats import CODECS, CONTAINERS, MOVING_IMAGES, PLAYS, SEQUENCES, Codec

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .choices import ChannelOrder
-from .color import Color
+from .color.color import Color
 from .convert import Conversion, parse_value_range
 from .errors import FrameError, OptionError
 from .frame import Frame

@@ -28,7 +28,7 @@ from av import VideoFrame
 
 from . import _convert, dither
 from .accelerator import DevicePixels, Recipe
-from .color import Color
+from .color.color import Color
 from .errors import FrameError, OptionError
 from .frame import SAMPLES, Frame
 from .light import Light

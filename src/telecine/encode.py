@@ -16,9 +16,9 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from . import alpha
-from .color import BT709, Color
+from .color.color import BT709, Color
+from .color.hdr import ContentLight, MasteringDisplay
 from .formats import Format
-from .hdr import ContentLight, MasteringDisplay
 from .hdr_metadata import HdrMetadata
 from .metadata import EXACT_COPY
 from .support.processors import ordinary_threads

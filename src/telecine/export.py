@@ -23,8 +23,8 @@ from .choices import (
     PrimariesName,
     QualityName,
 )
+from .color.hdr import MasteringDisplay
 from .frames import Frames, check_channels, check_layout, count_frames, only_video
-from .hdr import MasteringDisplay
 from .metadata import Json
 from .probe import probe
 from .progress import Progress, check_progress, reporting

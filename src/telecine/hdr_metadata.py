@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from av import VideoFrame
 
-from .hdr import ContentLight, MasteringDisplay
+from .color.hdr import ContentLight, MasteringDisplay
 from .support.pyav import side_data
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from .audio import Audio
 from .codes import Pixels, pixels_of
-from .color import RGB
+from .color.color import RGB
 from .convert import BLACK, Background, Conversion, ValueRange
 from .errors import EncodeError, FrameError, OptionError
 from .folders import FolderPublication, size_of_frames

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from . import _convert
 from .accelerator import DevicePixels
-from .bt2100 import (
+from .color.bt2100 import (
     HLG_GAMMA,
     HLG_PEAK,
     LUMINANCE,
@@ -35,9 +35,9 @@ from .bt2100 import (
     pq_ootf,
     to_bt2020,
 )
+from .color.hdr import ContentLight
 from .errors import FrameError, OptionError
 from .frame import SAMPLES, Frame
-from .hdr import ContentLight
 
 SCENE, DISPLAY, ENCODED = "scene-linear", "display-linear", "encoded"
 _BAND = 1 << 15  # pixels at a time: what is in between stays in the second-level cache

@@ -22,11 +22,11 @@ from av.video.stream import VideoStream
 
 from . import alpha, animations, boxes, elements
 from .alpha import VideoPacket
-from .color import RGB, Color
+from .color.color import RGB, Color
+from .color.hdr import ContentLight, MasteringDisplay
 from .demuxing import opened_container, packets_of, video_streams
 from .errors import InputError
 from .files import Source, name_of, opened_file
-from .hdr import ContentLight, MasteringDisplay
 from .hdr_metadata import metadata_of
 from .image_frames import orientation_of_image
 from .image_metadata import read_image

@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 from . import alpha as alphas
 from . import animations
 from .choices import LightName, PrimariesName
-from .color import RGB, Color
+from .color.color import RGB, Color
 from .convert import CENTER_SITED, LEFT_SITED, to_float_rgb, to_rgb, to_rgba
 from .errors import InputError, OptionError
 from .files import Source, name_of, opened_file, said_of

@@ -17,7 +17,7 @@ from av import VideoFrame
 
 from .choices import ChannelOrder, LightName, PrimariesName
 from .codes import composited
-from .color import Color
+from .color.color import Color
 from .convert import BLACK, Conversion, parse_background, parse_value_range, to_rgba
 from .frame import Frame
 from .frames import Frames, Recognizer

@@ -15,14 +15,14 @@ from av import VideoFrame
 from .audio import Audio
 from .audio_encode import Sound
 from .codes import composited
-from .color import BT601, BT709, RGB, Color, parse_color
+from .color.color import BT601, BT709, RGB, Color, parse_color
+from .color.hdr import MasteringDisplay, parse_mastering_display
 from .convert import BLACK, Conversion
 from .encode import Encoder, EncoderSettings
 from .errors import EncodeError, FrameError, OptionError, PublishError
 from .formats import choose_format, encoder_options, keeping_alpha
 from .frame import Frame
 from .hardware import choose_encoder
-from .hdr import MasteringDisplay, parse_mastering_display
 from .light import parse_light
 from .limits import Passes, parse_max_bytes
 from .outputs import Asked

@@ -36,12 +36,12 @@ from .choices import (
     PrimariesName,
     QualityName,
 )
+from .color.hdr import MasteringDisplay
 from .convert import parse_background, parse_value_range
 from .encoding_thread import EncodingThread
 from .errors import FrameError, OptionError, TelecineError, TelecineWarning
 from .formats import Container, MovingImageFormat, SequenceFormat, output_of
 from .frames import Frames, Recognizer, count_frames
-from .hdr import MasteringDisplay
 from .journal import Kept
 from .metadata import Json, exact_text, parse_metadata
 from .outputs import Asked, Output, Publishing

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import OptionError
+from ..errors import OptionError
 
 Chromaticity = tuple[float, float]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .errors import OptionError
+from ..errors import OptionError
 
 # H.273 table 4: the weights of red and blue in luma, by matrix coefficients.
 _LUMA_WEIGHTS = {
