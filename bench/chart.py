@@ -13,7 +13,7 @@ from av import VideoFrame
 from PIL import Image
 
 from telecine.color.color import BT601, BT709, Color
-from telecine.convert import to_rgb
+from telecine.planes.convert import to_rgb
 from telecine.read import decoded_frames
 
 from .writers import write

@@ -17,8 +17,8 @@ from av import VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from telecine.color.color import BT709
-from telecine.convert import Conversion
 from telecine.frames import Recognizer
+from telecine.planes.convert import Conversion
 
 from .measure import in_turns
 from .report import Bar, Report, Table, alone

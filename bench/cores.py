@@ -18,8 +18,8 @@ from av import VideoFrame
 import telecine
 from telecine.choices import PresetName
 from telecine.color.color import BT709
-from telecine.convert import Conversion
 from telecine.frames import Recognizer
+from telecine.planes.convert import Conversion
 from telecine.support.processors import available_processors
 
 from .frames import large

@@ -19,8 +19,8 @@ from PIL import Image
 
 import telecine
 from telecine.color.color import BT709
-from telecine.convert import Conversion
 from telecine.frames import Recognizer
+from telecine.planes.convert import Conversion
 
 from .frames import large
 from .measure import Spread, in_turns, ratio

@@ -11,9 +11,9 @@ from av import VideoFrame
 from av.video.codeccontext import VideoCodecContext
 
 from telecine.color.color import Color
-from telecine.convert import Conversion
 from telecine.formats import CODECS, encoder_options
 from telecine.frames import Recognizer
+from telecine.planes.convert import Conversion
 
 FPS = 16
 

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import telecine
 from telecine.choices import QualityName
-from telecine.convert import to_float_rgb
+from telecine.planes.convert import to_float_rgb
 from telecine.read import decoded_frames
 
 WIDTH, HEIGHT, FRAMES = 1360, 768, 8

@@ -10,9 +10,9 @@ import torch
 from av import VideoFrame
 
 from telecine.color.color import BT709, Color
-from telecine.convert import Conversion
-from telecine.frame import Frame
 from telecine.frames import Recognizer
+from telecine.planes.convert import Conversion
+from telecine.planes.frame import Frame
 
 from .reference import Real, described, planes_of
 

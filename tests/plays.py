@@ -14,7 +14,7 @@ import numpy as np
 
 from telecine.cli import rows_of_places
 from telecine.formats import CODECS, CONTAINERS, MOVING_IMAGES
-from telecine.pixel_formats import PIXEL_FORMATS
+from telecine.planes.pixel_formats import PIXEL_FORMATS
 
 from .chart import Color, Pixels, chart, patches_of
 from .readers import READERS

@@ -21,13 +21,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import telecine
-from telecine import FrameError, TelecineWarning, accelerator
-from telecine.accelerator import DeviceChunk
+from telecine import FrameError, TelecineWarning
 from telecine.color.color import BT601, BT709, Color
-from telecine.convert import Conversion
-from telecine.frame import Frame
 from telecine.frames import Recognizer
-from telecine.pixel_formats import PIXEL_FORMATS
+from telecine.planes import device as accelerator
+from telecine.planes.convert import Conversion
+from telecine.planes.device import DeviceChunk
+from telecine.planes.frame import Frame
+from telecine.planes.pixel_formats import PIXEL_FORMATS
 
 from .fake_accelerator import Accelerator, Crossed, OnDevice, entered
 from .pixels import DTYPES, assert_codes_round, codes, components_in, converted, picture, planes_of_frame

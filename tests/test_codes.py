@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from telecine.codes import to_codes, to_floats
+from telecine.planes.codes import to_codes, to_floats
 
 
 def rounded(value: float, white: int, low: float = 0, high: float = 1) -> int:

@@ -13,11 +13,12 @@ import torch
 from av import VideoFrame
 from PIL import Image
 
-from telecine import FrameError, _convert, convert
+from telecine import FrameError, _convert
 from telecine.color.color import BT601, BT709
-from telecine.convert import Conversion, to_rgb
 from telecine.frames import Recognizer
-from telecine.pixel_formats import PIXEL_FORMATS
+from telecine.planes import convert
+from telecine.planes.convert import Conversion, to_rgb
+from telecine.planes.pixel_formats import PIXEL_FORMATS
 
 from .pixels import DTYPES, NEAR_TIE, assert_codes_round, codes, components_in, picture
 from .reference import over, rgb_of

@@ -22,7 +22,7 @@ from telecine.encode import Encoder, EncoderSettings
 from telecine.formats import CODECS, CONTAINERS, Codec, Format
 from telecine.general_options import GENERAL, ignored_options
 from telecine.hardware import HARDWARE
-from telecine.pixel_formats import PIXEL_FORMATS
+from telecine.planes.pixel_formats import PIXEL_FORMATS
 
 from .helpers import Asked, assert_frames, assert_untouched, greys
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from telecine.accelerator import DeviceChunk
 from telecine.color.bt2100 import SYSTEMS
-from telecine.frame import Frame
 from telecine.frames import Recognizer
-from telecine.light import Light, parse_light
+from telecine.planes.device import DeviceChunk
+from telecine.planes.frame import Frame
+from telecine.planes.light import Light, parse_light
 
 from .bt2100 import SIGNALS, TO_BT2020, WHITE, hlg_ootf, pq, pq_ootf
 from .pixels import DTYPES

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from telecine.orientation import Orientation, of_display_matrix, of_exif
+from telecine.planes.orientation import Orientation, of_display_matrix, of_exif
 
 PICTURE = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
 ALL = [Orientation(rotation, mirrored) for rotation, mirrored in itertools.product((0, 90, 180, 270), (False, True))]

@@ -12,9 +12,9 @@ from av import VideoFrame
 
 from telecine import FrameError, OptionError
 from telecine.color.color import BT601, BT709, Color
-from telecine.convert import Conversion, to_float_rgb, to_rgb
 from telecine.frames import Recognizer
-from telecine.pixel_formats import PIXEL_FORMATS
+from telecine.planes.convert import Conversion, to_float_rgb, to_rgb
+from telecine.planes.pixel_formats import PIXEL_FORMATS
 
 from .pixels import DTYPES, NEAR_TIE, assert_codes_round, codes, components_in, converted, picture
 from .reference import Real, described, over, planes_of, rgb_of

@@ -13,7 +13,7 @@ import pytest
 
 import telecine
 from telecine.formats import CODECS, CONTAINERS, MOVING_IMAGES, OUTPUTS, PLAYS, SEQUENCES
-from telecine.pixel_formats import PIXEL_FORMATS
+from telecine.planes.pixel_formats import PIXEL_FORMATS
 
 from .browser import Browser
 from .chart import Pixels, chart, colors_off

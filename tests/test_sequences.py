@@ -25,12 +25,12 @@ from PIL import Image, JpegImagePlugin
 
 import telecine
 from telecine import EncodeError, FrameError, MissingDependencyError, OptionError, PublishError
-from telecine.codes import pixels_of
 from telecine.color.color import BT709
-from telecine.convert import Conversion, parse_background
 from telecine.folders import FolderPublication, recover_folder
 from telecine.formats import SEQUENCES
 from telecine.frames import Frames, Recognizer
+from telecine.planes.codes import pixels_of
+from telecine.planes.convert import Conversion, parse_background
 from telecine.sequences import Sequence, SequenceSettings, check_sequence
 
 from .helpers import names_in, noise

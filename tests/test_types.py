@@ -15,8 +15,8 @@ from telecine.color.bt2100 import PRIMARIES
 from telecine.color.color import parse_color
 from telecine.formats import CODECS, MOVING_IMAGES, OUTPUTS, SEQUENCES
 from telecine.frames import check_channels
-from telecine.light import DISPLAY, ENCODED, SCENE
-from telecine.pixel_formats import PIXEL_FORMATS
+from telecine.planes.light import DISPLAY, ENCODED, SCENE
+from telecine.planes.pixel_formats import PIXEL_FORMATS
 
 from .certificates import KEYS
 

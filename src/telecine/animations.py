@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from .boxes import Box, boxes_in, first_boxes
 from .chunks import PNG, contents_of, first_parts_of, parts_of
-from .codes import to_codes
 from .files import said_of
 from .image_frames import image_pixels, pictures_in
 from .images import opened_image
+from .planes.codes import to_codes
 
 _ANIMATION = 0x02  # of the flags in the VP8X chunk (WebP container specification, "Extended File Format")
 

@@ -37,7 +37,7 @@ from .frames import Frames
 from .limits import parse_bytes
 from .manifests import ProvenanceReport, read_provenance
 from .metadata import Json
-from .pixel_formats import PIXEL_FORMATS
+from .planes.pixel_formats import PIXEL_FORMATS
 from .probe import VideoInfo, probe
 from .provenance import Provenance
 from .read import read_timestamps

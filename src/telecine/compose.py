@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from .choices import ChannelOrder
 from .color.color import Color
-from .convert import Conversion, parse_value_range
 from .errors import FrameError, OptionError
-from .frame import Frame
 from .frames import Frames, Recognizer
+from .planes.convert import Conversion, parse_value_range
+from .planes.frame import Frame
 from .read import ReadFrames
 from .sources import opened
 

@@ -16,7 +16,7 @@ from av.video.codeccontext import VideoCodecContext
 from .chunks import PNG
 from .errors import InputError
 from .files import name_of, said_of
-from .orientation import Orientation, of_exif
+from .planes.orientation import Orientation, of_exif
 from .support.ffmpeg_log import captured_log
 
 Pixels = npt.NDArray[Any]

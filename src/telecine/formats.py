@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from ._convert import instruction_set
 from .errors import OptionError
-from .pixel_formats import PIXEL_FORMATS, PixelFormat
+from .planes.pixel_formats import PIXEL_FORMATS, PixelFormat
 
 Row = TypeVar("Row")
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_che
 import numpy as np
 import numpy.typing as npt
 
-from .accelerator import DeviceChunk, DevicePixels
 from .errors import FrameError, OptionError
-from .frame import FULL_SCALE, SAMPLES, Array, Frame, tensor_array, with_dtype
 from .image_frames import ImagePath, count_in_file, count_pictures, frames_of_file, frames_of_image, is_image
+from .planes.device import DeviceChunk, DevicePixels
+from .planes.frame import FULL_SCALE, SAMPLES, Array, Frame, tensor_array, with_dtype
 from .read import ReadFrames
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from .deep_images import deep_png, deep_tiff, is_frame, tiff_pages
 from .errors import FrameError, InputError
 from .files import opened_file, said_of
 from .images import opened_image
-from .orientation import EXIF_TAG, Orientation, of_exif
+from .planes.orientation import EXIF_TAG, Orientation, of_exif
 from .quiet import pillow_warnings_ignored, quiet_libtiff
 
 if TYPE_CHECKING:

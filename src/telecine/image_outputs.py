@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from .audio import Audio
-from .codes import Pixels, pixels_of
 from .color.color import RGB
-from .convert import BLACK, Background, Conversion, ValueRange
 from .errors import EncodeError, FrameError, OptionError
 from .folders import FolderPublication, size_of_frames
 from .formats import MovingImageFormat, SequenceFormat
-from .frame import Frame
 from .moving_images import MovingImage, MovingImageSettings, check_file, check_frames, check_options, parse_quality
 from .outputs import Asked
+from .planes.codes import Pixels, pixels_of
+from .planes.convert import BLACK, Background, Conversion, ValueRange
+from .planes.frame import Frame
 from .publish import Publication
 from .sequences import Sequence, SequenceSettings, check_sequence
 from .support.clock import Clock

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from .audio import Audio
-from .convert import Background, ValueRange
 from .errors import PublishError
-from .frame import Frame
 from .journal import Kept
+from .planes.convert import Background, ValueRange
+from .planes.frame import Frame
 from .support.clock import Clock
 from .support.notes import Notes
 from .video import Video

@@ -32,7 +32,7 @@ from .image_frames import orientation_of_image
 from .image_metadata import read_image
 from .images import opened_image
 from .metadata import Json, read_tags
-from .orientation import Orientation, of_display_matrix
+from .planes.orientation import Orientation, of_display_matrix
 from .support.pyav import exact, readable, side_data
 from .user_data import xmp_packet
 from .xmp import copy_in

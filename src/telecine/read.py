@@ -20,11 +20,11 @@ from . import alpha as alphas
 from . import animations
 from .choices import LightName, PrimariesName
 from .color.color import RGB, Color
-from .convert import CENTER_SITED, LEFT_SITED, to_float_rgb, to_rgb, to_rgba
 from .errors import InputError, OptionError
 from .files import Source, name_of, opened_file, said_of
-from .light import ENCODED, parse_light
-from .orientation import UPRIGHT, Orientation
+from .planes.convert import CENTER_SITED, LEFT_SITED, to_float_rgb, to_rgb, to_rgba
+from .planes.light import ENCODED, parse_light
+from .planes.orientation import UPRIGHT, Orientation
 from .probe import (
     color_of,
     decodable,

@@ -18,13 +18,13 @@ from av import CodecContext, VideoFrame
 from av.video.codeccontext import VideoCodecContext
 from PIL import Image
 
-from .codes import to_codes, to_floats
 from .errors import EncodeError, FrameError, MissingDependencyError, OptionError
 from .folders import frame_name, write_frame
 from .formats import SEQUENCES
 from .hidden import Folder
 from .image_metadata import png_chunks
 from .metadata import read_exact
+from .planes.codes import to_codes, to_floats
 from .support.in_order import InOrder
 
 Pixels: TypeAlias = npt.NDArray[Any]

@@ -20,7 +20,7 @@ from .errors import FrameError, InputError
 from .frames import Frames
 from .image_frames import copies_of_pictures, count_pictures, is_image
 from .images import image_extensions, opened_image
-from .pixel_formats import has_alpha
+from .planes.pixel_formats import has_alpha
 from .probe import probe
 from .read import read_frames
 from .support.notes import warn

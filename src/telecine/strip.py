@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 from av.stream import Disposition
 
-from .convert import to_rgba
 from .errors import EncodeError, InputError, OptionError, TelecineError
 from .files import opened_file
 from .image_frames import image_pixels
 from .image_metadata import cut_metadata
 from .images import opened_image
+from .planes.convert import to_rgba
 from .probe import VideoInfo, open_video, probe
 from .publish import Publication
 from .read import colors_of, decoded_frames

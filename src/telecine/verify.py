@@ -16,14 +16,14 @@ import numpy.typing as npt
 from av import VideoFrame
 
 from .choices import ChannelOrder, LightName, PrimariesName
-from .codes import composited
 from .color.color import Color
-from .convert import BLACK, Conversion, parse_background, parse_value_range, to_rgba
-from .frame import Frame
 from .frames import Frames, Recognizer
-from .light import parse_light
-from .orientation import Orientation
-from .pixel_formats import has_alpha
+from .planes.codes import composited
+from .planes.convert import BLACK, Conversion, parse_background, parse_value_range, to_rgba
+from .planes.frame import Frame
+from .planes.light import parse_light
+from .planes.orientation import Orientation
+from .planes.pixel_formats import has_alpha
 from .read import Picture, decoded_frames
 from .sources import opened
 

@@ -14,18 +14,18 @@ from av import VideoFrame
 
 from .audio import Audio
 from .audio_encode import Sound
-from .codes import composited
 from .color.color import BT601, BT709, RGB, Color, parse_color
 from .color.hdr import MasteringDisplay, parse_mastering_display
-from .convert import BLACK, Conversion
 from .encode import Encoder, EncoderSettings
 from .errors import EncodeError, FrameError, OptionError, PublishError
 from .formats import choose_format, encoder_options, keeping_alpha
-from .frame import Frame
 from .hardware import choose_encoder
-from .light import parse_light
 from .limits import Passes, parse_max_bytes
 from .outputs import Asked
+from .planes.codes import composited
+from .planes.convert import BLACK, Conversion
+from .planes.frame import Frame
+from .planes.light import parse_light
 from .probe import VideoInfo, probe
 from .promises import check_audio, check_promises, check_times
 from .publish import Publication

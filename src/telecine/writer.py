@@ -37,7 +37,6 @@ from .choices import (
     QualityName,
 )
 from .color.hdr import MasteringDisplay
-from .convert import parse_background, parse_value_range
 from .encoding_thread import EncodingThread
 from .errors import FrameError, OptionError, TelecineError, TelecineWarning
 from .formats import Container, MovingImageFormat, SequenceFormat, output_of
@@ -45,6 +44,7 @@ from .frames import Frames, Recognizer, count_frames
 from .journal import Kept
 from .metadata import Json, exact_text, parse_metadata
 from .outputs import Asked, Output, Publishing
+from .planes.convert import parse_background, parse_value_range
 from .progress import Progress, check_progress, reporting
 from .support.clock import Clock, Seconds, Timestamps, parse_last_frame
 from .support.notes import Notes, callers_line

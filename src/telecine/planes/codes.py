@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import FrameError
 from .convert import TOLERANCE, Background, Conversion, _out_of_range
-from .errors import FrameError
 from .frame import Frame
 
 Pixels: TypeAlias = npt.NDArray[Any]

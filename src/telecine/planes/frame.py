@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from . import _convert
-from .accelerator import DevicePixels
-from .errors import FrameError
+from .. import _convert
+from ..errors import FrameError
+from .device import DevicePixels
 
 if TYPE_CHECKING:
     import torch

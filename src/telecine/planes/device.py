@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from . import _convert, dither
+from .. import _convert
+from ..planes import dither
 from .pixel_formats import PixelFormat
 
 if TYPE_CHECKING:  # where a function below imports torch, a tensor was given, so it is loaded

@@ -26,10 +26,11 @@ import numpy as np
 import numpy.typing as npt
 from av import VideoFrame
 
-from . import _convert, dither
-from .accelerator import DevicePixels, Recipe
-from .color.color import Color
-from .errors import FrameError, OptionError
+from .. import _convert
+from ..color.color import Color
+from ..errors import FrameError, OptionError
+from ..planes import dither
+from .device import DevicePixels, Recipe
 from .frame import SAMPLES, Frame
 from .light import Light
 from .pixel_formats import PIXEL_FORMATS, PixelFormat, has_alpha

@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _convert
-from .accelerator import DevicePixels
-from .color.bt2100 import (
+from .. import _convert
+from ..color.bt2100 import (
     HLG_GAMMA,
     HLG_PEAK,
     LUMINANCE,
@@ -35,8 +34,9 @@ from .color.bt2100 import (
     pq_ootf,
     to_bt2020,
 )
-from .color.hdr import ContentLight
-from .errors import FrameError, OptionError
+from ..color.hdr import ContentLight
+from ..errors import FrameError, OptionError
+from .device import DevicePixels
 from .frame import SAMPLES, Frame
 
 SCENE, DISPLAY, ENCODED = "scene-linear", "display-linear", "encoded"
