@@ -17,7 +17,8 @@ import pytest
 from PIL import Image, ImageSequence
 
 import telecine
-from telecine import EncodeError, OptionError, TelecineWarning, VideoWriter, alpha, export_video, read_frames
+from telecine import EncodeError, OptionError, TelecineWarning, VideoWriter, export_video, read_frames
+from telecine.container import alpha_packets as alpha
 
 from .browser import Browser
 from .helpers import names_in, waves

@@ -19,8 +19,8 @@ from PIL import Image
 
 import telecine
 from telecine import OptionError
-from telecine.boxes import boxes_in, top_level_boxes
 from telecine.cli import run
+from telecine.container.boxes import boxes_in, top_level_boxes
 from telecine.metadata import exact_text, parse_metadata, read_tags, tags_of
 
 from .certificates import identity

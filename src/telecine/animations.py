@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from .boxes import Box, boxes_in, first_boxes
-from .chunks import PNG, contents_of, first_parts_of, parts_of
+from .container.boxes import Box, boxes_in, first_boxes
+from .container.chunks import PNG, contents_of, first_parts_of, parts_of
 from .files import said_of
 from .image_frames import image_pixels, pictures_in
 from .images import opened_image

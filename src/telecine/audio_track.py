@@ -17,7 +17,7 @@ from typing import BinaryIO
 import numpy as np
 
 from .audio import LAYOUTS, PACKED, AudioFormat, Samples
-from .boxes import top_level_boxes
+from .container.boxes import top_level_boxes
 from .errors import OptionError
 
 FITS = ("pad", "trim", "loop")

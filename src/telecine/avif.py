@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import features
 
-from .boxes import forget_times
+from .container.boxes import forget_times
 from .errors import EncodeError, MissingDependencyError
 from .image_metadata import exif_of
 from .metadata import Json

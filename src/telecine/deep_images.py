@@ -13,7 +13,7 @@ import numpy.typing as npt
 from av import Packet, VideoFrame
 from av.video.codeccontext import VideoCodecContext
 
-from .chunks import PNG
+from .container.chunks import PNG
 from .errors import InputError
 from .files import name_of, said_of
 from .planes.orientation import Orientation, of_exif

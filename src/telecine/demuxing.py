@@ -12,9 +12,9 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from .container.sample_counts import check_sample_counts
 from .errors import InputError
 from .files import Source, name_of, opened_file, said_of
-from .sample_counts import check_sample_counts
 from .support.ffmpeg_log import captured_log
 from .support.pyav import open_input
 

@@ -15,11 +15,11 @@ from av.codec.hwaccel import HWAccel
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from . import alpha
 from .color.color import BT709, Color
 from .color.hdr import ContentLight, MasteringDisplay
+from .container import alpha_packets as alpha
+from .container.hdr_boxes import HdrMetadata
 from .formats import Format
-from .hdr_metadata import HdrMetadata
 from .metadata import EXACT_COPY
 from .support.processors import ordinary_threads
 from .support.rate import VARIABLE_TIME_BASE, ticks_a_second

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO
 
-from .chunks import PNG, bytes_of_colors, contents_of, first_parts_of, parts_of, riff_parts
+from .container.chunks import PNG, bytes_of_colors, contents_of, first_parts_of, parts_of, riff_parts
 from .errors import InputError
 from .images import opened_image
 from .metadata import Json, exact_text, graphs_in, tags_of

@@ -21,7 +21,7 @@ from typing import BinaryIO
 import av
 from av import VideoFrame
 
-from .boxes import whole_fragments
+from .container.boxes import whole_fragments
 from .encode import Encoder, EncoderSettings
 from .errors import EncodeError, OptionError, TelecineError
 from .formats import CODECS, Codec, Format

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from av import VideoFrame
 from av.video.stream import VideoStream
 
-from .boxes import whole_fragments
+from .container.boxes import whole_fragments
 from .errors import OptionError
 from .metadata import EXACT_COPY
 from .support.pyav import exact, open_input, seconds

@@ -20,14 +20,16 @@ from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from . import alpha, animations, boxes, elements
-from .alpha import VideoPacket
+from . import animations
 from .color.color import RGB, Color
 from .color.hdr import ContentLight, MasteringDisplay
+from .container import alpha_packets as alpha
+from .container import boxes, elements
+from .container.alpha_packets import VideoPacket
+from .container.hdr_boxes import metadata_of
 from .demuxing import opened_container, packets_of, video_streams
 from .errors import InputError
 from .files import Source, name_of, opened_file
-from .hdr_metadata import metadata_of
 from .image_frames import orientation_of_image
 from .image_metadata import read_image
 from .images import opened_image

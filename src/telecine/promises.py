@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from .audio_encode import Soundtrack
+from .container.hdr_boxes import HdrMetadata
 from .encode import EncoderSettings
 from .errors import EncodeError
-from .hdr_metadata import HdrMetadata
 from .metadata import read_exact
 from .probe import AudioInfo, VideoInfo
 from .support.words import differences

@@ -16,10 +16,10 @@ from av import FFmpegError, VideoFrame
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from . import alpha as alphas
 from . import animations
 from .choices import LightName, PrimariesName
 from .color.color import RGB, Color
+from .container import alpha_packets as alphas
 from .errors import InputError, OptionError
 from .files import Source, name_of, opened_file, said_of
 from .planes.convert import CENTER_SITED, LEFT_SITED, to_float_rgb, to_rgb, to_rgba

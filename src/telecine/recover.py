@@ -17,7 +17,7 @@ import av
 from .access import set_mode
 from .audio_encode import soundtrack_of
 from .audio_track import track_in
-from .boxes import end_of_fragments
+from .container.boxes import end_of_fragments
 from .descriptors import take_closed_standard_descriptors
 from .destination import free_path
 from .errors import OptionError, PublishError, TelecineError

@@ -23,13 +23,13 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.video.stream import VideoStream
 
-from . import alpha
-from .alpha import VideoPacket
 from .audio_encode import AudioPacket, Soundtrack, add_audio_stream, encoded
-from .boxes import end_of_fragments, top_level_boxes, with_boxes_of_sample_entry
+from .container import alpha_packets as alpha
+from .container.alpha_packets import VideoPacket
+from .container.boxes import end_of_fragments, top_level_boxes, with_boxes_of_sample_entry
+from .container.hdr_boxes import HdrMetadata
 from .errors import OptionError
 from .formats import Container
-from .hdr_metadata import HdrMetadata
 from .hidden import Reader
 from .metadata import EXACT_COPY, read_exact, tags_of
 from .support.pyav import exact, open_input, seconds

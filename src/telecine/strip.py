@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from av.stream import Disposition
 
+from .container.samples import Span
 from .errors import EncodeError, InputError, OptionError, TelecineError
 from .files import opened_file
 from .image_frames import image_pixels
@@ -23,7 +24,6 @@ from .planes.convert import to_rgba
 from .probe import VideoInfo, open_video, probe
 from .publish import Publication
 from .read import colors_of, decoded_frames
-from .samples import Span
 from .strip_boxes import strip_boxes
 from .strip_elements import strip_elements
 from .urls import local_path

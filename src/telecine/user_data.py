@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import BinaryIO
 
-from .boxes import Box, boxes_in, first_boxes, top_level_boxes
+from .container.boxes import Box, boxes_in, first_boxes, top_level_boxes
 from .metadata import Json, graphs_in, tags_of
 from .xmp import packet_of
 

@@ -13,7 +13,8 @@ def main() -> None:
     """Takes libFuzzer's arguments."""
     import atheris
 
-    from telecine import boxes, remux
+    from telecine import remux
+    from telecine.container import boxes
 
     from ..journals import assert_recovers_or_says
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from av import VideoFrame
 
-from .color.hdr import ContentLight, MasteringDisplay
-from .support.pyav import side_data
+from ..color.hdr import ContentLight, MasteringDisplay
+from ..support.pyav import side_data
 
 
 @dataclass(frozen=True)
