@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import InputError, MissingDependencyError
-from .files import opened_file, said_of
+from .files.files import opened_file, said_of
 from .frames import Frames
 
 _LONGEST_HEADER = 10_000  # characters, NumPy's own bound, which it looks at when it has read them all

@@ -15,7 +15,7 @@ from av.video.codeccontext import VideoCodecContext
 
 from .container.chunks import PNG
 from .errors import InputError
-from .files import name_of, said_of
+from .files.files import name_of, said_of
 from .planes.orientation import Orientation, of_exif
 from .support.ffmpeg_log import captured_log
 

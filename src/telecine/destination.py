@@ -11,8 +11,8 @@ from typing import TypeVar
 
 from .access import Access, access_of
 from .errors import OptionError, PublishError
+from .files.urls import local_path
 from .hidden import Folder
-from .urls import local_path
 
 Opened = TypeVar("Opened")
 

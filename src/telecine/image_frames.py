@@ -17,10 +17,10 @@ import numpy.typing as npt
 from . import _convert
 from .deep_images import deep_png, deep_tiff, is_frame, tiff_pages
 from .errors import FrameError, InputError
-from .files import opened_file, said_of
-from .images import opened_image
+from .files.files import opened_file, said_of
+from .files.pillow import opened_image
+from .files.quiet import pillow_warnings_ignored, quiet_libtiff
 from .planes.orientation import EXIF_TAG, Orientation, of_exif
-from .quiet import pillow_warnings_ignored, quiet_libtiff
 
 if TYPE_CHECKING:
     from PIL import Image

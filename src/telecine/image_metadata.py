@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from .container.chunks import PNG, bytes_of_colors, contents_of, first_parts_of, parts_of, riff_parts
 from .errors import InputError
-from .images import opened_image
+from .files.pillow import opened_image
 from .metadata import Json, exact_text, graphs_in, tags_of
 from .xmp import copy_in, packet_of
 

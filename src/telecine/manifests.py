@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from .certificates import Pem, load_trust_anchors
 from .errors import MissingDependencyError
-from .files import opened_file, said_of
+from .files.files import opened_file, said_of
 from .guard import checksum_holds, digest_of_unhashed
 from .support.native_calls import run_apart
 

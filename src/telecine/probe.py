@@ -27,12 +27,12 @@ from .container import alpha_packets as alpha
 from .container import boxes, elements
 from .container.alpha_packets import VideoPacket
 from .container.hdr_boxes import metadata_of
-from .demuxing import opened_container, packets_of, video_streams
 from .errors import InputError
-from .files import Source, name_of, opened_file
+from .files.demux import opened_container, packets_of, video_streams
+from .files.files import Source, name_of, opened_file
+from .files.pillow import opened_image
 from .image_frames import orientation_of_image
 from .image_metadata import read_image
-from .images import opened_image
 from .metadata import Json, read_tags
 from .planes.orientation import Orientation, of_display_matrix
 from .support.pyav import exact, readable, side_data

@@ -21,6 +21,7 @@ from .container.boxes import end_of_fragments
 from .descriptors import take_closed_standard_descriptors
 from .destination import free_path
 from .errors import OptionError, PublishError, TelecineError
+from .files.urls import local_path
 from .folders import SUFFIX as FOLDER_SUFFIX
 from .folders import folders_in, has_left, locked, recover_folder, size_of_frames
 from .formats import CONTAINERS, SEQUENCES, Container, MovingImageFormat, output_of
@@ -33,7 +34,6 @@ from .support.ffmpeg_log import captured_log, in_words
 from .support.handover import Latch
 from .support.native_calls import Watched, run_apart
 from .support.notes import Notes
-from .urls import local_path
 from .video import Video
 
 

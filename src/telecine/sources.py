@@ -17,14 +17,14 @@ import numpy.typing as npt
 
 from .arrays import is_array, read_array
 from .errors import FrameError, InputError
+from .files.pillow import image_extensions, opened_image
+from .files.urls import local_path
 from .frames import Frames
 from .image_frames import copies_of_pictures, count_pictures, is_image
-from .images import image_extensions, opened_image
 from .planes.pixel_formats import has_alpha
 from .probe import probe
 from .read import read_frames
 from .support.notes import warn
-from .urls import local_path
 
 _MAY_MOVE = {".webp", ".png", ".apng", ".avif"}
 

@@ -16,17 +16,17 @@ from av.stream import Disposition
 
 from .container.samples import Span
 from .errors import EncodeError, InputError, OptionError, TelecineError
-from .files import opened_file
+from .files.files import opened_file
+from .files.pillow import opened_image
+from .files.urls import local_path
 from .image_frames import image_pixels
 from .image_metadata import cut_metadata
-from .images import opened_image
 from .planes.convert import to_rgba
 from .probe import VideoInfo, open_video, probe
 from .publish import Publication
 from .read import colors_of, decoded_frames
 from .strip_boxes import strip_boxes
 from .strip_elements import strip_elements
-from .urls import local_path
 
 _PLAYED = {"video", "audio", "subtitle"}
 

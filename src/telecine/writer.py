@@ -39,6 +39,7 @@ from .choices import (
 from .color.hdr import MasteringDisplay
 from .encoding_thread import EncodingThread
 from .errors import FrameError, OptionError, TelecineError, TelecineWarning
+from .files.urls import local_path
 from .formats import Container, MovingImageFormat, SequenceFormat, output_of
 from .frames import Frames, Recognizer, count_frames
 from .journal import Kept
@@ -50,7 +51,6 @@ from .support.clock import Clock, Seconds, Timestamps, parse_last_frame
 from .support.notes import Notes, callers_line
 from .support.rate import FrameRate, parse_fps
 from .support.words import shell_word
-from .urls import local_path
 from .video import Video
 from .video_output import VideoOptions, VideoOutput
 

@@ -12,11 +12,11 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from .container.sample_counts import check_sample_counts
-from .errors import InputError
+from ..container.sample_counts import check_sample_counts
+from ..errors import InputError
+from ..support.ffmpeg_log import captured_log
+from ..support.pyav import open_input
 from .files import Source, name_of, opened_file, said_of
-from .support.ffmpeg_log import captured_log
-from .support.pyav import open_input
 
 # By FFmpeg's names: what holds a picture or sound and leads to no other file. Playlists, `concat`, SDP, text are not
 # here, nor a demuxer whose probe takes any text for its own.

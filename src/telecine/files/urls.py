@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from .errors import OptionError, TelecineError
+from ..errors import OptionError, TelecineError
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")  # RFC 3986 3.1
 _CUT_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")  # two characters or more: one is a drive of Windows

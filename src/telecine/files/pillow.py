@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, BinaryIO
 
-from .errors import InputError
+from ..errors import InputError
 from .files import Source, name_of, opened_file, said_of
 from .quiet import pillow_warnings_ignored
 

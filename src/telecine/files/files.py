@@ -11,8 +11,8 @@ from typing import BinaryIO, TypeAlias
 
 from av import FFmpegError
 
-from .errors import InputError, TelecineError
-from .support.ffmpeg_log import LogLine, in_words
+from ..errors import InputError, TelecineError
+from ..support.ffmpeg_log import LogLine, in_words
 from .urls import local_path
 
 Source: TypeAlias = "str | os.PathLike[str] | BinaryIO"
