@@ -21,7 +21,7 @@ import telecine
 from telecine import OptionError
 from telecine.cli import run
 from telecine.container.boxes import boxes_in, top_level_boxes
-from telecine.metadata import exact_text, parse_metadata, read_tags, tags_of
+from telecine.metadata.tags import exact_text, parse_metadata, read_tags, tags_of
 
 from .certificates import identity
 from .comfyui import graphs_of, graphs_of_exif

@@ -36,7 +36,7 @@ from .formats import CODECS, CONTAINERS, MOVING_IMAGES, PLAYS, SEQUENCES, Codec
 from .frames import Frames
 from .limits import parse_bytes
 from .manifests import ProvenanceReport, read_provenance
-from .metadata import Json
+from .metadata.tags import Json
 from .planes.pixel_formats import PIXEL_FORMATS
 from .probe import VideoInfo, probe
 from .provenance import Provenance

@@ -25,7 +25,7 @@ from .choices import (
 )
 from .color.hdr import MasteringDisplay
 from .frames import Frames, check_channels, check_layout, count_frames, only_video
-from .metadata import Json
+from .metadata.tags import Json
 from .probe import probe
 from .progress import Progress, check_progress, reporting
 from .sources import is_video, opened

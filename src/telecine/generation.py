@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from .errors import OptionError
-from .metadata import Json, of_one
+from .metadata.tags import Json, of_one
 from .pipelines import recommended_fps
 from .support.rate import parse_fps
 

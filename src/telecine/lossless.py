@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 
 from .container.boxes import whole_fragments
 from .errors import OptionError
-from .metadata import EXACT_COPY
+from .metadata.tags import EXACT_COPY
 from .support.pyav import exact, open_input, seconds
 from .support.rate import ticks_a_second
 

@@ -23,9 +23,9 @@ from .avif import Avif
 from .errors import EncodeError, FrameError, OptionError
 from .formats import MOVING_IMAGES
 from .gif import Gif
-from .image_metadata import add_metadata, read_image
 from .lossless import LosslessJournal, probe_lossless, read_lossless
-from .metadata import read_exact, read_tags
+from .metadata.images import add_metadata, read_image
+from .metadata.tags import read_exact, read_tags
 from .support.rate import ticks_a_second
 from .support.words import differences
 from .webp import WebP

@@ -32,12 +32,12 @@ from .files.demux import opened_container, packets_of, video_streams
 from .files.files import Source, name_of, opened_file
 from .files.pillow import opened_image
 from .image_frames import orientation_of_image
-from .image_metadata import read_image
-from .metadata import Json, read_tags
+from .metadata.images import read_image
+from .metadata.mp4 import xmp_packet
+from .metadata.tags import Json, read_tags
+from .metadata.xmp import copy_in
 from .planes.orientation import Orientation, of_display_matrix
 from .support.pyav import exact, readable, side_data
-from .user_data import xmp_packet
-from .xmp import copy_in
 
 TimedPacket: TypeAlias = "tuple[int | None, bool]"
 

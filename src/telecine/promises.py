@@ -9,7 +9,7 @@ from .audio_encode import Soundtrack
 from .container.hdr_boxes import HdrMetadata
 from .encode import EncoderSettings
 from .errors import EncodeError
-from .metadata import read_exact
+from .metadata.tags import read_exact
 from .probe import AudioInfo, VideoInfo
 from .support.words import differences
 

@@ -31,9 +31,9 @@ from .container.hdr_boxes import HdrMetadata
 from .errors import OptionError
 from .formats import Container
 from .hidden import Reader
-from .metadata import EXACT_COPY, read_exact, tags_of
+from .metadata.mp4 import boxes_of, replace_filler
+from .metadata.tags import EXACT_COPY, read_exact, tags_of
 from .support.pyav import exact, open_input, seconds
-from .user_data import boxes_of, replace_filler
 
 _AVIO_FLAG_READ = 1
 _MOST_MOVIE_TICKS = 2**31 - 1  # a time scale is 32 bit (ISO/IEC 14496-12 8.2.2), and FFmpeg's is signed

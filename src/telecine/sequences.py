@@ -22,8 +22,8 @@ from .errors import EncodeError, FrameError, MissingDependencyError, OptionError
 from .folders import frame_name, write_frame
 from .formats import SEQUENCES
 from .hidden import Folder
-from .image_metadata import png_chunks
-from .metadata import read_exact
+from .metadata.images import png_chunks
+from .metadata.tags import read_exact
 from .planes.codes import to_codes, to_floats
 from .support.in_order import InOrder
 

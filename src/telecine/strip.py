@@ -20,13 +20,13 @@ from .files.files import opened_file
 from .files.pillow import opened_image
 from .files.urls import local_path
 from .image_frames import image_pixels
-from .image_metadata import cut_metadata
+from .metadata.images import cut_metadata
+from .metadata.strip_matroska import strip_elements
+from .metadata.strip_mp4 import strip_boxes
 from .planes.convert import to_rgba
 from .probe import VideoInfo, open_video, probe
 from .publish import Publication
 from .read import colors_of, decoded_frames
-from .strip_boxes import strip_boxes
-from .strip_elements import strip_elements
 
 _PLAYED = {"video", "audio", "subtitle"}
 

@@ -43,7 +43,7 @@ from .files.urls import local_path
 from .formats import Container, MovingImageFormat, SequenceFormat, output_of
 from .frames import Frames, Recognizer, count_frames
 from .journal import Kept
-from .metadata import Json, exact_text, parse_metadata
+from .metadata.tags import Json, exact_text, parse_metadata
 from .outputs import Asked, Output, Publishing
 from .planes.convert import parse_background, parse_value_range
 from .progress import Progress, check_progress, reporting

@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable
 from typing import BinaryIO
 
-from .container.elements import Element, bytes_of_integer, elements_and_clusters, elements_in
-from .container.overwrite import write_at, zero
-from .errors import FrameError
+from ..container.elements import Element, bytes_of_integer, elements_and_clusters, elements_in
+from ..container.overwrite import write_at, zero
+from ..errors import FrameError
 
 # What is needed to play (RFC 9559 5.1), by its identifier. In the file, its segment and its clusters:
 _SEGMENT, _SEEK_HEAD, _INFO, _TRACKS, _CUES, _CLUSTER = (

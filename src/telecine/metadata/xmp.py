@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .metadata import Json, exact_text
+from .tags import Json, exact_text
 
 # The standard name that declares it, and what IPTC calls it (https://cv.iptc.org/newscodes/digitalsourcetype/).
 GENERATED = "generated"

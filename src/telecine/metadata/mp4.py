@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import BinaryIO
 
-from .container.boxes import Box, boxes_in, first_boxes, top_level_boxes
-from .metadata import Json, graphs_in, tags_of
+from ..container.boxes import Box, boxes_in, first_boxes, top_level_boxes
+from .tags import Json, graphs_in, tags_of
 from .xmp import packet_of
 
 XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")  # XMP specification part 3, 1.1.5

@@ -14,8 +14,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from .errors import OptionError
-from .support.notes import Notes
+from ..errors import OptionError
+from ..support.notes import Notes
 
 Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
 

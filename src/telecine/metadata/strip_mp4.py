@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import BinaryIO
 
-from .container.boxes import Box, children, file_box, forget_times
-from .container.overwrite import write_at, zero
-from .container.samples import Span, find, spans_of_samples, track_of
-from .errors import FrameError
+from ..container.boxes import Box, children, file_box, forget_times
+from ..container.overwrite import write_at, zero
+from ..container.samples import Span, find, spans_of_samples, track_of
+from ..errors import FrameError
 
 # What is needed to play, by what it is in (ISO/IEC 14496-12, table 1; QuickTime File Format, "Movie Atoms").
 _FILLERS = {b"free", b"skip", b"wide"}

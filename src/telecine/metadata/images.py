@@ -11,10 +11,10 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO
 
-from .container.chunks import PNG, bytes_of_colors, contents_of, first_parts_of, parts_of, riff_parts
-from .errors import InputError
-from .files.pillow import opened_image
-from .metadata import Json, exact_text, graphs_in, tags_of
+from ..container.chunks import PNG, bytes_of_colors, contents_of, first_parts_of, parts_of, riff_parts
+from ..errors import InputError
+from ..files.pillow import opened_image
+from .tags import Json, exact_text, graphs_in, tags_of
 from .xmp import copy_in, packet_of
 
 _XMP_KEYWORD = "XML:com.adobe.xmp"  # XMP specification part 3, 1.1.5
