@@ -16,8 +16,8 @@ import numpy as np
 from av import VideoFrame
 
 import telecine
-from telecine.choices import PresetName
 from telecine.color.color import BT709
+from telecine.formats.choices import PresetName
 from telecine.frames import Recognizer
 from telecine.planes.convert import Conversion
 from telecine.support.processors import available_processors

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeAlias, TypedDict
 
 import telecine
 from telecine.color.color import Color
-from telecine.formats import CODECS
+from telecine.formats.codecs import CODECS
 
 from .fidelity import fidelity
 from .frames import Clip, large, small

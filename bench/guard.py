@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 import telecine
-from telecine.choices import PresetName
+from telecine.formats.choices import PresetName
 from telecine.support.processors import available_processors
 
 from . import convert

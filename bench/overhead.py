@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 from PIL import Image
 
 import telecine
-from telecine.choices import PresetName
+from telecine.formats.choices import PresetName
 from telecine.support.processors import available_processors
 
 from .frames import Clip, large, small

@@ -13,7 +13,7 @@ from typing import Any
 
 import telecine
 from telecine.color.color import Color
-from telecine.formats import CODECS
+from telecine.formats.codecs import CODECS
 
 from .fidelity import Fidelity, fidelity
 from .frames import Clip, clip, names

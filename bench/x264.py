@@ -11,7 +11,7 @@ from av import VideoFrame
 from av.video.codeccontext import VideoCodecContext
 
 from telecine.color.color import Color
-from telecine.formats import CODECS, encoder_options
+from telecine.formats.codecs import CODECS, encoder_options
 from telecine.frames import Recognizer
 from telecine.planes.convert import Conversion
 

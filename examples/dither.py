@@ -17,7 +17,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 import telecine
-from telecine.choices import QualityName
+from telecine.formats.choices import QualityName
 from telecine.planes.convert import to_float_rgb
 from telecine.read import decoded_frames
 

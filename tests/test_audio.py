@@ -32,8 +32,8 @@ from telecine import (
     export_video,
 )
 from telecine.checksums import Checksums
-from telecine.choices import QualityName
 from telecine.cli import run
+from telecine.formats.choices import QualityName
 from telecine.support.rate import parse_fps
 
 from .browser import Browser

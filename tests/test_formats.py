@@ -17,8 +17,8 @@ from av.video.plane import VideoPlane
 
 import telecine
 from telecine import FrameError, TelecineWarning, VideoWriter, export_video
-from telecine.choices import ChromaName
-from telecine.formats import CODECS, CONTAINERS
+from telecine.formats.choices import ChromaName
+from telecine.formats.codecs import CODECS, CONTAINERS
 
 from .helpers import assert_frames, failing_at, greys, run_python
 
@@ -280,7 +280,7 @@ from fractions import Fraction
 from types import SimpleNamespace
 from av import VideoFrame
 from telecine.encode import Encoder, EncoderSettings
-from telecine.formats import choose_format
+from telecine.formats.codecs import choose_format
 
 encoder = Encoder(io.BytesIO(), EncoderSettings(choose_format("clip.mp4", codec=sys.argv[1]), Fraction(16)))
 packets = []

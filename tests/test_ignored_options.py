@@ -17,9 +17,9 @@ from av.codec.context import CodecContext
 
 from telecine import OptionError, VideoWriter, export_video, probe
 from telecine.encode import Encoder, EncoderSettings
-from telecine.formats import CODECS, CONTAINERS, Codec, Format
-from telecine.general_options import GENERAL, ignored_options
-from telecine.hardware import HARDWARE
+from telecine.formats.codecs import CODECS, CONTAINERS, Codec, Format
+from telecine.formats.hardware import HARDWARE
+from telecine.formats.ignored import GENERAL, ignored_options
 from telecine.planes.pixel_formats import PIXEL_FORMATS
 from telecine.support.ffmpeg_log import captured_log
 

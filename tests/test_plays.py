@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import telecine
-from telecine.formats import CODECS, CONTAINERS, MOVING_IMAGES, OUTPUTS, PLAYS, SEQUENCES
+from telecine.formats.codecs import CODECS, CONTAINERS, MOVING_IMAGES, OUTPUTS, PLAYS, SEQUENCES
 from telecine.planes.pixel_formats import PIXEL_FORMATS
 
 from .browser import Browser

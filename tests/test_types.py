@@ -9,11 +9,10 @@ from typing import Any, get_args
 import pytest
 
 import telecine
-from telecine import choices
 from telecine.audio_track import FITS
 from telecine.color.bt2100 import PRIMARIES
 from telecine.color.color import parse_color
-from telecine.formats import CODECS, MOVING_IMAGES, OUTPUTS, SEQUENCES
+from telecine.formats.codecs import CODECS, MOVING_IMAGES, OUTPUTS, SEQUENCES, choices
 from telecine.frames import check_channels
 from telecine.planes.light import DISPLAY, ENCODED, SCENE
 from telecine.planes.pixel_formats import PIXEL_FORMATS

@@ -19,7 +19,7 @@ from av.container import OutputContainer
 from .audio import PACKED, Audio, AudioRecognizer, Samples
 from .audio_track import AudioTrack, box_of, fitted, fitted_length, parse_fit
 from .errors import OptionError
-from .formats import Container
+from .formats.codecs import Container
 from .support.ffmpeg_log import captured_log, in_words
 from .support.notes import Notes
 

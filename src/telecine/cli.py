@@ -32,7 +32,7 @@ from .certificates import make_development_chain
 from .color.color import Color
 from .errors import InputError, OptionError, PublishError, TelecineError, TelecineWarning
 from .export import export_video
-from .formats import CODECS, CONTAINERS, MOVING_IMAGES, PLAYS, SEQUENCES, Codec
+from .formats.codecs import CODECS, CONTAINERS, MOVING_IMAGES, PLAYS, SEQUENCES, Codec
 from .frames import Frames
 from .limits import parse_bytes
 from .manifests import ProvenanceReport, read_provenance

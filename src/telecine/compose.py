@@ -10,9 +10,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from .choices import ChannelOrder
 from .color.color import Color
 from .errors import FrameError, OptionError
+from .formats.choices import ChannelOrder
 from .frames import Frames, Recognizer
 from .planes.convert import Conversion, parse_value_range
 from .planes.frame import Frame

@@ -9,7 +9,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
 from .audio import Audio, has_sound
-from .choices import (
+from .color.hdr import MasteringDisplay
+from .formats.choices import (
     AudioFitName,
     BitDepth,
     ChannelOrder,
@@ -23,7 +24,6 @@ from .choices import (
     PrimariesName,
     QualityName,
 )
-from .color.hdr import MasteringDisplay
 from .frames import Frames, check_channels, check_layout, count_frames, only_video
 from .metadata.tags import Json
 from .probe import probe

@@ -13,7 +13,7 @@ from .audio import Audio
 from .color.color import RGB
 from .errors import EncodeError, FrameError, OptionError
 from .folders import FolderPublication, size_of_frames
-from .formats import MovingImageFormat, SequenceFormat
+from .formats.codecs import MovingImageFormat, SequenceFormat
 from .moving_images import MovingImage, MovingImageSettings, check_file, check_frames, check_options, parse_quality
 from .outputs import Asked
 from .planes.codes import Pixels, pixels_of

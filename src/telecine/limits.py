@@ -24,7 +24,7 @@ from av import VideoFrame
 from .container.boxes import whole_fragments
 from .encode import Encoder, EncoderSettings
 from .errors import EncodeError, OptionError, TelecineError
-from .formats import CODECS, Codec, Format
+from .formats.codecs import CODECS, Codec, Format
 from .probe import VideoInfo
 from .publish import Publication
 from .support.ffmpeg_log import captured_log, in_words

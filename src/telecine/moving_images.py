@@ -21,7 +21,7 @@ from . import avif
 from .apng import Apng
 from .avif import Avif
 from .errors import EncodeError, FrameError, OptionError
-from .formats import MOVING_IMAGES
+from .formats.codecs import MOVING_IMAGES
 from .gif import Gif
 from .lossless import LosslessJournal, probe_lossless, read_lossless
 from .metadata.images import add_metadata, read_image

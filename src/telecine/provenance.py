@@ -18,8 +18,8 @@ from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
 from .certificates import Credentials, Pem, Signer, load_credentials
-from .choices import AlgorithmName
 from .errors import OptionError, ProvenanceError
+from .formats.choices import AlgorithmName
 from .guard import append_checksum, digest_of_unhashed
 from .manifests import MEDIA_TYPES, PROMPT_TYPE, UNHASHED_LABEL, library, read_manifest, settings
 from .publish import Publication

@@ -17,11 +17,11 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from . import animations
-from .choices import LightName, PrimariesName
 from .color.color import RGB, Color
 from .container import alpha_packets as alphas
 from .errors import InputError, OptionError
 from .files.files import Source, name_of, opened_file, said_of
+from .formats.choices import LightName, PrimariesName
 from .planes.convert import CENTER_SITED, LEFT_SITED, to_float_rgb, to_rgb, to_rgba
 from .planes.light import ENCODED, parse_light
 from .planes.orientation import UPRIGHT, Orientation

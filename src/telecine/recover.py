@@ -24,7 +24,7 @@ from .errors import OptionError, PublishError, TelecineError
 from .files.urls import local_path
 from .folders import SUFFIX as FOLDER_SUFFIX
 from .folders import folders_in, has_left, locked, recover_folder, size_of_frames
-from .formats import CONTAINERS, SEQUENCES, Container, MovingImageFormat, output_of
+from .formats.codecs import CONTAINERS, SEQUENCES, Container, MovingImageFormat, output_of
 from .hidden import Folder, free_name, new_file, put
 from .journal import NOT_OURS, SUFFIX, Journal, hidden_entry, journals_in, journals_of, orphan, target_of
 from .probe import probe

@@ -20,7 +20,7 @@ from PIL import Image
 
 from .errors import EncodeError, FrameError, MissingDependencyError, OptionError
 from .folders import frame_name, write_frame
-from .formats import SEQUENCES
+from .formats.codecs import SEQUENCES
 from .hidden import Folder
 from .metadata.images import png_chunks
 from .metadata.tags import read_exact

@@ -14,8 +14,8 @@ from av import VideoFrame
 from .color.hdr import ContentLight
 from .encode import Encoder, EncoderSettings
 from .errors import EncodeError, InputError, OptionError
-from .formats import CODECS
-from .general_options import ignored_options
+from .formats.codecs import CODECS
+from .formats.ignored import ignored_options
 from .probe import VideoInfo, color_of, open_video, probe
 from .promises import check_promises
 from .remux import write_finished

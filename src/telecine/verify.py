@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from av import VideoFrame
 
-from .choices import ChannelOrder, LightName, PrimariesName
 from .color.color import Color
+from .formats.choices import ChannelOrder, LightName, PrimariesName
 from .frames import Frames, Recognizer
 from .planes.codes import composited
 from .planes.convert import BLACK, Conversion, parse_background, parse_value_range, to_rgba

@@ -18,8 +18,8 @@ from .color.color import BT601, BT709, RGB, Color, parse_color
 from .color.hdr import MasteringDisplay, parse_mastering_display
 from .encode import Encoder, EncoderSettings
 from .errors import EncodeError, FrameError, OptionError, PublishError
-from .formats import choose_format, encoder_options, keeping_alpha
-from .hardware import choose_encoder
+from .formats.codecs import choose_format, encoder_options, keeping_alpha
+from .formats.hardware import choose_encoder
 from .limits import Passes, parse_max_bytes
 from .outputs import Asked
 from .planes.codes import composited

@@ -22,7 +22,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from .audio import Audio
-from .choices import (
+from .color.hdr import MasteringDisplay
+from .encoding_thread import EncodingThread
+from .errors import FrameError, OptionError, TelecineError, TelecineWarning
+from .files.urls import local_path
+from .formats.choices import (
     AudioFitName,
     BitDepth,
     ChannelOrder,
@@ -36,11 +40,7 @@ from .choices import (
     PrimariesName,
     QualityName,
 )
-from .color.hdr import MasteringDisplay
-from .encoding_thread import EncodingThread
-from .errors import FrameError, OptionError, TelecineError, TelecineWarning
-from .files.urls import local_path
-from .formats import Container, MovingImageFormat, SequenceFormat, output_of
+from .formats.codecs import Container, MovingImageFormat, SequenceFormat, output_of
 from .frames import Frames, Recognizer, count_frames
 from .journal import Kept
 from .metadata.tags import Json, exact_text, parse_metadata

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import telecine
-from telecine.formats import CODECS, CONTAINERS, MOVING_IMAGES, SEQUENCES
+from telecine.formats.codecs import CODECS, CONTAINERS, MOVING_IMAGES, SEQUENCES
 
 from .clips import COUNT, FPS, HEIGHT, WIDTH, codes, floats, transparent
 

@@ -13,8 +13,8 @@ from types import MappingProxyType
 import av
 from av.codec.codec import UnknownCodecError
 
-from .errors import OptionError
-from .formats import CODECS, Codec
+from ..errors import OptionError
+from .codecs import CODECS, Codec
 
 _SPEEDS = tuple(CODECS["h264"].presets)
 _LEVELS = ("draft", "balanced", "high", "visually-lossless")

@@ -11,9 +11,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
-from ._convert import instruction_set
-from .errors import OptionError
-from .planes.pixel_formats import PIXEL_FORMATS, PixelFormat
+from .._convert import instruction_set
+from ..errors import OptionError
+from ..planes.pixel_formats import PIXEL_FORMATS, PixelFormat
 
 Row = TypeVar("Row")
 
