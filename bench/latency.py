@@ -18,7 +18,7 @@ from unittest import mock
 
 import telecine
 from telecine import video_output
-from telecine.publish import Publication
+from telecine.publish.publication import Publication
 
 from .chart import shown
 from .fidelity import fidelity

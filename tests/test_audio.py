@@ -31,9 +31,9 @@ from telecine import (
     VideoWriter,
     export_video,
 )
-from telecine.checksums import Checksums
 from telecine.cli import run
 from telecine.formats.choices import QualityName
+from telecine.publish.checksums import Checksums
 from telecine.support.rate import parse_fps
 
 from .browser import Browser

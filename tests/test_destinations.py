@@ -16,7 +16,7 @@ import pytest
 import telecine
 from telecine import OptionError, PublishError, TelecineError, VideoWriter, export_video
 from telecine.cli import run
-from telecine.publish import Publication
+from telecine.publish.publication import Publication
 
 from .helpers import OLDER, Asked, assert_frames, assert_one_line, greys, names_in
 from .mounts import attribute, image_of, mounted, run_or_skip

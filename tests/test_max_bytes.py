@@ -22,7 +22,7 @@ import telecine
 from telecine import EncodeError, OptionError, PublishError, TelecineError, VideoWriter, export_video, limits
 from telecine.encoding_thread import EncodingThread
 from telecine.limits import parse_bytes
-from telecine.publish import Publication
+from telecine.publish.publication import Publication
 
 from .helpers import OLDER, Asked, Clip, assert_frames, assert_kept, assert_untouched, greys, names_in, run_python
 from .journals import packets_of

@@ -34,7 +34,7 @@ from telecine.moving_images import (
     parse_quality,
     rewrite,
 )
-from telecine.publish import Publication
+from telecine.publish.publication import Publication
 from telecine.support.pyav import seconds
 
 from .helpers import Clip, names_in, noise, run_python, waves

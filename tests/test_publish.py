@@ -18,8 +18,8 @@ import pytest
 
 import telecine
 from telecine import PublishError, VideoWriter, export_video
-from telecine.hidden import Folder
-from telecine.publish import Publication
+from telecine.publish.hidden import Folder
+from telecine.publish.publication import Publication
 
 from .helpers import (
     LIMITED,

@@ -26,11 +26,11 @@ from PIL import Image, JpegImagePlugin
 import telecine
 from telecine import EncodeError, FrameError, MissingDependencyError, OptionError, PublishError
 from telecine.color.color import BT709
-from telecine.folders import FolderPublication, recover_folder
 from telecine.formats.codecs import SEQUENCES
 from telecine.frames import Frames, Recognizer
 from telecine.planes.codes import pixels_of
 from telecine.planes.convert import Conversion, parse_background
+from telecine.publish.folder import FolderPublication, recover_folder
 from telecine.sequences import Sequence, SequenceSettings, check_sequence
 
 from .helpers import names_in, noise
@@ -305,7 +305,7 @@ def test_a_shorter_sequence_replaces_all_of_a_longer_one(
     exchanges: bool, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not exchanges:
-        monkeypatch.setattr("telecine.folders._exchanger", lambda: None)
+        monkeypatch.setattr("telecine.publish.folder._exchanger", lambda: None)
     written(path, noise(2))
     assert np.array_equal(by_pillow(path), noise(2))
 
@@ -436,7 +436,7 @@ def test_a_rename_that_fails_loses_neither_folder(
 ) -> None:
     """The first rename is that onto an empty folder, which tells that the path is taken."""
     if not exchanges:
-        monkeypatch.setattr("telecine.folders._exchanger", lambda: None)
+        monkeypatch.setattr("telecine.publish.folder._exchanger", lambda: None)
     publication, sequence = started(path, noise(2))
     sequence.finish()
     monkeypatch.setattr("os.rename", failing(os.rename, call, OSError(errno.EIO, os.strerror(errno.EIO))))
@@ -463,7 +463,7 @@ def test_an_encoder_that_fails_is_an_encode_error(tmp_path: Path, monkeypatch: p
 KILLED = """
 import os, sys
 from telecine import folders
-from telecine.folders import FolderPublication
+from telecine.publish.folder import FolderPublication
 from telecine.sequences import Sequence, SequenceSettings
 from tests.helpers import noise
 

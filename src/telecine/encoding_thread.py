@@ -19,10 +19,10 @@ from typing import Any
 
 import av
 
-from .descriptors import take_closed_standard_descriptors
 from .errors import EncodeError, PublishError, TelecineError
-from .journal import Kept
 from .outputs import Encoder, Output, Publishing
+from .publish.descriptors import take_closed_standard_descriptors
+from .publish.journal import Kept
 from .support.ffmpeg_log import captured_log, in_words
 from .support.handover import Channel, Decision, Latch, start_thread
 from .support.processors import encoder_threads

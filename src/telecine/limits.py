@@ -26,7 +26,7 @@ from .encode import Encoder, EncoderSettings
 from .errors import EncodeError, OptionError, TelecineError
 from .formats.codecs import CODECS, Codec, Format
 from .probe import VideoInfo
-from .publish import Publication
+from .publish.publication import Publication
 from .support.ffmpeg_log import captured_log, in_words
 from .support.pyav import open_input, seconds
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from .audio import Audio
 from .errors import PublishError
-from .journal import Kept
 from .planes.convert import Background, ValueRange
 from .planes.frame import Frame
+from .publish.journal import Kept
 from .support.clock import Clock
 from .support.notes import Notes
 from .video import Video

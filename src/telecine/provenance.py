@@ -22,7 +22,7 @@ from .errors import OptionError, ProvenanceError
 from .formats.choices import AlgorithmName
 from .guard import append_checksum, digest_of_unhashed
 from .manifests import MEDIA_TYPES, PROMPT_TYPE, UNHASHED_LABEL, library, read_manifest, settings
-from .publish import Publication
+from .publish.publication import Publication
 from .support.native_calls import run_apart
 
 _BOXED = {"video/mp4", "video/quicktime", "image/avif"}

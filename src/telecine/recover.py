@@ -14,21 +14,21 @@ from typing import BinaryIO, cast
 
 import av
 
-from .access import set_mode
 from .audio_encode import soundtrack_of
 from .audio_track import track_in
 from .container.boxes import end_of_fragments
-from .descriptors import take_closed_standard_descriptors
-from .destination import free_path
 from .errors import OptionError, PublishError, TelecineError
 from .files.urls import local_path
-from .folders import SUFFIX as FOLDER_SUFFIX
-from .folders import folders_in, has_left, locked, recover_folder, size_of_frames
 from .formats.codecs import CONTAINERS, SEQUENCES, Container, MovingImageFormat, output_of
-from .hidden import Folder, free_name, new_file, put
-from .journal import NOT_OURS, SUFFIX, Journal, hidden_entry, journals_in, journals_of, orphan, target_of
 from .probe import probe
-from .publish import FINISHED_SUFFIX
+from .publish.access import set_mode
+from .publish.descriptors import take_closed_standard_descriptors
+from .publish.destination import free_path
+from .publish.folder import SUFFIX as FOLDER_SUFFIX
+from .publish.folder import folders_in, has_left, locked, recover_folder, size_of_frames
+from .publish.hidden import Folder, free_name, new_file, put
+from .publish.journal import NOT_OURS, SUFFIX, Journal, hidden_entry, journals_in, journals_of, orphan, target_of
+from .publish.publication import FINISHED_SUFFIX
 from .remux import duration_of, write_finished
 from .support.ffmpeg_log import captured_log, in_words
 from .support.handover import Latch

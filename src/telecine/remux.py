@@ -30,9 +30,9 @@ from .container.boxes import end_of_fragments, top_level_boxes, with_boxes_of_sa
 from .container.hdr_boxes import HdrMetadata
 from .errors import OptionError
 from .formats.codecs import Container
-from .hidden import Reader
 from .metadata.mp4 import boxes_of, replace_filler
 from .metadata.tags import EXACT_COPY, read_exact, tags_of
+from .publish.hidden import Reader
 from .support.pyav import exact, open_input, seconds
 
 _AVIO_FLAG_READ = 1

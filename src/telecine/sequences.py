@@ -19,12 +19,12 @@ from av.video.codeccontext import VideoCodecContext
 from PIL import Image
 
 from .errors import EncodeError, FrameError, MissingDependencyError, OptionError
-from .folders import frame_name, write_frame
 from .formats.codecs import SEQUENCES
-from .hidden import Folder
 from .metadata.images import png_chunks
 from .metadata.tags import read_exact
 from .planes.codes import to_codes, to_floats
+from .publish.folder import frame_name, write_frame
+from .publish.hidden import Folder
 from .support.in_order import InOrder
 
 Pixels: TypeAlias = npt.NDArray[Any]

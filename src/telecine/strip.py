@@ -25,7 +25,7 @@ from .metadata.strip_matroska import strip_elements
 from .metadata.strip_mp4 import strip_boxes
 from .planes.convert import to_rgba
 from .probe import VideoInfo, open_video, probe
-from .publish import Publication
+from .publish.publication import Publication
 from .read import colors_of, decoded_frames
 
 _PLAYED = {"video", "audio", "subtitle"}

@@ -28,7 +28,7 @@ from .planes.frame import Frame
 from .planes.light import parse_light
 from .probe import VideoInfo, probe
 from .promises import check_audio, check_promises, check_times
-from .publish import Publication
+from .publish.publication import Publication
 from .read import read_timestamps
 from .remux import write_finished
 from .support.ffmpeg_log import captured_log, in_words

@@ -42,11 +42,11 @@ from .formats.choices import (
 )
 from .formats.codecs import Container, MovingImageFormat, SequenceFormat, output_of
 from .frames import Frames, Recognizer, count_frames
-from .journal import Kept
 from .metadata.tags import Json, exact_text, parse_metadata
 from .outputs import Asked, Output, Publishing
 from .planes.convert import parse_background, parse_value_range
 from .progress import Progress, check_progress, reporting
+from .publish.journal import Kept
 from .support.clock import Clock, Seconds, Timestamps, parse_last_frame
 from .support.notes import Notes, callers_line
 from .support.rate import FrameRate, parse_fps

@@ -13,9 +13,9 @@ import stat
 from collections.abc import Iterator
 from typing import BinaryIO, cast
 
+from ..errors import PublishError
 from .access import NEW_FILE, Access, mode_of_new, set_mode
 from .destination import Destination
-from .errors import PublishError
 from .hidden import Folder, HiddenFile, new_file, put
 from .journal import SUFFIX, Journal, Kept, hidden_entry, open_journal, remove_orphans
 from .proof import prove_file, prove_file_target

@@ -9,9 +9,9 @@ import stat
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from ..errors import OptionError, PublishError
+from ..files.urls import local_path
 from .access import Access, access_of
-from .errors import OptionError, PublishError
-from .files.urls import local_path
 from .hidden import Folder
 
 Opened = TypeVar("Opened")

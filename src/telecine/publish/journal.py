@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
+from ..container.boxes import end_of_fragments, whole_fragments
+from ..errors import PublishError
 from .checksums import Checksums
-from .container.boxes import end_of_fragments, whole_fragments
-from .errors import PublishError
 from .hidden import CREATE, Folder, HiddenFile, free_name, open_ours, token
 from .locks import release_lock
 

@@ -15,9 +15,9 @@ import stat
 import sys
 from collections.abc import Callable, Collection, Iterator
 
+from ..errors import PublishError
 from .access import NEW_FOLDER, mode_of_new, set_mode
 from .destination import Destination, free_path
-from .errors import PublishError
 from .hidden import CREATE, Folder, HiddenFolder, free_name, token
 from .journal import Kept, hidden_entry, path_of_descriptor, target_of
 from .proof import prove_exchange, prove_folder_target, prove_new_folder
