@@ -14,7 +14,7 @@ from PIL import Image
 
 from telecine.color.color import BT601, BT709, Color
 from telecine.planes.convert import to_rgb
-from telecine.read import decoded_frames
+from telecine.read.frames import decoded_frames
 
 from .writers import write
 

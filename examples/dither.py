@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 import telecine
 from telecine.formats.choices import QualityName
 from telecine.planes.convert import to_float_rgb
-from telecine.read import decoded_frames
+from telecine.read.frames import decoded_frames
 
 WIDTH, HEIGHT, FRAMES = 1360, 768, 8
 DARK, LIGHT = 0.10, 0.14  # ten codes of 8 bit over 1360 columns: each of them a band of 155 columns

@@ -27,8 +27,8 @@ from .errors import (
 from .export import export_video
 from .generation import generation_metadata
 from .pipelines import recommended_fps
-from .probe import AudioInfo, VideoInfo, probe
-from .read import read_frames, read_timestamps
+from .read.frames import read_frames, read_timestamps
+from .read.probe import AudioInfo, VideoInfo, probe
 from .recover import recover
 from .sources import open_frames
 from .strip import strip

@@ -38,9 +38,9 @@ from .limits import parse_bytes
 from .manifests import ProvenanceReport, read_provenance
 from .metadata.tags import Json
 from .planes.pixel_formats import PIXEL_FORMATS
-from .probe import VideoInfo, probe
 from .provenance import Provenance
-from .read import read_timestamps
+from .read.frames import read_timestamps
+from .read.probe import VideoInfo, probe
 from .recover import orphans_in, recover
 from .sources import images_in_order, is_video, open_frames
 from .strip import strip

@@ -16,7 +16,7 @@ from .formats.choices import ChannelOrder
 from .frames import Frames, Recognizer
 from .planes.convert import Conversion, parse_value_range
 from .planes.frame import Frame
-from .read import ReadFrames
+from .read.frames import ReadFrames
 from .sources import opened
 
 

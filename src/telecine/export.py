@@ -26,8 +26,8 @@ from .formats.choices import (
 )
 from .frames import Frames, check_channels, check_layout, count_frames, only_video
 from .metadata.tags import Json
-from .probe import probe
 from .progress import Progress, check_progress, reporting
+from .read.probe import probe
 from .sources import is_video, opened
 from .support.clock import Seconds
 from .support.notes import warn

@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import FrameError, OptionError
-from .image_frames import ImagePath, count_in_file, count_pictures, frames_of_file, frames_of_image, is_image
 from .planes.device import DeviceChunk, DevicePixels
 from .planes.frame import FULL_SCALE, SAMPLES, Array, Frame, tensor_array, with_dtype
-from .read import ReadFrames
+from .read.frames import ReadFrames
+from .read.images import ImagePath, count_in_file, count_pictures, frames_of_file, frames_of_image, is_image
 
 if TYPE_CHECKING:
     import torch

@@ -25,8 +25,8 @@ from .container.boxes import whole_fragments
 from .encode import Encoder, EncoderSettings
 from .errors import EncodeError, OptionError, TelecineError
 from .formats.codecs import CODECS, Codec, Format
-from .probe import VideoInfo
 from .publish.publication import Publication
+from .read.probe import VideoInfo
 from .support.ffmpeg_log import captured_log, in_words
 from .support.pyav import open_input, seconds
 

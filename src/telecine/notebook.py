@@ -60,7 +60,7 @@ def _poster(video: Video) -> str:
     """Give the first frame as a source; empty where it can't be read."""
     from PIL import Image
 
-    from .read import read_frames
+    from .read.frames import read_frames
 
     with contextlib.suppress(TelecineError, OSError, StopIteration):
         image = Image.fromarray(next(iter(read_frames(video))))

@@ -10,7 +10,7 @@ from .container.hdr_boxes import HdrMetadata
 from .encode import EncoderSettings
 from .errors import EncodeError
 from .metadata.tags import read_exact
-from .probe import AudioInfo, VideoInfo
+from .read.probe import AudioInfo, VideoInfo
 from .support.words import differences
 
 _MOVIE_TICK = Fraction(1, 10_000)  # or less (rate.ticks_a_second)

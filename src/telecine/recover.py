@@ -20,7 +20,6 @@ from .container.boxes import end_of_fragments
 from .errors import OptionError, PublishError, TelecineError
 from .files.urls import local_path
 from .formats.codecs import CONTAINERS, SEQUENCES, Container, MovingImageFormat, output_of
-from .probe import probe
 from .publish.access import set_mode
 from .publish.descriptors import take_closed_standard_descriptors
 from .publish.destination import free_path
@@ -29,6 +28,7 @@ from .publish.folder import folders_in, has_left, locked, recover_folder, size_o
 from .publish.hidden import Folder, free_name, new_file, put
 from .publish.journal import NOT_OURS, SUFFIX, Journal, hidden_entry, journals_in, journals_of, orphan, target_of
 from .publish.publication import FINISHED_SUFFIX
+from .read.probe import probe
 from .remux import duration_of, write_finished
 from .support.ffmpeg_log import captured_log, in_words
 from .support.handover import Latch

@@ -20,10 +20,10 @@ from .errors import FrameError, InputError
 from .files.pillow import image_extensions, opened_image
 from .files.urls import local_path
 from .frames import Frames
-from .image_frames import copies_of_pictures, count_pictures, is_image
 from .planes.pixel_formats import has_alpha
-from .probe import probe
-from .read import read_frames
+from .read.frames import read_frames
+from .read.images import copies_of_pictures, count_pictures, is_image
+from .read.probe import probe
 from .support.notes import warn
 
 _MAY_MOVE = {".webp", ".png", ".apng", ".avif"}

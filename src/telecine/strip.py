@@ -19,14 +19,14 @@ from .errors import EncodeError, InputError, OptionError, TelecineError
 from .files.files import opened_file
 from .files.pillow import opened_image
 from .files.urls import local_path
-from .image_frames import image_pixels
 from .metadata.images import cut_metadata
 from .metadata.strip_matroska import strip_elements
 from .metadata.strip_mp4 import strip_boxes
 from .planes.convert import to_rgba
-from .probe import VideoInfo, open_video, probe
 from .publish.publication import Publication
-from .read import colors_of, decoded_frames
+from .read.frames import colors_of, decoded_frames
+from .read.images import image_pixels
+from .read.probe import VideoInfo, open_video, probe
 
 _PLAYED = {"video", "audio", "subtitle"}
 

@@ -16,8 +16,8 @@ from .encode import Encoder, EncoderSettings
 from .errors import EncodeError, InputError, OptionError
 from .formats.codecs import CODECS
 from .formats.ignored import ignored_options
-from .probe import VideoInfo, color_of, open_video, probe
 from .promises import check_promises
+from .read.probe import VideoInfo, color_of, open_video, probe
 from .remux import write_finished
 from .support.ffmpeg_log import captured_log, in_words
 from .support.pyav import exact

@@ -24,7 +24,7 @@ from .planes.frame import Frame
 from .planes.light import parse_light
 from .planes.orientation import Orientation
 from .planes.pixel_formats import has_alpha
-from .read import Picture, decoded_frames
+from .read.frames import Picture, decoded_frames
 from .sources import opened
 
 LEAST_PSNR = 30.0

@@ -26,10 +26,10 @@ from .planes.codes import composited
 from .planes.convert import BLACK, Conversion
 from .planes.frame import Frame
 from .planes.light import parse_light
-from .probe import VideoInfo, probe
 from .promises import check_audio, check_promises, check_times
 from .publish.publication import Publication
-from .read import read_timestamps
+from .read.frames import read_timestamps
+from .read.probe import VideoInfo, probe
 from .remux import write_finished
 from .support.ffmpeg_log import captured_log, in_words
 from .trial import try_encoder

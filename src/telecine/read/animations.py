@@ -10,12 +10,12 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from .container.boxes import Box, boxes_in, first_boxes
-from .container.chunks import PNG, contents_of, first_parts_of, parts_of
-from .files.files import said_of
-from .files.pillow import opened_image
-from .image_frames import image_pixels, pictures_in
-from .planes.codes import to_codes
+from ..container.boxes import Box, boxes_in, first_boxes
+from ..container.chunks import PNG, contents_of, first_parts_of, parts_of
+from ..files.files import said_of
+from ..files.pillow import opened_image
+from ..planes.codes import to_codes
+from .images import image_pixels, pictures_in
 
 _ANIMATION = 0x02  # of the flags in the VP8X chunk (WebP container specification, "Extended File Format")
 

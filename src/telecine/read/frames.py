@@ -16,15 +16,16 @@ from av import FFmpegError, VideoFrame
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from . import animations
-from .color.color import RGB, Color
-from .container import alpha_packets as alphas
-from .errors import InputError, OptionError
-from .files.files import Source, name_of, opened_file, said_of
-from .formats.choices import LightName, PrimariesName
-from .planes.convert import CENTER_SITED, LEFT_SITED, to_float_rgb, to_rgb, to_rgba
-from .planes.light import ENCODED, parse_light
-from .planes.orientation import UPRIGHT, Orientation
+from ..color.color import RGB, Color
+from ..container import alpha_packets as alphas
+from ..errors import InputError, OptionError
+from ..files.files import Source, name_of, opened_file, said_of
+from ..formats.choices import LightName, PrimariesName
+from ..planes.convert import CENTER_SITED, LEFT_SITED, to_float_rgb, to_rgb, to_rgba
+from ..planes.light import ENCODED, parse_light
+from ..planes.orientation import UPRIGHT, Orientation
+from ..read import animations
+from ..support.pyav import exact
 from .probe import (
     color_of,
     decodable,
@@ -35,7 +36,6 @@ from .probe import (
     open_video,
     orientation_of,
 )
-from .support.pyav import exact
 
 # Where chroma sits is not tagged by most encoders; these codecs site it in the middle (JFIF 1.02, ISO/IEC 11172-2).
 _CENTER_SITED_CODECS = {"mjpeg", "mpeg1video"}

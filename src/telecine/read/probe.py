@@ -20,24 +20,24 @@ from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from . import animations
-from .color.color import RGB, Color
-from .color.hdr import ContentLight, MasteringDisplay
-from .container import alpha_packets as alpha
-from .container import boxes, elements
-from .container.alpha_packets import VideoPacket
-from .container.hdr_boxes import metadata_of
-from .errors import InputError
-from .files.demux import opened_container, packets_of, video_streams
-from .files.files import Source, name_of, opened_file
-from .files.pillow import opened_image
-from .image_frames import orientation_of_image
-from .metadata.images import read_image
-from .metadata.mp4 import xmp_packet
-from .metadata.tags import Json, read_tags
-from .metadata.xmp import copy_in
-from .planes.orientation import Orientation, of_display_matrix
-from .support.pyav import exact, readable, side_data
+from ..color.color import RGB, Color
+from ..color.hdr import ContentLight, MasteringDisplay
+from ..container import alpha_packets as alpha
+from ..container import boxes, elements
+from ..container.alpha_packets import VideoPacket
+from ..container.hdr_boxes import metadata_of
+from ..errors import InputError
+from ..files.demux import opened_container, packets_of, video_streams
+from ..files.files import Source, name_of, opened_file
+from ..files.pillow import opened_image
+from ..metadata.images import read_image
+from ..metadata.mp4 import xmp_packet
+from ..metadata.tags import Json, read_tags
+from ..metadata.xmp import copy_in
+from ..planes.orientation import Orientation, of_display_matrix
+from ..read import animations
+from ..support.pyav import exact, readable, side_data
+from .images import orientation_of_image
 
 TimedPacket: TypeAlias = "tuple[int | None, bool]"
 

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 import numpy as np
 import numpy.typing as npt
 
-from . import _convert
+from .. import _convert
+from ..errors import FrameError, InputError
+from ..files.files import opened_file, said_of
+from ..files.pillow import opened_image
+from ..files.quiet import pillow_warnings_ignored, quiet_libtiff
+from ..planes.orientation import EXIF_TAG, Orientation, of_exif
 from .deep_images import deep_png, deep_tiff, is_frame, tiff_pages
-from .errors import FrameError, InputError
-from .files.files import opened_file, said_of
-from .files.pillow import opened_image
-from .files.quiet import pillow_warnings_ignored, quiet_libtiff
-from .planes.orientation import EXIF_TAG, Orientation, of_exif
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -13,11 +13,11 @@ import numpy.typing as npt
 from av import Packet, VideoFrame
 from av.video.codeccontext import VideoCodecContext
 
-from .container.chunks import PNG
-from .errors import InputError
-from .files.files import name_of, said_of
-from .planes.orientation import Orientation, of_exif
-from .support.ffmpeg_log import captured_log
+from ..container.chunks import PNG
+from ..errors import InputError
+from ..files.files import name_of, said_of
+from ..planes.orientation import Orientation, of_exif
+from ..support.ffmpeg_log import captured_log
 
 Pixels = npt.NDArray[Any]
 
