@@ -31,7 +31,7 @@ import telecine
 from telecine import MissingDependencyError, OptionError, Provenance, ProvenanceError, PublishError, VideoWriter
 from telecine.cli import run
 from telecine.formats.codecs import MOVING_IMAGES
-from telecine.provenance import Seal, seal_of
+from telecine.provenance.seal import Seal, seal_of
 
 from .certificates import DAY, TODAY, Identity, identity
 from .faults.shim import shim_of
@@ -483,7 +483,7 @@ def test_a_disk_that_fills_while_signing_publishes_nothing(me: Identity, path: P
 
 SIGNING = """
 import sys, threading, numpy, telecine
-from telecine.certificates import load_credentials
+from telecine.provenance.certificates import load_credentials
 chain, key = open("chain.pem", "rb").read(), open("key.pem", "rb").read()
 sign, calls = load_credentials(chain, key).sign, []
 

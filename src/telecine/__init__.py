@@ -37,11 +37,15 @@ from .video import Video
 from .writer import VideoWriter
 
 # What few need is imported when it is asked for: it takes a quarter of the time of the import.
-_WHEN_ASKED = {"Provenance": "provenance", "ProvenanceReport": "manifests", "read_provenance": "manifests"}
+_WHEN_ASKED = {
+    "Provenance": "provenance.seal",
+    "ProvenanceReport": "provenance.report",
+    "read_provenance": "provenance.report",
+}
 
 if TYPE_CHECKING:
-    from .manifests import ProvenanceReport, read_provenance
-    from .provenance import Provenance
+    from .provenance.report import ProvenanceReport, read_provenance
+    from .provenance.seal import Provenance
 
     __version__: str
 else:  # of which a type checker would take any name

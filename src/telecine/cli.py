@@ -28,17 +28,17 @@ from rich.table import Table
 from rich.text import Text
 
 from . import __version__
-from .certificates import make_development_chain
 from .color.color import Color
 from .errors import InputError, OptionError, PublishError, TelecineError, TelecineWarning
 from .export import export_video
 from .formats.codecs import CODECS, CONTAINERS, MOVING_IMAGES, PLAYS, SEQUENCES, Codec
 from .frames import Frames
 from .limits import parse_bytes
-from .manifests import ProvenanceReport, read_provenance
 from .metadata.tags import Json
 from .planes.pixel_formats import PIXEL_FORMATS
-from .provenance import Provenance
+from .provenance.certificates import make_development_chain
+from .provenance.report import ProvenanceReport, read_provenance
+from .provenance.seal import Provenance
 from .read.frames import read_timestamps
 from .read.probe import VideoInfo, probe
 from .recover import orphans_in, recover

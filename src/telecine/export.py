@@ -36,7 +36,7 @@ from .video import Video
 from .writer import VideoWriter
 
 if TYPE_CHECKING:
-    from .provenance import Provenance
+    from .provenance.seal import Provenance
 
 _SAME_RATE = 1 / 2000  # half of what tells 30 from 30000/1001: coarse clocks give rates that are a little off
 

@@ -17,7 +17,7 @@ from .support.notes import Notes
 from .video import Video
 
 if TYPE_CHECKING:
-    from .provenance import Seal
+    from .provenance.seal import Seal
 
 Item = TypeVar("Item")
 Given = TypeVar("Given", contravariant=True)

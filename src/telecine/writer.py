@@ -55,7 +55,7 @@ from .video import Video
 from .video_output import VideoOptions, VideoOutput
 
 if TYPE_CHECKING:
-    from .provenance import Provenance, Seal
+    from .provenance.seal import Provenance, Seal
 
 _LOOK_AGAIN = 0.2  # seconds after which one who waits for another thread's `write` sees that the writer was closed
 
@@ -456,7 +456,7 @@ def _bounds(row: _Row) -> tuple[Fraction, Fraction] | None:
 def _seal(provenance: Provenance, row: _Row) -> Seal:
     if isinstance(row, SequenceFormat):
         raise OptionError(f"provenance= signs one file, and {row.name} is a folder of images: leave it out")
-    from .provenance import seal_of
+    from .provenance.seal import seal_of
 
     return seal_of(provenance, row.name)
 

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeAlias
 from urllib.parse import urlsplit
 
+from ..errors import MissingDependencyError
+from ..files.files import opened_file, said_of
+from ..support.native_calls import run_apart
 from .certificates import Pem, load_trust_anchors
-from .errors import MissingDependencyError
-from .files.files import opened_file, said_of
-from .guard import checksum_holds, digest_of_unhashed
-from .support.native_calls import run_apart
+from .unhashed import checksum_holds, digest_of_unhashed
 
 State: TypeAlias = Literal["no manifest", "valid but untrusted", "valid", "tampered"]
 Json: TypeAlias = Mapping[str, Any]

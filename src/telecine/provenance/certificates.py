@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from .errors import MissingDependencyError, OptionError
-from .support.words import shell_word
+from ..errors import MissingDependencyError, OptionError
+from ..support.words import shell_word
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable
 from typing import BinaryIO
 
-from .container.boxes import Box, top_level_boxes
+from ..container.boxes import Box, top_level_boxes
 
 _UNHASHED = frozenset({b"ftyp", b"free", b"skip", b"mfra"})
 _MANIFEST_ID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")  # C2PA 2.2, A.5.1

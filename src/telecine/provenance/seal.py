@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
+from ..errors import OptionError, ProvenanceError
+from ..formats.choices import AlgorithmName
+from ..publish.publication import Publication
+from ..support.native_calls import run_apart
 from .certificates import Credentials, Pem, Signer, load_credentials
-from .errors import OptionError, ProvenanceError
-from .formats.choices import AlgorithmName
-from .guard import append_checksum, digest_of_unhashed
-from .manifests import MEDIA_TYPES, PROMPT_TYPE, UNHASHED_LABEL, library, read_manifest, settings
-from .publish.publication import Publication
-from .support.native_calls import run_apart
+from .report import MEDIA_TYPES, PROMPT_TYPE, UNHASHED_LABEL, library, read_manifest, settings
+from .unhashed import append_checksum, digest_of_unhashed
 
 _BOXED = {"video/mp4", "video/quicktime", "image/avif"}
 _IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
