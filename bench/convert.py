@@ -17,7 +17,7 @@ from av import VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from telecine.color.color import BT709
-from telecine.frames import Recognizer
+from telecine.frames.recognise import Recognizer
 from telecine.planes.convert import Conversion
 
 from .measure import in_turns

@@ -18,7 +18,7 @@ from av import VideoFrame
 import telecine
 from telecine.color.color import BT709
 from telecine.formats.choices import PresetName
-from telecine.frames import Recognizer
+from telecine.frames.recognise import Recognizer
 from telecine.planes.convert import Conversion
 from telecine.support.processors import available_processors
 

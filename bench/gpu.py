@@ -19,7 +19,7 @@ from PIL import Image
 
 import telecine
 from telecine.color.color import BT709
-from telecine.frames import Recognizer
+from telecine.frames.recognise import Recognizer
 from telecine.planes.convert import Conversion
 
 from .frames import large

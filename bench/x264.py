@@ -12,7 +12,7 @@ from av.video.codeccontext import VideoCodecContext
 
 from telecine.color.color import Color
 from telecine.formats.codecs import CODECS, encoder_options
-from telecine.frames import Recognizer
+from telecine.frames.recognise import Recognizer
 from telecine.planes.convert import Conversion
 
 FPS = 16

@@ -10,7 +10,7 @@ import torch
 from av import VideoFrame
 
 from telecine.color.color import BT709, Color
-from telecine.frames import Recognizer
+from telecine.frames.recognise import Recognizer
 from telecine.planes.convert import Conversion
 from telecine.planes.frame import Frame
 

@@ -23,7 +23,7 @@ from torch.utils._pytree import tree_leaves
 import telecine
 from telecine import FrameError, TelecineWarning
 from telecine.color.color import BT601, BT709, Color
-from telecine.frames import Recognizer
+from telecine.frames.recognise import Recognizer
 from telecine.planes import device as accelerator
 from telecine.planes.convert import Conversion
 from telecine.planes.device import DeviceChunk

@@ -15,7 +15,7 @@ from PIL import Image
 
 from telecine import FrameError, _convert
 from telecine.color.color import BT601, BT709
-from telecine.frames import Recognizer
+from telecine.frames.recognise import Recognizer
 from telecine.planes import convert
 from telecine.planes.convert import Conversion, to_rgb
 from telecine.planes.pixel_formats import PIXEL_FORMATS

@@ -18,8 +18,8 @@ from PIL import Image, ImageOps, ImageSequence
 
 import telecine
 from telecine import FrameError, InputError
-from telecine.frames import Recognizer, count_frames
-from telecine.sources import opened
+from telecine.frames.recognise import Recognizer, count_frames
+from telecine.frames.sources import opened
 
 from .helpers import waves
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import telecine
 from telecine import FrameError, OptionError
-from telecine.frames import Recognizer
+from telecine.frames.recognise import Recognizer
 
 from .pixels import DTYPES, assert_codes_round, codes
 from .test_frames import Exporter, OtherArray

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from telecine.color.bt2100 import SYSTEMS
-from telecine.frames import Recognizer
+from telecine.frames.recognise import Recognizer
 from telecine.planes.device import DeviceChunk
 from telecine.planes.frame import Frame
 from telecine.planes.light import Light, parse_light

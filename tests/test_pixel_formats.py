@@ -12,7 +12,7 @@ from av import VideoFrame
 
 from telecine import FrameError, OptionError
 from telecine.color.color import BT601, BT709, Color
-from telecine.frames import Recognizer
+from telecine.frames.recognise import Recognizer
 from telecine.planes.convert import Conversion, to_float_rgb, to_rgb
 from telecine.planes.pixel_formats import PIXEL_FORMATS
 

@@ -27,7 +27,7 @@ import telecine
 from telecine import EncodeError, FrameError, MissingDependencyError, OptionError, PublishError
 from telecine.color.color import BT709
 from telecine.formats.codecs import SEQUENCES
-from telecine.frames import Frames, Recognizer
+from telecine.frames.recognise import Frames, Recognizer
 from telecine.planes.codes import pixels_of
 from telecine.planes.convert import Conversion, parse_background
 from telecine.publish.folder import FolderPublication, recover_folder

@@ -14,7 +14,7 @@ from telecine.color.bt2100 import PRIMARIES
 from telecine.color.color import parse_color
 from telecine.formats import choices
 from telecine.formats.codecs import CODECS, MOVING_IMAGES, OUTPUTS, SEQUENCES
-from telecine.frames import check_channels
+from telecine.frames.recognise import check_channels
 from telecine.planes.light import DISPLAY, ENCODED, SCENE
 from telecine.planes.pixel_formats import PIXEL_FORMATS
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from .color.color import Color
 from .color.hdr import ContentLight, MasteringDisplay
-from .compose import grid
 from .errors import (
     EncodeError,
     FrameError,
@@ -25,12 +24,13 @@ from .errors import (
     TelecineWarning,
 )
 from .export import export_video
+from .frames.compose import grid
+from .frames.sources import open_frames
 from .generation import generation_metadata
 from .pipelines import recommended_fps
 from .read.frames import read_frames, read_timestamps
 from .read.probe import AudioInfo, VideoInfo, probe
 from .recover import recover
-from .sources import open_frames
 from .strip import strip
 from .verify import VerifyReport, verify
 from .video import Video

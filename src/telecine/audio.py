@@ -23,7 +23,7 @@ from av.container import InputContainer
 from .errors import InputError, OptionError
 from .files.demux import opened_container, video_streams
 from .files.urls import local_path
-from .frames import ArrayLike, DLPackLike
+from .frames.recognise import ArrayLike, DLPackLike
 from .support.pyav import exact
 
 Audio: TypeAlias = "ArrayLike | DLPackLike | str | os.PathLike[str]"

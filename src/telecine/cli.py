@@ -32,7 +32,8 @@ from .color.color import Color
 from .errors import InputError, OptionError, PublishError, TelecineError, TelecineWarning
 from .export import export_video
 from .formats.codecs import CODECS, CONTAINERS, MOVING_IMAGES, PLAYS, SEQUENCES, Codec
-from .frames import Frames
+from .frames.recognise import Frames
+from .frames.sources import images_in_order, is_video, open_frames
 from .limits import parse_bytes
 from .metadata.tags import Json
 from .planes.pixel_formats import PIXEL_FORMATS
@@ -42,7 +43,6 @@ from .provenance.seal import Provenance
 from .read.frames import read_timestamps
 from .read.probe import VideoInfo, probe
 from .recover import orphans_in, recover
-from .sources import images_in_order, is_video, open_frames
 from .strip import strip
 from .support.words import one_line, shown
 from .verify import LEAST_PSNR, LEAST_SSIM, MOST_COLOR_ERROR, VerifyReport, verify

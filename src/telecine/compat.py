@@ -10,10 +10,10 @@ import numbers
 import os
 from typing import cast
 
-from .compose import grid
 from .errors import OptionError
 from .export import export_video
-from .frames import Frames
+from .frames.compose import grid
+from .frames.recognise import Frames
 from .support.rate import FrameRate
 
 

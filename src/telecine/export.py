@@ -24,11 +24,11 @@ from .formats.choices import (
     PrimariesName,
     QualityName,
 )
-from .frames import Frames, check_channels, check_layout, count_frames, only_video
+from .frames.recognise import Frames, check_channels, check_layout, count_frames, only_video
+from .frames.sources import is_video, opened
 from .metadata.tags import Json
 from .progress import Progress, check_progress, reporting
 from .read.probe import probe
-from .sources import is_video, opened
 from .support.clock import Seconds
 from .support.notes import warn
 from .support.rate import FrameRate, parse_fps

@@ -17,7 +17,8 @@ from av import VideoFrame
 
 from .color.color import Color
 from .formats.choices import ChannelOrder, LightName, PrimariesName
-from .frames import Frames, Recognizer
+from .frames.recognise import Frames, Recognizer
+from .frames.sources import opened
 from .planes.codes import composited
 from .planes.convert import BLACK, Conversion, parse_background, parse_value_range, to_rgba
 from .planes.frame import Frame
@@ -25,7 +26,6 @@ from .planes.light import parse_light
 from .planes.orientation import Orientation
 from .planes.pixel_formats import has_alpha
 from .read.frames import Picture, decoded_frames
-from .sources import opened
 
 LEAST_PSNR = 30.0
 LEAST_SSIM = 0.9

@@ -41,7 +41,7 @@ from .formats.choices import (
     QualityName,
 )
 from .formats.codecs import Container, MovingImageFormat, SequenceFormat, output_of
-from .frames import Frames, Recognizer, count_frames
+from .frames.recognise import Frames, Recognizer, count_frames
 from .metadata.tags import Json, exact_text, parse_metadata
 from .outputs import Asked, Output, Publishing
 from .planes.convert import parse_background, parse_value_range

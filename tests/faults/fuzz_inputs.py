@@ -20,8 +20,8 @@ from typing import TypeAlias
 import telecine
 from telecine import TelecineError
 from telecine.audio import AudioRecognizer
-from telecine.frames import Recognizer
-from telecine.sources import opened
+from telecine.frames.recognise import Recognizer
+from telecine.frames.sources import opened
 
 from ..journals import assert_recovers_or_says
 

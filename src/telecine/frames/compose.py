@@ -10,13 +10,13 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from .color.color import Color
-from .errors import FrameError, OptionError
-from .formats.choices import ChannelOrder
-from .frames import Frames, Recognizer
-from .planes.convert import Conversion, parse_value_range
-from .planes.frame import Frame
-from .read.frames import ReadFrames
+from ..color.color import Color
+from ..errors import FrameError, OptionError
+from ..formats.choices import ChannelOrder
+from ..planes.convert import Conversion, parse_value_range
+from ..planes.frame import Frame
+from ..read.frames import ReadFrames
+from .recognise import Frames, Recognizer
 from .sources import opened
 
 

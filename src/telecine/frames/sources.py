@@ -15,16 +15,16 @@ from typing import TypeGuard
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import FrameError, InputError
+from ..files.pillow import image_extensions, opened_image
+from ..files.urls import local_path
+from ..planes.pixel_formats import has_alpha
+from ..read.frames import read_frames
+from ..read.images import copies_of_pictures, count_pictures, is_image
+from ..read.probe import probe
+from ..support.notes import warn
 from .arrays import is_array, read_array
-from .errors import FrameError, InputError
-from .files.pillow import image_extensions, opened_image
-from .files.urls import local_path
-from .frames import Frames
-from .planes.pixel_formats import has_alpha
-from .read.frames import read_frames
-from .read.images import copies_of_pictures, count_pictures, is_image
-from .read.probe import probe
-from .support.notes import warn
+from .recognise import Frames
 
 _MAY_MOVE = {".webp", ".png", ".apng", ".avif"}
 

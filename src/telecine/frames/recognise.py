@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_che
 import numpy as np
 import numpy.typing as npt
 
-from .errors import FrameError, OptionError
-from .planes.device import DeviceChunk, DevicePixels
-from .planes.frame import FULL_SCALE, SAMPLES, Array, Frame, tensor_array, with_dtype
-from .read.frames import ReadFrames
-from .read.images import ImagePath, count_in_file, count_pictures, frames_of_file, frames_of_image, is_image
+from ..errors import FrameError, OptionError
+from ..planes.device import DeviceChunk, DevicePixels
+from ..planes.frame import FULL_SCALE, SAMPLES, Array, Frame, tensor_array, with_dtype
+from ..read.frames import ReadFrames
+from ..read.images import ImagePath, count_in_file, count_pictures, frames_of_file, frames_of_image, is_image
 
 if TYPE_CHECKING:
     import torch

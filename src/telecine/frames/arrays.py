@@ -10,9 +10,9 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from .errors import InputError, MissingDependencyError
-from .files.files import opened_file, said_of
-from .frames import Frames
+from ..errors import InputError, MissingDependencyError
+from ..files.files import opened_file, said_of
+from .recognise import Frames
 
 _LONGEST_HEADER = 10_000  # characters, NumPy's own bound, which it looks at when it has read them all
 
