@@ -9,7 +9,6 @@ from typing import Any, get_args
 import pytest
 
 import telecine
-from telecine.audio_track import FITS
 from telecine.color.bt2100 import PRIMARIES
 from telecine.color.color import parse_color
 from telecine.formats import choices
@@ -17,6 +16,7 @@ from telecine.formats.codecs import CODECS, MOVING_IMAGES, OUTPUTS, SEQUENCES
 from telecine.frames.recognise import check_channels
 from telecine.planes.light import DISPLAY, ENCODED, SCENE
 from telecine.planes.pixel_formats import PIXEL_FORMATS
+from telecine.sound.track import FITS
 
 from .certificates import KEYS
 

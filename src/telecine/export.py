@@ -8,7 +8,6 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
-from .audio import Audio, has_sound
 from .color.hdr import MasteringDisplay
 from .formats.choices import (
     AudioFitName,
@@ -29,6 +28,7 @@ from .frames.sources import is_video, opened
 from .metadata.tags import Json
 from .progress import Progress, check_progress, reporting
 from .read.probe import probe
+from .sound.recognise import Audio, has_sound
 from .support.clock import Seconds
 from .support.notes import warn
 from .support.rate import FrameRate, parse_fps

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from .audio import Audio
 from .color.color import RGB
 from .errors import EncodeError, FrameError, OptionError
 from .formats.codecs import MovingImageFormat, SequenceFormat
@@ -21,6 +20,7 @@ from .planes.frame import Frame
 from .publish.folder import FolderPublication, size_of_frames
 from .publish.publication import Publication
 from .sequences import Sequence, SequenceSettings, check_sequence
+from .sound.recognise import Audio
 from .support.clock import Clock
 from .support.notes import Notes
 from .video import Video

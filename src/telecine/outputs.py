@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from .audio import Audio
 from .errors import PublishError
 from .planes.convert import Background, ValueRange
 from .planes.frame import Frame
 from .publish.journal import Kept
+from .sound.recognise import Audio
 from .support.clock import Clock
 from .support.notes import Notes
 from .video import Video

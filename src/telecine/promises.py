@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from .audio_encode import Soundtrack
 from .container.hdr_boxes import HdrMetadata
 from .encode import EncoderSettings
 from .errors import EncodeError
 from .metadata.tags import read_exact
 from .read.probe import AudioInfo, VideoInfo
+from .sound.encode import Soundtrack
 from .support.words import differences
 
 _MOVIE_TICK = Fraction(1, 10_000)  # or less (rate.ticks_a_second)

@@ -14,8 +14,6 @@ from typing import BinaryIO, cast
 
 import av
 
-from .audio_encode import soundtrack_of
-from .audio_track import track_in
 from .container.boxes import end_of_fragments
 from .errors import OptionError, PublishError, TelecineError
 from .files.urls import local_path
@@ -30,6 +28,8 @@ from .publish.journal import NOT_OURS, SUFFIX, Journal, hidden_entry, journals_i
 from .publish.publication import FINISHED_SUFFIX
 from .read.probe import probe
 from .remux import duration_of, write_finished
+from .sound.encode import soundtrack_of
+from .sound.track import track_in
 from .support.ffmpeg_log import captured_log, in_words
 from .support.handover import Latch
 from .support.native_calls import Watched, run_apart

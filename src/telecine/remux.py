@@ -23,7 +23,6 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.video.stream import VideoStream
 
-from .audio_encode import AudioPacket, Soundtrack, add_audio_stream, encoded
 from .container import alpha_packets as alpha
 from .container.alpha_packets import VideoPacket
 from .container.boxes import end_of_fragments, top_level_boxes, with_boxes_of_sample_entry
@@ -33,6 +32,7 @@ from .formats.codecs import Container
 from .metadata.mp4 import boxes_of, replace_filler
 from .metadata.tags import EXACT_COPY, read_exact, tags_of
 from .publish.hidden import Reader
+from .sound.encode import AudioPacket, Soundtrack, add_audio_stream, encoded
 from .support.pyav import exact, open_input, seconds
 
 _AVIO_FLAG_READ = 1

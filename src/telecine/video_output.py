@@ -12,8 +12,6 @@ from typing import BinaryIO
 import av
 from av import VideoFrame
 
-from .audio import Audio
-from .audio_encode import Sound
 from .color.color import BT601, BT709, RGB, Color, parse_color
 from .color.hdr import MasteringDisplay, parse_mastering_display
 from .encode import Encoder, EncoderSettings
@@ -31,6 +29,8 @@ from .publish.publication import Publication
 from .read.frames import read_timestamps
 from .read.probe import VideoInfo, probe
 from .remux import write_finished
+from .sound.encode import Sound
+from .sound.recognise import Audio
 from .support.ffmpeg_log import captured_log, in_words
 from .trial import try_encoder
 from .video import Video

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from .audio import Audio
 from .color.hdr import MasteringDisplay
 from .encoding_thread import EncodingThread
 from .errors import FrameError, OptionError, TelecineError, TelecineWarning
@@ -47,6 +46,7 @@ from .outputs import Asked, Output, Publishing
 from .planes.convert import parse_background, parse_value_range
 from .progress import Progress, check_progress, reporting
 from .publish.journal import Kept
+from .sound.recognise import Audio
 from .support.clock import Clock, Seconds, Timestamps, parse_last_frame
 from .support.notes import Notes, callers_line
 from .support.rate import FrameRate, parse_fps

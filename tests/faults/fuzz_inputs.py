@@ -19,9 +19,9 @@ from typing import TypeAlias
 
 import telecine
 from telecine import TelecineError
-from telecine.audio import AudioRecognizer
 from telecine.frames.recognise import Recognizer
 from telecine.frames.sources import opened
+from telecine.sound.recognise import AudioRecognizer
 
 from ..journals import assert_recovers_or_says
 

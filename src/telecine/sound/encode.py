@@ -16,12 +16,12 @@ from av import AudioFrame, Packet
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 
-from .audio import PACKED, Audio, AudioRecognizer, Samples
-from .audio_track import AudioTrack, box_of, fitted, fitted_length, parse_fit
-from .errors import OptionError
-from .formats.codecs import Container
-from .support.ffmpeg_log import captured_log, in_words
-from .support.notes import Notes
+from ..errors import OptionError
+from ..formats.codecs import Container
+from ..support.ffmpeg_log import captured_log, in_words
+from ..support.notes import Notes
+from .recognise import PACKED, Audio, AudioRecognizer, Samples
+from .track import AudioTrack, box_of, fitted, fitted_length, parse_fit
 
 AudioPacket: TypeAlias = "Packet[AudioStream]"
 

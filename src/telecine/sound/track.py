@@ -16,9 +16,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from .audio import LAYOUTS, PACKED, AudioFormat, Samples
-from .container.boxes import top_level_boxes
-from .errors import OptionError
+from ..container.boxes import top_level_boxes
+from ..errors import OptionError
+from .recognise import LAYOUTS, PACKED, AudioFormat, Samples
 
 FITS = ("pad", "trim", "loop")
 _HEADER = struct.Struct(">I4s16s8sII4s?")  # size, "uuid", whose, kind, rate, channels, fit, lossless

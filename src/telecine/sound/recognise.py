@@ -20,11 +20,11 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-from .errors import InputError, OptionError
-from .files.demux import opened_container, video_streams
-from .files.urls import local_path
-from .frames.recognise import ArrayLike, DLPackLike
-from .support.pyav import exact
+from ..errors import InputError, OptionError
+from ..files.demux import opened_container, video_streams
+from ..files.urls import local_path
+from ..frames.recognise import ArrayLike, DLPackLike
+from ..support.pyav import exact
 
 Audio: TypeAlias = "ArrayLike | DLPackLike | str | os.PathLike[str]"
 Samples: TypeAlias = "npt.NDArray[Any]"
