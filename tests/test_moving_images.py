@@ -25,7 +25,7 @@ from PIL import Image
 import telecine
 from telecine import EncodeError, FrameError, MissingDependencyError, OptionError
 from telecine.formats.codecs import MOVING_IMAGES
-from telecine.moving_images import (
+from telecine.images.moving import (
     Clock,
     MovingImage,
     MovingImageSettings,
@@ -415,7 +415,7 @@ def test_a_killed_writer_leaves_its_frames_in_the_journal(format: str, tmp_path:
     script = """
 import os, sys
 from fractions import Fraction
-from telecine.moving_images import *
+from telecine.images.moving import *
 from tests.test_moving_images import *
 journal, file = open(sys.argv[1], "w+b", 0), open(sys.argv[2], "w+b", 0)
 image = MovingImage(journal, file, settings_of(sys.argv[3], 63, 47))
@@ -446,7 +446,7 @@ MEMORY = """
 import json, resource, sys, tempfile
 from fractions import Fraction
 import numpy
-from telecine.moving_images import *
+from telecine.images.moving import *
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

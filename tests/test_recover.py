@@ -20,7 +20,7 @@ import pytest
 import telecine
 from telecine import PublishError, TelecineError, TelecineWarning, VideoWriter, export_video
 from telecine.cli import run
-from telecine.webp import WebP
+from telecine.images.webp import WebP
 
 from .helpers import OLDER, Clip, assert_frames, failing_at, greys, names_in, noise, run_python
 from .journals import JOURNAL, leave_journal, leave_many, packets_of, whole_pairs

@@ -28,10 +28,10 @@ from telecine import EncodeError, FrameError, MissingDependencyError, OptionErro
 from telecine.color.color import BT709
 from telecine.formats.codecs import SEQUENCES
 from telecine.frames.recognise import Frames, Recognizer
+from telecine.images.numbered import Sequence, SequenceSettings, check_sequence
 from telecine.planes.codes import pixels_of
 from telecine.planes.convert import Conversion, parse_background
 from telecine.publish.folder import FolderPublication, recover_folder
-from telecine.sequences import Sequence, SequenceSettings, check_sequence
 
 from .helpers import names_in, noise
 
@@ -464,7 +464,7 @@ KILLED = """
 import os, sys
 from telecine import folders
 from telecine.publish.folder import FolderPublication
-from telecine.sequences import Sequence, SequenceSettings
+from telecine.images.numbered import Sequence, SequenceSettings
 from tests.helpers import noise
 
 def dies_at(name, call):

@@ -12,14 +12,14 @@ import numpy as np
 from .color.color import RGB
 from .errors import EncodeError, FrameError, OptionError
 from .formats.codecs import MovingImageFormat, SequenceFormat
-from .moving_images import MovingImage, MovingImageSettings, check_file, check_frames, check_options, parse_quality
+from .images.moving import MovingImage, MovingImageSettings, check_file, check_frames, check_options, parse_quality
+from .images.numbered import Sequence, SequenceSettings, check_sequence
 from .outputs import Asked
 from .planes.codes import Pixels, pixels_of
 from .planes.convert import BLACK, Background, Conversion, ValueRange
 from .planes.frame import Frame
 from .publish.folder import FolderPublication, size_of_frames
 from .publish.publication import Publication
-from .sequences import Sequence, SequenceSettings, check_sequence
 from .sound.recognise import Audio
 from .support.clock import Clock
 from .support.notes import Notes

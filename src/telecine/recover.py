@@ -234,7 +234,7 @@ def _write(journal: Journal, destination: str, row: Container | MovingImageForma
 def _rewritten(journal: BinaryIO, finished: BinaryIO, row: Container | MovingImageFormat, notes: Notes) -> int:
     if isinstance(row, Container):
         return _with_sound(journal, finished, row, notes)
-    from .moving_images import parse_quality, rewrite
+    from .images.moving import parse_quality, rewrite
 
     return rewrite(journal, finished, row.name, parse_quality(row.name, "high"))
 

@@ -23,7 +23,7 @@ from av.filter import Graph
 from av.filter.context import FilterContext
 from av.video.stream import VideoStream
 
-from .support.in_order import InOrder
+from ..support.in_order import InOrder
 
 _TICK = Fraction(1, 100)
 _OPAQUE = 128  # GIF has no half transparent pixels: from this alpha on one is shown, as in paletteuse

@@ -18,14 +18,14 @@ from av import CodecContext, VideoFrame
 from av.video.codeccontext import VideoCodecContext
 from PIL import Image
 
-from .errors import EncodeError, FrameError, MissingDependencyError, OptionError
-from .formats.codecs import SEQUENCES
-from .metadata.images import png_chunks
-from .metadata.tags import read_exact
-from .planes.codes import to_codes, to_floats
-from .publish.folder import frame_name, write_frame
-from .publish.hidden import Folder
-from .support.in_order import InOrder
+from ..errors import EncodeError, FrameError, MissingDependencyError, OptionError
+from ..formats.codecs import SEQUENCES
+from ..metadata.images import png_chunks
+from ..metadata.tags import read_exact
+from ..planes.codes import to_codes, to_floats
+from ..publish.folder import frame_name, write_frame
+from ..publish.hidden import Folder
+from ..support.in_order import InOrder
 
 Pixels: TypeAlias = npt.NDArray[Any]
 

@@ -17,17 +17,17 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from . import avif
+from ..errors import EncodeError, FrameError, OptionError
+from ..formats.codecs import MOVING_IMAGES
+from ..images import avif
+from ..metadata.images import add_metadata, read_image
+from ..metadata.tags import read_exact, read_tags
+from ..support.rate import ticks_a_second
+from ..support.words import differences
 from .apng import Apng
 from .avif import Avif
-from .errors import EncodeError, FrameError, OptionError
-from .formats.codecs import MOVING_IMAGES
 from .gif import Gif
-from .lossless import LosslessJournal, probe_lossless, read_lossless
-from .metadata.images import add_metadata, read_image
-from .metadata.tags import read_exact, read_tags
-from .support.rate import ticks_a_second
-from .support.words import differences
+from .lossless_journal import LosslessJournal, probe_lossless, read_lossless
 from .webp import WebP
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]

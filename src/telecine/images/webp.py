@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from .errors import EncodeError
-from .support.in_order import InOrder
+from ..errors import EncodeError
+from ..support.in_order import InOrder
 
 _MOST_BYTES = 2**32 - 2  # the size of a RIFF file has 32 bits
 _HAS_ALPHA, _IS_ANIMATED = 0x10, 0x02  # of VP8X

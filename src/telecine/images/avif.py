@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import features
 
-from .container.boxes import forget_times
-from .errors import EncodeError, MissingDependencyError
-from .metadata.images import exif_of
-from .metadata.tags import Json
-from .metadata.xmp import packet_of
+from ..container.boxes import forget_times
+from ..errors import EncodeError, MissingDependencyError
+from ..metadata.images import exif_of
+from ..metadata.tags import Json
+from ..metadata.xmp import packet_of
 
 # At 8 a frame takes a tenth of what it takes at Pillow's 6; the file is a quarter larger, and 1 dB worse.
 _SPEED = 8

@@ -14,11 +14,11 @@ import numpy.typing as npt
 from av import VideoFrame
 from av.video.stream import VideoStream
 
-from .container.boxes import whole_fragments
-from .errors import OptionError
-from .metadata.tags import EXACT_COPY
-from .support.pyav import exact, open_input, seconds
-from .support.rate import ticks_a_second
+from ..container.boxes import whole_fragments
+from ..errors import OptionError
+from ..metadata.tags import EXACT_COPY
+from ..support.pyav import exact, open_input, seconds
+from ..support.rate import ticks_a_second
 
 # What the frames are given in, and what FFV1 keeps them in: the same bytes in another order.
 _PIXEL_FORMATS = {3: ("rgb24", "bgr0"), 4: ("rgba", "bgra")}
