@@ -18,7 +18,7 @@ from av.codec.codec import UnknownCodecError
 
 import telecine
 from telecine import OptionError, VideoWriter, export_video
-from telecine.encode import Encoder, EncoderSettings
+from telecine.encode.encoder import Encoder, EncoderSettings
 from telecine.formats.codecs import CODECS, CONTAINERS, Codec, Format
 from telecine.formats.hardware import HARDWARE
 from telecine.formats.ignored import GENERAL, ignored_options

@@ -16,7 +16,7 @@ from av import VideoFrame
 from av.codec.context import CodecContext
 
 from telecine import OptionError, VideoWriter, export_video, probe
-from telecine.encode import Encoder, EncoderSettings
+from telecine.encode.encoder import Encoder, EncoderSettings
 from telecine.formats.codecs import CODECS, CONTAINERS, Codec, Format
 from telecine.formats.hardware import HARDWARE
 from telecine.formats.ignored import GENERAL, ignored_options

@@ -18,7 +18,7 @@ import pytest
 
 import telecine
 from telecine import PublishError, TelecineWarning, VideoWriter, encoding_thread
-from telecine.encode import Encoder
+from telecine.encode.encoder import Encoder
 from telecine.publish.checksums import Checksums
 
 from .helpers import OLDER, assert_frames, kept_by, names_in, noise, run_python

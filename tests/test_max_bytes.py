@@ -19,9 +19,10 @@ import numpy as np
 import pytest
 
 import telecine
-from telecine import EncodeError, OptionError, PublishError, TelecineError, VideoWriter, export_video, limits
+from telecine import EncodeError, OptionError, PublishError, TelecineError, VideoWriter, export_video
+from telecine.encode import passes as limits
+from telecine.encode.passes import parse_bytes
 from telecine.encoding_thread import EncodingThread
-from telecine.limits import parse_bytes
 from telecine.publish.publication import Publication
 
 from .helpers import OLDER, Asked, Clip, assert_frames, assert_kept, assert_untouched, greys, names_in, run_python

@@ -29,12 +29,12 @@ from rich.text import Text
 
 from . import __version__
 from .color.color import Color
+from .encode.passes import parse_bytes
 from .errors import InputError, OptionError, PublishError, TelecineError, TelecineWarning
 from .export import export_video
 from .formats.codecs import CODECS, CONTAINERS, MOVING_IMAGES, PLAYS, SEQUENCES, Codec
 from .frames.recognise import Frames
 from .frames.sources import images_in_order, is_video, open_frames
-from .limits import parse_bytes
 from .metadata.tags import Json
 from .planes.pixel_formats import PIXEL_FORMATS
 from .provenance.certificates import make_development_chain

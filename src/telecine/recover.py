@@ -15,6 +15,7 @@ from typing import BinaryIO, cast
 import av
 
 from .container.boxes import end_of_fragments
+from .encode.finish import duration_of, write_finished
 from .errors import OptionError, PublishError, TelecineError
 from .files.urls import local_path
 from .formats.codecs import CONTAINERS, SEQUENCES, Container, MovingImageFormat, output_of
@@ -27,7 +28,6 @@ from .publish.hidden import Folder, free_name, new_file, put
 from .publish.journal import NOT_OURS, SUFFIX, Journal, hidden_entry, journals_in, journals_of, orphan, target_of
 from .publish.publication import FINISHED_SUFFIX
 from .read.probe import probe
-from .remux import duration_of, write_finished
 from .sound.encode import soundtrack_of
 from .sound.track import track_in
 from .support.ffmpeg_log import captured_log, in_words

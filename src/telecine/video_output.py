@@ -14,25 +14,25 @@ from av import VideoFrame
 
 from .color.color import BT601, BT709, RGB, Color, parse_color
 from .color.hdr import MasteringDisplay, parse_mastering_display
-from .encode import Encoder, EncoderSettings
+from .encode.checks import check_audio, check_promises, check_times
+from .encode.encoder import Encoder, EncoderSettings
+from .encode.finish import write_finished
+from .encode.passes import Passes, parse_max_bytes
+from .encode.trial import try_encoder
 from .errors import EncodeError, FrameError, OptionError, PublishError
 from .formats.codecs import choose_format, encoder_options, keeping_alpha
 from .formats.hardware import choose_encoder
-from .limits import Passes, parse_max_bytes
 from .outputs import Asked
 from .planes.codes import composited
 from .planes.convert import BLACK, Conversion
 from .planes.frame import Frame
 from .planes.light import parse_light
-from .promises import check_audio, check_promises, check_times
 from .publish.publication import Publication
 from .read.frames import read_timestamps
 from .read.probe import VideoInfo, probe
-from .remux import write_finished
 from .sound.encode import Sound
 from .sound.recognise import Audio
 from .support.ffmpeg_log import captured_log, in_words
-from .trial import try_encoder
 from .video import Video
 
 _MOST_PIXELS = 2**28 - 1  # FFmpeg's bound, with 128 added to each side (libavutil/imgutils.c)

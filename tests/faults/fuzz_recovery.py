@@ -13,8 +13,8 @@ def main() -> None:
     """Takes libFuzzer's arguments."""
     import atheris
 
-    from telecine import remux
     from telecine.container import boxes
+    from telecine.encode import finish as remux
 
     from ..journals import assert_recovers_or_says
 

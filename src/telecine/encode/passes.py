@@ -21,14 +21,14 @@ from typing import BinaryIO
 import av
 from av import VideoFrame
 
-from .container.boxes import whole_fragments
-from .encode import Encoder, EncoderSettings
-from .errors import EncodeError, OptionError, TelecineError
-from .formats.codecs import CODECS, Codec, Format
-from .publish.publication import Publication
-from .read.probe import VideoInfo
-from .support.ffmpeg_log import captured_log, in_words
-from .support.pyav import open_input, seconds
+from ..container.boxes import whole_fragments
+from ..errors import EncodeError, OptionError, TelecineError
+from ..formats.codecs import CODECS, Codec, Format
+from ..publish.publication import Publication
+from ..read.probe import VideoInfo
+from ..support.ffmpeg_log import captured_log, in_words
+from ..support.pyav import open_input, seconds
+from .encoder import Encoder, EncoderSettings
 
 _LEAST = 1000  # an MP4's index alone takes about as many
 _AIM = 0.97  # of the limit: what a pass makes is a few percent off

@@ -15,14 +15,14 @@ from av.codec.hwaccel import HWAccel
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from .color.color import BT709, Color
-from .color.hdr import ContentLight, MasteringDisplay
-from .container import alpha_packets as alpha
-from .container.hdr_boxes import HdrMetadata
-from .formats.codecs import Format
-from .metadata.tags import EXACT_COPY
-from .support.processors import ordinary_threads
-from .support.rate import VARIABLE_TIME_BASE, ticks_a_second
+from ..color.color import BT709, Color
+from ..color.hdr import ContentLight, MasteringDisplay
+from ..container import alpha_packets as alpha
+from ..container.hdr_boxes import HdrMetadata
+from ..formats.codecs import Format
+from ..metadata.tags import EXACT_COPY
+from ..support.processors import ordinary_threads
+from ..support.rate import VARIABLE_TIME_BASE, ticks_a_second
 
 # How many frames are decoded in the order that they are shown in. Of so few x265 subtracts from the times of decoding a
 # delay that it has not set, whatever is in its memory (x265 source/encoder/encoder.cpp, m_bframeDelayTime).

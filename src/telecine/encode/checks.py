@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from .container.hdr_boxes import HdrMetadata
-from .encode import EncoderSettings
-from .errors import EncodeError
-from .metadata.tags import read_exact
-from .read.probe import AudioInfo, VideoInfo
-from .sound.encode import Soundtrack
-from .support.words import differences
+from ..container.hdr_boxes import HdrMetadata
+from ..errors import EncodeError
+from ..metadata.tags import read_exact
+from ..read.probe import AudioInfo, VideoInfo
+from ..sound.encode import Soundtrack
+from ..support.words import differences
+from .encoder import EncoderSettings
 
 _MOVIE_TICK = Fraction(1, 10_000)  # or less (rate.ticks_a_second)
 _ROUNDED_RATE = Fraction(1, 10_000)  # a tenth of what tells 30 from 30000/1001

@@ -11,17 +11,17 @@ from fractions import Fraction
 import av
 from av import VideoFrame
 
-from .color.hdr import ContentLight
-from .encode import Encoder, EncoderSettings
-from .errors import EncodeError, InputError, OptionError
-from .formats.codecs import CODECS
-from .formats.ignored import ignored_options
-from .promises import check_promises
-from .read.probe import VideoInfo, color_of, open_video, probe
-from .remux import write_finished
-from .support.ffmpeg_log import captured_log, in_words
-from .support.pyav import exact
-from .support.words import differences
+from ..color.hdr import ContentLight
+from ..errors import EncodeError, InputError, OptionError
+from ..formats.codecs import CODECS
+from ..formats.ignored import ignored_options
+from ..read.probe import VideoInfo, color_of, open_video, probe
+from ..support.ffmpeg_log import captured_log, in_words
+from ..support.pyav import exact
+from ..support.words import differences
+from .checks import check_promises
+from .encoder import Encoder, EncoderSettings
+from .finish import write_finished
 
 _FRAMES = 3
 _BLACK = {"Y": 16, "U": 128, "V": 128}  # of 8 bit; 0 in RGB

@@ -23,17 +23,17 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.video.stream import VideoStream
 
-from .container import alpha_packets as alpha
-from .container.alpha_packets import VideoPacket
-from .container.boxes import end_of_fragments, top_level_boxes, with_boxes_of_sample_entry
-from .container.hdr_boxes import HdrMetadata
-from .errors import OptionError
-from .formats.codecs import Container
-from .metadata.mp4 import boxes_of, replace_filler
-from .metadata.tags import EXACT_COPY, read_exact, tags_of
-from .publish.hidden import Reader
-from .sound.encode import AudioPacket, Soundtrack, add_audio_stream, encoded
-from .support.pyav import exact, open_input, seconds
+from ..container import alpha_packets as alpha
+from ..container.alpha_packets import VideoPacket
+from ..container.boxes import end_of_fragments, top_level_boxes, with_boxes_of_sample_entry
+from ..container.hdr_boxes import HdrMetadata
+from ..errors import OptionError
+from ..formats.codecs import Container
+from ..metadata.mp4 import boxes_of, replace_filler
+from ..metadata.tags import EXACT_COPY, read_exact, tags_of
+from ..publish.hidden import Reader
+from ..sound.encode import AudioPacket, Soundtrack, add_audio_stream, encoded
+from ..support.pyav import exact, open_input, seconds
 
 _AVIO_FLAG_READ = 1
 _MOST_MOVIE_TICKS = 2**31 - 1  # a time scale is 32 bit (ISO/IEC 14496-12 8.2.2), and FFmpeg's is signed
