@@ -17,7 +17,7 @@ from typing import Any
 from unittest import mock
 
 import telecine
-from telecine import video_output
+from telecine.output import video as video_output
 from telecine.publish.publication import Publication
 
 from .chart import shown

@@ -22,7 +22,7 @@ import telecine
 from telecine import EncodeError, OptionError, PublishError, TelecineError, VideoWriter, export_video
 from telecine.encode import passes as limits
 from telecine.encode.passes import parse_bytes
-from telecine.encoding_thread import EncodingThread
+from telecine.output.thread import EncodingThread
 from telecine.publish.publication import Publication
 
 from .helpers import OLDER, Asked, Clip, assert_frames, assert_kept, assert_untouched, greys, names_in, run_python

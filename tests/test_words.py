@@ -267,7 +267,7 @@ def pieces(folder: Path) -> Iterator[tuple[str, str]]:
         video = telecine.export_video(greys(1), path)
         yield "whole", video._repr_html_()
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr("telecine.notebook._LARGEST_EMBEDDED", 10)
+            patched.setattr("telecine.output.notebook._LARGEST_EMBEDDED", 10)
             yield "large", video._repr_html_()
             patched.chdir(folder)
             yield "large here", telecine.export_video(greys(1), path.name)._repr_html_()

@@ -27,13 +27,13 @@ from .export import export_video
 from .frames.compose import grid
 from .frames.sources import open_frames
 from .generation import generation_metadata
+from .output.result import Video
 from .pipelines import recommended_fps
 from .read.frames import read_frames, read_timestamps
 from .read.probe import AudioInfo, VideoInfo, probe
 from .recover import recover
 from .strip import strip
 from .verify import VerifyReport, verify
-from .video import Video
 from .writer import VideoWriter
 
 # What few need is imported when it is asked for: it takes a quarter of the time of the import.

@@ -36,6 +36,7 @@ from .formats.codecs import CODECS, CONTAINERS, MOVING_IMAGES, PLAYS, SEQUENCES,
 from .frames.recognise import Frames
 from .frames.sources import images_in_order, is_video, open_frames
 from .metadata.tags import Json
+from .output.result import Video
 from .planes.pixel_formats import PIXEL_FORMATS
 from .provenance.certificates import make_development_chain
 from .provenance.report import ProvenanceReport, read_provenance
@@ -46,7 +47,6 @@ from .recover import orphans_in, recover
 from .strip import strip
 from .support.words import one_line, shown
 from .verify import LEAST_PSNR, LEAST_SSIM, MOST_COLOR_ERROR, VerifyReport, verify
-from .video import Video
 
 app = typer.Typer(
     help="Turns frames into a video file that plays everywhere and looks like the frames.",

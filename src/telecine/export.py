@@ -26,13 +26,13 @@ from .formats.choices import (
 from .frames.recognise import Frames, check_channels, check_layout, count_frames, only_video
 from .frames.sources import is_video, opened
 from .metadata.tags import Json
-from .progress import Progress, check_progress, reporting
+from .output.progress import Progress, check_progress, reporting
+from .output.result import Video
 from .read.probe import probe
 from .sound.recognise import Audio, has_sound
 from .support.clock import Seconds
 from .support.notes import warn
 from .support.rate import FrameRate, parse_fps
-from .video import Video
 from .writer import VideoWriter
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from .encode.finish import duration_of, write_finished
 from .errors import OptionError, PublishError, TelecineError
 from .files.urls import local_path
 from .formats.codecs import CONTAINERS, SEQUENCES, Container, MovingImageFormat, output_of
+from .output.result import Video
 from .publish.access import set_mode
 from .publish.descriptors import take_closed_standard_descriptors
 from .publish.destination import free_path
@@ -34,7 +35,6 @@ from .support.ffmpeg_log import captured_log, in_words
 from .support.handover import Latch
 from .support.native_calls import Watched, run_apart
 from .support.notes import Notes
-from .video import Video
 
 
 def recover(path: str | os.PathLike[str], output: str | os.PathLike[str] | None = None) -> Video:

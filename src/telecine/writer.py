@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from .color.hdr import MasteringDisplay
-from .encoding_thread import EncodingThread
 from .errors import FrameError, OptionError, TelecineError, TelecineWarning
 from .files.urls import local_path
 from .formats.choices import (
@@ -42,17 +41,18 @@ from .formats.choices import (
 from .formats.codecs import Container, MovingImageFormat, SequenceFormat, output_of
 from .frames.recognise import Frames, Recognizer, count_frames
 from .metadata.tags import Json, exact_text, parse_metadata
-from .outputs import Asked, Output, Publishing
+from .output.progress import Progress, check_progress, reporting
+from .output.protocol import Asked, Output, Publishing
+from .output.result import Video
+from .output.thread import EncodingThread
+from .output.video import VideoOptions, VideoOutput
 from .planes.convert import parse_background, parse_value_range
-from .progress import Progress, check_progress, reporting
 from .publish.journal import Kept
 from .sound.recognise import Audio
 from .support.clock import Clock, Seconds, Timestamps, parse_last_frame
 from .support.notes import Notes, callers_line
 from .support.rate import FrameRate, parse_fps
 from .support.words import shell_word
-from .video import Video
-from .video_output import VideoOptions, VideoOutput
 
 if TYPE_CHECKING:
     from .provenance.seal import Provenance, Seal
@@ -469,7 +469,7 @@ def _output(row: _Row, asked: Asked, of_video: VideoOptions, loops: int | None) 
         return VideoOutput(row.name, asked, of_video)
     linear = row.name == "exr" and of_video.light == "scene-linear"
     (replace(of_video, light=None) if linear else of_video).refuse(row.name)
-    from .image_outputs import MovingImageOutput, SequenceOutput
+    from .output.images import MovingImageOutput, SequenceOutput
 
     if isinstance(row, SequenceFormat):
         return SequenceOutput(row, asked, linear)

@@ -31,7 +31,8 @@ from typing import Any
 import numpy as np
 
 import telecine
-from telecine import VideoWriter, encoding_thread
+from telecine import VideoWriter
+from telecine.output import thread as encoding_thread
 
 from ..helpers import OLDER, Clip, assert_frames, noise
 

@@ -7,17 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from .errors import PublishError
-from .planes.convert import Background, ValueRange
-from .planes.frame import Frame
-from .publish.journal import Kept
-from .sound.recognise import Audio
-from .support.clock import Clock
-from .support.notes import Notes
-from .video import Video
+from ..errors import PublishError
+from ..planes.convert import Background, ValueRange
+from ..planes.frame import Frame
+from ..publish.journal import Kept
+from ..sound.recognise import Audio
+from ..support.clock import Clock
+from ..support.notes import Notes
+from .result import Video
 
 if TYPE_CHECKING:
-    from .provenance.seal import Seal
+    from ..provenance.seal import Seal
 
 Item = TypeVar("Item")
 Given = TypeVar("Given", contravariant=True)

@@ -9,21 +9,21 @@ from pathlib import Path
 
 import numpy as np
 
-from .color.color import RGB
-from .errors import EncodeError, FrameError, OptionError
-from .formats.codecs import MovingImageFormat, SequenceFormat
-from .images.moving import MovingImage, MovingImageSettings, check_file, check_frames, check_options, parse_quality
-from .images.numbered import Sequence, SequenceSettings, check_sequence
-from .outputs import Asked
-from .planes.codes import Pixels, pixels_of
-from .planes.convert import BLACK, Background, Conversion, ValueRange
-from .planes.frame import Frame
-from .publish.folder import FolderPublication, size_of_frames
-from .publish.publication import Publication
-from .sound.recognise import Audio
-from .support.clock import Clock
-from .support.notes import Notes
-from .video import Video
+from ..color.color import RGB
+from ..errors import EncodeError, FrameError, OptionError
+from ..formats.codecs import MovingImageFormat, SequenceFormat
+from ..images.moving import MovingImage, MovingImageSettings, check_file, check_frames, check_options, parse_quality
+from ..images.numbered import Sequence, SequenceSettings, check_sequence
+from ..planes.codes import Pixels, pixels_of
+from ..planes.convert import BLACK, Background, Conversion, ValueRange
+from ..planes.frame import Frame
+from ..publish.folder import FolderPublication, size_of_frames
+from ..publish.publication import Publication
+from ..sound.recognise import Audio
+from ..support.clock import Clock
+from ..support.notes import Notes
+from .protocol import Asked
+from .result import Video
 
 
 @dataclass

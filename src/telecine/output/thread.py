@@ -19,14 +19,14 @@ from typing import Any
 
 import av
 
-from .errors import EncodeError, PublishError, TelecineError
-from .outputs import Encoder, Output, Publishing
-from .publish.descriptors import take_closed_standard_descriptors
-from .publish.journal import Kept
-from .support.ffmpeg_log import captured_log, in_words
-from .support.handover import Channel, Decision, Latch, start_thread
-from .support.processors import encoder_threads
-from .video import Video
+from ..errors import EncodeError, PublishError, TelecineError
+from ..publish.descriptors import take_closed_standard_descriptors
+from ..publish.journal import Kept
+from ..support.ffmpeg_log import captured_log, in_words
+from ..support.handover import Channel, Decision, Latch, start_thread
+from ..support.processors import encoder_threads
+from .protocol import Encoder, Output, Publishing
+from .result import Video
 
 _QUEUED_BYTES = 8 << 20  # five frames of 1360x768: enough to keep the encoder busy while the caller converts
 _GRACE = 1.0  # seconds that `keep` gives to what is queued: Ctrl-C returns within two

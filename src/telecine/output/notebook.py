@@ -9,11 +9,11 @@ import io
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from .errors import TelecineError
-from .support.words import shown
+from ..errors import TelecineError
+from ..support.words import shown
 
 if TYPE_CHECKING:
-    from .video import Video
+    from .result import Video
 
 # A notebook saves what it shows.
 _LARGEST_EMBEDDED = 32 << 20
@@ -60,7 +60,7 @@ def _poster(video: Video) -> str:
     """Give the first frame as a source; empty where it can't be read."""
     from PIL import Image
 
-    from .read.frames import read_frames
+    from ..read.frames import read_frames
 
     with contextlib.suppress(TelecineError, OSError, StopIteration):
         image = Image.fromarray(next(iter(read_frames(video))))

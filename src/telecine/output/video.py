@@ -12,28 +12,28 @@ from typing import BinaryIO
 import av
 from av import VideoFrame
 
-from .color.color import BT601, BT709, RGB, Color, parse_color
-from .color.hdr import MasteringDisplay, parse_mastering_display
-from .encode.checks import check_audio, check_promises, check_times
-from .encode.encoder import Encoder, EncoderSettings
-from .encode.finish import write_finished
-from .encode.passes import Passes, parse_max_bytes
-from .encode.trial import try_encoder
-from .errors import EncodeError, FrameError, OptionError, PublishError
-from .formats.codecs import choose_format, encoder_options, keeping_alpha
-from .formats.hardware import choose_encoder
-from .outputs import Asked
-from .planes.codes import composited
-from .planes.convert import BLACK, Conversion
-from .planes.frame import Frame
-from .planes.light import parse_light
-from .publish.publication import Publication
-from .read.frames import read_timestamps
-from .read.probe import VideoInfo, probe
-from .sound.encode import Sound
-from .sound.recognise import Audio
-from .support.ffmpeg_log import captured_log, in_words
-from .video import Video
+from ..color.color import BT601, BT709, RGB, Color, parse_color
+from ..color.hdr import MasteringDisplay, parse_mastering_display
+from ..encode.checks import check_audio, check_promises, check_times
+from ..encode.encoder import Encoder, EncoderSettings
+from ..encode.finish import write_finished
+from ..encode.passes import Passes, parse_max_bytes
+from ..encode.trial import try_encoder
+from ..errors import EncodeError, FrameError, OptionError, PublishError
+from ..formats.codecs import choose_format, encoder_options, keeping_alpha
+from ..formats.hardware import choose_encoder
+from ..planes.codes import composited
+from ..planes.convert import BLACK, Conversion
+from ..planes.frame import Frame
+from ..planes.light import parse_light
+from ..publish.publication import Publication
+from ..read.frames import read_timestamps
+from ..read.probe import VideoInfo, probe
+from ..sound.encode import Sound
+from ..sound.recognise import Audio
+from ..support.ffmpeg_log import captured_log, in_words
+from .protocol import Asked
+from .result import Video
 
 _MOST_PIXELS = 2**28 - 1  # FFmpeg's bound, with 128 added to each side (libavutil/imgutils.c)
 _LOSSLESS_BESIDE = {"prores", "ffv1"}  # what is made to be edited or kept has its sound so too

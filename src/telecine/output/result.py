@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from .read.probe import VideoInfo
+from ..read.probe import VideoInfo
 
 
 @dataclass(frozen=True)

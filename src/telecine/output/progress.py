@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
-from .errors import MissingDependencyError, OptionError
+from ..errors import MissingDependencyError, OptionError
 
 Report: TypeAlias = "Callable[[int, int | None], object]"
 Progress: TypeAlias = "bool | Report"
