@@ -26,9 +26,9 @@ from .errors import (
 from .export import export_video
 from .frames.compose import grid
 from .frames.sources import open_frames
-from .generation import generation_metadata
+from .models.frame_rates import recommended_fps
+from .models.generation import generation_metadata
 from .output.result import Video
-from .pipelines import recommended_fps
 from .read.frames import read_frames, read_timestamps
 from .read.probe import AudioInfo, VideoInfo, probe
 from .recover import recover

@@ -6,10 +6,10 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from .errors import OptionError
-from .metadata.tags import Json, of_one
-from .pipelines import recommended_fps
-from .support.rate import parse_fps
+from ..errors import OptionError
+from ..metadata.tags import Json, of_one
+from ..support.rate import parse_fps
+from .frame_rates import recommended_fps
 
 _SOFTWARE = ("diffusers", "transformers", "torch")
 

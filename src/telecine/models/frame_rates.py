@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
-from .errors import OptionError
+from ..errors import OptionError
 
 FRAME_RATES = {
     "cogvideox-1.0": 8,
