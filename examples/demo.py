@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 import telecine
-from telecine.cli import facts_of_export, facts_of_file, print_table
+from telecine.cli.commands import facts_of_export, facts_of_file, print_table
 
 WIDTH, HEIGHT, FRAMES = 1360, 768, 81  # what CogVideoX 1.5 makes: five seconds
 

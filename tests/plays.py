@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from telecine.cli import rows_of_places
+from telecine.cli.commands import rows_of_places
 from telecine.formats.codecs import CODECS, CONTAINERS, MOVING_IMAGES
 from telecine.planes.pixel_formats import PIXEL_FORMATS
 

@@ -31,7 +31,7 @@ from telecine import (
     VideoWriter,
     export_video,
 )
-from telecine.cli import run
+from telecine.cli.commands import run
 from telecine.formats.choices import QualityName
 from telecine.publish.checksums import Checksums
 from telecine.support.rate import parse_fps

@@ -20,7 +20,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 import telecine
-from telecine.cli import run
+from telecine.cli.commands import run
 
 from .helpers import waves
 
@@ -472,7 +472,7 @@ def test_an_error_that_is_not_ours_is_one_line_too(
     def fail(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("of two\nlines")
 
-    monkeypatch.setattr("telecine.cli.export_video", fail)
+    monkeypatch.setattr("telecine.cli.commands.export_video", fail)
     assert run(["export", "images", "-o", "clip.mp4"]) == 1
     expected = "ZeroDivisionError: of two lines (--debug shows where)"
     assert only_line(capsys.readouterr().err) == expected

@@ -15,7 +15,7 @@ import pytest
 
 import telecine
 from telecine import OptionError, PublishError, TelecineError, VideoWriter, export_video
-from telecine.cli import run
+from telecine.cli.commands import run
 from telecine.publish.publication import Publication
 
 from .helpers import OLDER, Asked, assert_frames, assert_one_line, greys, names_in

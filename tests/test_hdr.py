@@ -17,7 +17,7 @@ from av.bitstream import BitStreamFilterContext
 
 import telecine
 from telecine import Color, ContentLight, FrameError, MasteringDisplay, OptionError, TelecineWarning
-from telecine.cli import run
+from telecine.cli.commands import run
 
 from .browser import Browser
 from .bt2100 import SIGNALS, TO_BT2020, WHITE, hlg, pq

@@ -17,7 +17,7 @@ from PIL import Image
 
 import telecine
 from telecine import FrameError, InputError, OptionError, PublishError, TelecineWarning, VideoWriter, export_video
-from telecine.cli import run
+from telecine.cli.commands import run
 from telecine.formats.choices import QualityName
 
 from .helpers import Clip, assert_kept, encoding_threads, failing_at, kept_by, names_in, noise, waves

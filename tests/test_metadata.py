@@ -19,7 +19,7 @@ from PIL import Image
 
 import telecine
 from telecine import OptionError
-from telecine.cli import run
+from telecine.cli.commands import run
 from telecine.container.boxes import boxes_in, top_level_boxes
 from telecine.metadata.tags import exact_text, parse_metadata, read_tags, tags_of
 

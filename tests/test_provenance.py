@@ -29,7 +29,7 @@ from PIL import Image
 
 import telecine
 from telecine import MissingDependencyError, OptionError, Provenance, ProvenanceError, PublishError, VideoWriter
-from telecine.cli import run
+from telecine.cli.commands import run
 from telecine.formats.codecs import MOVING_IMAGES
 from telecine.provenance.seal import Seal, seal_of
 

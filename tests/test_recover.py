@@ -19,7 +19,7 @@ import pytest
 
 import telecine
 from telecine import PublishError, TelecineError, TelecineWarning, VideoWriter, export_video
-from telecine.cli import run
+from telecine.cli.commands import run
 from telecine.images.webp import WebP
 
 from .helpers import OLDER, Clip, assert_frames, failing_at, greys, names_in, noise, run_python

@@ -13,7 +13,7 @@ import pytest
 
 import telecine
 from telecine import InputError, OptionError, PublishError
-from telecine.cli import run
+from telecine.cli.commands import run
 
 from .helpers import greys
 from .mp4 import boxes

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import telecine
-from telecine.cli import app
+from telecine.cli.commands import app
 
 PINNED = Path(__file__).with_name("surface.txt")
 

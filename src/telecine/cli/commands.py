@@ -27,26 +27,26 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from . import __version__
-from .color.color import Color
-from .encode.passes import parse_bytes
-from .errors import InputError, OptionError, PublishError, TelecineError, TelecineWarning
-from .export import export_video
-from .formats.codecs import CODECS, CONTAINERS, MOVING_IMAGES, PLAYS, SEQUENCES, Codec
-from .frames.recognise import Frames
-from .frames.sources import images_in_order, is_video, open_frames
-from .metadata.tags import Json
-from .output.result import Video
-from .planes.pixel_formats import PIXEL_FORMATS
-from .provenance.certificates import make_development_chain
-from .provenance.report import ProvenanceReport, read_provenance
-from .provenance.seal import Provenance
-from .read.frames import read_timestamps
-from .read.probe import VideoInfo, probe
-from .recover import orphans_in, recover
-from .strip import strip
-from .support.words import one_line, shown
-from .verify import LEAST_PSNR, LEAST_SSIM, MOST_COLOR_ERROR, VerifyReport, verify
+from .. import __version__
+from ..color.color import Color
+from ..encode.passes import parse_bytes
+from ..errors import InputError, OptionError, PublishError, TelecineError, TelecineWarning
+from ..export import export_video
+from ..formats.codecs import CODECS, CONTAINERS, MOVING_IMAGES, PLAYS, SEQUENCES, Codec
+from ..frames.recognise import Frames
+from ..frames.sources import images_in_order, is_video, open_frames
+from ..metadata.tags import Json
+from ..output.result import Video
+from ..planes.pixel_formats import PIXEL_FORMATS
+from ..provenance.certificates import make_development_chain
+from ..provenance.report import ProvenanceReport, read_provenance
+from ..provenance.seal import Provenance
+from ..read.frames import read_timestamps
+from ..read.probe import VideoInfo, probe
+from ..recover import orphans_in, recover
+from ..strip import strip
+from ..support.words import one_line, shown
+from ..verify import LEAST_PSNR, LEAST_SSIM, MOST_COLOR_ERROR, VerifyReport, verify
 
 app = typer.Typer(
     help="Turns frames into a video file that plays everywhere and looks like the frames.",
