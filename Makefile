@@ -31,6 +31,7 @@ lint: .venv/dev
 	$(BIN)/ruff format --check
 	$(BIN)/clang-format --dry-run --Werror src/native/* bench/*.cpp tests/faults/*.c tests/faults/*.cpp
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 # Some of the peers want other versions of what telecine stands on: they have an environment of their own.
 bench: $(BENCH)/bench

@@ -161,7 +161,7 @@ LARGE_BARS: dict[str, Color] = {name: (3, 3, 13) if name == "Chromium" else (3, 
 _PAGE = """\
 # What plays where
 
-`python -m tests.plays` writes this page, from the table in `formats.py` and from what `tests/test_plays.py` asserts.
+`python -m tests.plays` writes this page, from the table in `formats/codecs.py` and from what `tests/test_plays.py` asserts.
 
 ## Programs
 

@@ -273,7 +273,7 @@ nb::object arrow_bytes(nb::capsule schema_capsule, nb::capsule array_capsule) {
 
 NB_MODULE(_convert, m) {
     nb::set_leak_warnings(false);  // of an error's traceback that lives when the interpreter ends
-    m.doc() = "Pixels to planes and back; see telecine.convert.";
+    m.doc() = "Pixels to planes and back; see telecine.planes.convert.";
     nb::enum_<Sample>(m, "Sample")
         .value("uint8", Sample::uint8)
         .value("uint16", Sample::uint16)

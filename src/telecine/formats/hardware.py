@@ -1,7 +1,7 @@
 """The table of hardware encoders, and the choice of an encoder by FFmpeg's name.
 
 They are asked for by name, never chosen: at one size they look worse than the software encoders. Their levels follow
-what their makers say of the scales. They are not measured, as those of formats.py are.
+what their makers say of the scales. They are not measured, as those of codecs.py are.
 """
 
 from __future__ import annotations
