@@ -11,7 +11,8 @@ from av import VideoFrame
 from av.video.codeccontext import VideoCodecContext
 
 from telecine.color.color import Color
-from telecine.formats.codecs import CODECS, encoder_options
+from telecine.formats.codecs import CODECS
+from telecine.formats.options import encoder_options
 from telecine.frames.recognise import Recognizer
 from telecine.planes.convert import Conversion
 

@@ -13,7 +13,9 @@ from typing import TypeAlias
 import numpy as np
 
 from telecine.cli.commands import rows_of_places
-from telecine.formats.codecs import CODECS, CONTAINERS, MOVING_IMAGES
+from telecine.formats.codecs import CODECS
+from telecine.formats.containers import CONTAINERS
+from telecine.formats.images import MOVING_IMAGES
 from telecine.planes.pixel_formats import PIXEL_FORMATS
 
 from .chart import Color, Pixels, chart, patches_of
@@ -161,7 +163,8 @@ LARGE_BARS: dict[str, Color] = {name: (3, 3, 13) if name == "Chromium" else (3, 
 _PAGE = """\
 # What plays where
 
-`python -m tests.plays` writes this page, from the table in `formats/codecs.py` and from what `tests/test_plays.py` asserts.
+`python -m tests.plays` writes this page, from the table in `formats/plays.py` and from what `tests/test_plays.py`
+asserts.
 
 ## Programs
 

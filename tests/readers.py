@@ -17,7 +17,7 @@ import imageio.v3
 import numpy as np
 import pytest
 
-from telecine.formats.codecs import MOVING_IMAGES
+from telecine.formats.images import MOVING_IMAGES
 
 from .browser import Browser, CanNotPlayError
 from .chart import Pixels

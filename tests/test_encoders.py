@@ -19,7 +19,9 @@ from av.codec.codec import UnknownCodecError
 import telecine
 from telecine import OptionError, VideoWriter, export_video
 from telecine.encode.encoder import Encoder, EncoderSettings
-from telecine.formats.codecs import CODECS, CONTAINERS, Codec, Format
+from telecine.formats.choose import Format
+from telecine.formats.codecs import CODECS, Codec
+from telecine.formats.containers import CONTAINERS
 from telecine.formats.hardware import HARDWARE
 from telecine.formats.ignored import GENERAL, ignored_options
 from telecine.planes.pixel_formats import PIXEL_FORMATS

@@ -18,7 +18,8 @@ from av.video.plane import VideoPlane
 import telecine
 from telecine import FrameError, TelecineWarning, VideoWriter, export_video
 from telecine.formats.choices import ChromaName
-from telecine.formats.codecs import CODECS, CONTAINERS
+from telecine.formats.codecs import CODECS
+from telecine.formats.containers import CONTAINERS
 
 from .helpers import assert_frames, failing_at, greys, run_python
 
@@ -279,8 +280,8 @@ import io, sys
 from fractions import Fraction
 from types import SimpleNamespace
 from av import VideoFrame
-from telecine.encode import Encoder, EncoderSettings
-from telecine.formats.codecs import choose_format
+from telecine.encode.encoder import Encoder, EncoderSettings
+from telecine.formats.choose import choose_format
 
 encoder = Encoder(io.BytesIO(), EncoderSettings(choose_format("clip.mp4", codec=sys.argv[1]), Fraction(16)))
 packets = []

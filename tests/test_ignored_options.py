@@ -17,7 +17,9 @@ from av.codec.context import CodecContext
 
 from telecine import OptionError, VideoWriter, export_video, probe
 from telecine.encode.encoder import Encoder, EncoderSettings
-from telecine.formats.codecs import CODECS, CONTAINERS, Codec, Format
+from telecine.formats.choose import Format
+from telecine.formats.codecs import CODECS, Codec
+from telecine.formats.containers import CONTAINERS
 from telecine.formats.hardware import HARDWARE
 from telecine.formats.ignored import GENERAL, ignored_options
 from telecine.planes.pixel_formats import PIXEL_FORMATS

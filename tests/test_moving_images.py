@@ -24,7 +24,7 @@ from PIL import Image
 
 import telecine
 from telecine import EncodeError, FrameError, MissingDependencyError, OptionError
-from telecine.formats.codecs import MOVING_IMAGES
+from telecine.formats.images import MOVING_IMAGES
 from telecine.images.moving import (
     Clock,
     MovingImage,

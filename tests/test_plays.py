@@ -12,7 +12,11 @@ import numpy as np
 import pytest
 
 import telecine
-from telecine.formats.codecs import CODECS, CONTAINERS, MOVING_IMAGES, OUTPUTS, PLAYS, SEQUENCES
+from telecine.formats.choose import OUTPUTS
+from telecine.formats.codecs import CODECS
+from telecine.formats.containers import CONTAINERS
+from telecine.formats.images import MOVING_IMAGES, SEQUENCES
+from telecine.formats.plays import PLAYS
 from telecine.planes.pixel_formats import PIXEL_FORMATS
 
 from .browser import Browser

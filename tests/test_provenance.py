@@ -30,7 +30,7 @@ from PIL import Image
 import telecine
 from telecine import MissingDependencyError, OptionError, Provenance, ProvenanceError, PublishError, VideoWriter
 from telecine.cli.commands import run
-from telecine.formats.codecs import MOVING_IMAGES
+from telecine.formats.images import MOVING_IMAGES
 from telecine.provenance.seal import Seal, seal_of
 
 from .certificates import DAY, TODAY, Identity, identity

@@ -26,7 +26,7 @@ from PIL import Image, JpegImagePlugin
 import telecine
 from telecine import EncodeError, FrameError, MissingDependencyError, OptionError, PublishError
 from telecine.color.color import BT709
-from telecine.formats.codecs import SEQUENCES
+from telecine.formats.images import SEQUENCES
 from telecine.frames.recognise import Frames, Recognizer
 from telecine.images.numbered import Sequence, SequenceSettings, check_sequence
 from telecine.planes.codes import pixels_of

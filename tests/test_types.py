@@ -12,7 +12,9 @@ import telecine
 from telecine.color.bt2100 import PRIMARIES
 from telecine.color.color import parse_color
 from telecine.formats import choices
-from telecine.formats.codecs import CODECS, MOVING_IMAGES, OUTPUTS, SEQUENCES
+from telecine.formats.choose import OUTPUTS
+from telecine.formats.codecs import CODECS
+from telecine.formats.images import MOVING_IMAGES, SEQUENCES
 from telecine.frames.recognise import check_channels
 from telecine.planes.light import DISPLAY, ENCODED, SCENE
 from telecine.planes.pixel_formats import PIXEL_FORMATS

@@ -18,7 +18,9 @@ from .container.boxes import end_of_fragments
 from .encode.finish import duration_of, write_finished
 from .errors import OptionError, PublishError, TelecineError
 from .files.urls import local_path
-from .formats.codecs import CONTAINERS, SEQUENCES, Container, MovingImageFormat, output_of
+from .formats.choose import output_of
+from .formats.containers import CONTAINERS, Container
+from .formats.images import SEQUENCES, MovingImageFormat
 from .output.result import Video
 from .publish.access import set_mode
 from .publish.descriptors import take_closed_standard_descriptors

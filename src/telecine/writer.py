@@ -38,7 +38,9 @@ from .formats.choices import (
     PrimariesName,
     QualityName,
 )
-from .formats.codecs import Container, MovingImageFormat, SequenceFormat, output_of
+from .formats.choose import output_of
+from .formats.containers import Container
+from .formats.images import MovingImageFormat, SequenceFormat
 from .frames.recognise import Frames, Recognizer, count_frames
 from .metadata.tags import Json, exact_text, parse_metadata
 from .output.progress import Progress, check_progress, reporting

@@ -14,7 +14,9 @@ import pytest
 from PIL import Image
 
 import telecine
-from telecine.formats.codecs import CODECS, CONTAINERS, MOVING_IMAGES, SEQUENCES
+from telecine.formats.codecs import CODECS
+from telecine.formats.containers import CONTAINERS
+from telecine.formats.images import MOVING_IMAGES, SEQUENCES
 
 from .clips import COUNT, FPS, HEIGHT, WIDTH, codes, floats, transparent
 

@@ -32,7 +32,10 @@ from ..color.color import Color
 from ..encode.passes import parse_bytes
 from ..errors import InputError, OptionError, PublishError, TelecineError, TelecineWarning
 from ..export import export_video
-from ..formats.codecs import CODECS, CONTAINERS, MOVING_IMAGES, PLAYS, SEQUENCES, Codec
+from ..formats.codecs import CODECS, Codec
+from ..formats.containers import CONTAINERS
+from ..formats.images import MOVING_IMAGES, SEQUENCES
+from ..formats.plays import PLAYS
 from ..frames.recognise import Frames
 from ..frames.sources import images_in_order, is_video, open_frames
 from ..metadata.tags import Json

@@ -19,7 +19,7 @@ from ..color.color import BT709, Color
 from ..color.hdr import ContentLight, MasteringDisplay
 from ..container import alpha_packets as alpha
 from ..container.hdr_boxes import HdrMetadata
-from ..formats.codecs import Format
+from ..formats.choose import Format
 from ..metadata.tags import EXACT_COPY
 from ..support.processors import ordinary_threads
 from ..support.rate import VARIABLE_TIME_BASE, ticks_a_second

@@ -28,7 +28,7 @@ from ..container.alpha_packets import VideoPacket
 from ..container.boxes import end_of_fragments, top_level_boxes, with_boxes_of_sample_entry
 from ..container.hdr_boxes import HdrMetadata
 from ..errors import OptionError
-from ..formats.codecs import Container
+from ..formats.containers import Container
 from ..metadata.mp4 import boxes_of, replace_filler
 from ..metadata.tags import EXACT_COPY, read_exact, tags_of
 from ..publish.hidden import Reader

@@ -23,7 +23,8 @@ from av import VideoFrame
 
 from ..container.boxes import whole_fragments
 from ..errors import EncodeError, OptionError, TelecineError
-from ..formats.codecs import CODECS, Codec, Format
+from ..formats.choose import Format
+from ..formats.codecs import CODECS, Codec
 from ..publish.publication import Publication
 from ..read.probe import VideoInfo
 from ..support.ffmpeg_log import captured_log, in_words

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from ..errors import EncodeError, FrameError, OptionError
-from ..formats.codecs import MOVING_IMAGES
+from ..formats.images import MOVING_IMAGES
 from ..images import avif
 from ..metadata.images import add_metadata, read_image
 from ..metadata.tags import read_exact, read_tags

@@ -19,7 +19,7 @@ from av.video.codeccontext import VideoCodecContext
 from PIL import Image
 
 from ..errors import EncodeError, FrameError, MissingDependencyError, OptionError
-from ..formats.codecs import SEQUENCES
+from ..formats.images import SEQUENCES
 from ..metadata.images import png_chunks
 from ..metadata.tags import read_exact
 from ..planes.codes import to_codes, to_floats

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..color.color import RGB
 from ..errors import EncodeError, FrameError, OptionError
-from ..formats.codecs import MovingImageFormat, SequenceFormat
+from ..formats.images import MovingImageFormat, SequenceFormat
 from ..images.moving import MovingImage, MovingImageSettings, check_file, check_frames, check_options, parse_quality
 from ..images.numbered import Sequence, SequenceSettings, check_sequence
 from ..planes.codes import Pixels, pixels_of

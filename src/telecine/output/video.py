@@ -20,8 +20,9 @@ from ..encode.finish import write_finished
 from ..encode.passes import Passes, parse_max_bytes
 from ..encode.trial import try_encoder
 from ..errors import EncodeError, FrameError, OptionError, PublishError
-from ..formats.codecs import choose_format, encoder_options, keeping_alpha
+from ..formats.choose import choose_format, keeping_alpha
 from ..formats.hardware import choose_encoder
+from ..formats.options import encoder_options
 from ..planes.codes import composited
 from ..planes.convert import BLACK, Conversion
 from ..planes.frame import Frame

@@ -17,7 +17,7 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 
 from ..errors import OptionError
-from ..formats.codecs import Container
+from ..formats.containers import Container
 from ..support.ffmpeg_log import captured_log, in_words
 from ..support.notes import Notes
 from .recognise import PACKED, Audio, AudioRecognizer, Samples

@@ -1,0 +1,130 @@
+"""Chooses what an export writes: by the path and the arguments, a row of each table that go together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from ..errors import OptionError
+from ..planes.pixel_formats import PIXEL_FORMATS, PixelFormat
+from .codecs import CODECS, Codec
+from .containers import CONTAINERS, Container
+from .images import MOVING_IMAGES, SEQUENCES, MovingImageFormat, SequenceFormat
+
+Row = TypeVar("Row")
+
+OUTPUTS: Mapping[str, Container | MovingImageFormat | SequenceFormat] = {**CONTAINERS, **MOVING_IMAGES, **SEQUENCES}
+
+
+@dataclass(frozen=True)
+class Format:
+    """What an export writes: one row of each table, and the pixel format."""
+
+    container: Container
+    codec: Codec
+    pixel_format: PixelFormat
+
+
+def output_of(
+    path: str | os.PathLike[str], format: str | None = None
+) -> Container | MovingImageFormat | SequenceFormat:
+    """Choose what is written by `format`, or else by the path's extension. A folder of images needs a `format`.
+
+    >>> output_of("clip.gif").name, output_of("frames", "png").name
+    ('gif', 'png')
+
+    Raises:
+        OptionError: the format is unknown, or the extension stands for none.
+    """
+    if format is not None:
+        return choice("format", format, OUTPUTS)
+    name = os.fsdecode(path)
+    extension = Path(name).suffix.lower()
+    rows: list[Container | MovingImageFormat] = [*CONTAINERS.values(), *MOVING_IMAGES.values()]
+    known = {each: row for row in rows for each in row.extensions}
+    if extension in known:
+        return known[extension]
+    image = next((row for row in SEQUENCES.values() if row.extension == extension), None)
+    if image is not None:
+        apng = ", or format='apng' for an animation" if image.name == "png" else ""
+        raise OptionError(f"{name!r} names one image: say format={image.name!r} for a folder of them{apng}")
+    raise OptionError(
+        f"the extension {Path(name).suffix!r} of {name!r} is not known: use {either(known)}, or say format='mp4'"
+    )
+
+
+def choose_format(
+    path: str | os.PathLike[str],
+    format: str | None = None,
+    codec: str | Codec | None = None,
+    pixel_format: str | None = None,
+    quality: str = "high",
+    bit_depth: int | None = None,
+    chroma: str | None = None,
+    hdr: bool = False,
+) -> Format:
+    """Choose the container by `format` or else by the path's extension, and the codec and pixel format that fit it.
+
+    The pixel format is the codec's first that has the bit depth and the chroma that are asked for. A codec may be a row
+    of its own, for an encoder that is not the usual one.
+    HDR is in 10 bit or more, of the first codec that is used for it.
+
+    >>> choose_format("clip.mp4").codec.encoder, choose_format("clip.mov", codec="prores").pixel_format.name
+    ('libx264', 'yuv422p10le')
+
+    Raises:
+        OptionError: one is unknown, or they don't go together.
+    """
+    container = output_of(path, format)
+    if not isinstance(container, Container):
+        raise OptionError(f"{container.name} has no codecs: use {either(CONTAINERS)}")
+    if codec is None:
+        usual = (name for name in container.codecs if hdr and CODECS[name].hdr)
+        codec = CODECS[next(usual, container.codecs[0])]
+    chosen = codec if isinstance(codec, Codec) else choice("codec", codec, CODECS)
+    if chosen.name not in container.codecs:
+        raise OptionError(f"codec={chosen.name!r} does not go into {container.name}: use {either(container.codecs)}")
+    if hdr and not CODECS[chosen.name].hdr:
+        used = [name for name, each in CODECS.items() if each.hdr]
+        raise OptionError(f"{chosen.name} is not used for PQ and HLG: use codec={either(used)}")
+    if quality == "lossless" and quality not in chosen.qualities:
+        if chosen.lossless is None:
+            lossless = [name for name, each in CODECS.items() if each.lossless or quality in each.qualities]
+            raise OptionError(f"quality='lossless' is not what {chosen.called} does: use codec={either(lossless)}")
+        chosen = chosen.lossless
+    asked = {"pixel_format": pixel_format, "bit_depth": bit_depth, "chroma": chroma}
+    rows = [PIXEL_FORMATS[name] for name in chosen.pixel_formats if not hdr or PIXEL_FORMATS[name].depth >= 10]
+    for row in rows:
+        its_own = {"pixel_format": row.name, "bit_depth": row.depth, "chroma": row.chroma}
+        if all(value is None or value == its_own[name] for name, value in asked.items()):
+            return Format(container, chosen, row)
+    given = ", ".join(f"{name}={value!r}" for name, value in asked.items() if value is not None)
+    what = f"HDR in {chosen.called}" if hdr else chosen.called
+    raise OptionError(f"{given} does not go with {what}: use {either(row.name for row in rows)}")
+
+
+def keeping_alpha(format: Format) -> str:
+    """Say which arguments keep alpha: of the codec where it can, else of others.
+
+    >>> keeping_alpha(choose_format("clip.webm"))
+    "pixel_format='yuva420p'"
+    """
+    own = next((name for name in format.codec.pixel_formats if PIXEL_FORMATS[name].alpha), None)
+    if own is not None:
+        return f"pixel_format={own!r}"
+    return "a WebM with pixel_format='yuva420p' or a MOV with codec='prores', pixel_format='yuva444p10le'"
+
+
+def choice(argument: str, given: str, table: Mapping[str, Row]) -> Row:
+    """Give the row of a name; raise OptionError, which lists the names, where it has none."""
+    if isinstance(given, str) and given in table:
+        return table[given]
+    raise OptionError(f"{argument}={given!r} is not known: use {either(table)}")
+
+
+def either(names: Iterable[str]) -> str:
+    """List names in an error: 'h264' or 'hevc'."""
+    return " or ".join(map(repr, names))

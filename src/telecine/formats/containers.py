@@ -1,0 +1,37 @@
+"""The table of containers: FFmpeg's muxer for each, and the codecs that it may hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, eq=False)
+class Container:
+    """A kind of file: FFmpeg's muxer for it, the codecs it may hold, the first being its default.
+
+    `options` put the index in front. `clock` is the unit that it rounds times to, where it has one of its own.
+    """
+
+    name: str
+    extensions: tuple[str, ...]
+    muxer: str
+    codecs: tuple[str, ...]
+    options: Mapping[str, str]
+    clock: Fraction | None = None
+    plays_everywhere: bool = False
+
+
+_MP4 = MappingProxyType({"movflags": "+faststart"})
+# Bit-exact, for its identifiers are random otherwise.
+_MATROSKA = MappingProxyType({"cues_to_front": "1", "fflags": "+bitexact"})
+_MILLISECOND = Fraction(1, 1000)  # what FFmpeg's muxer sets as Matroska's TimestampScale (RFC 9559 5.1.2.9)
+
+CONTAINERS = {
+    "mp4": Container("mp4", (".mp4", ".m4v"), "mp4", ("h264", "hevc", "av1"), _MP4, plays_everywhere=True),
+    "mov": Container("mov", (".mov",), "mov", ("h264", "hevc", "prores"), _MP4, plays_everywhere=True),
+    "webm": Container("webm", (".webm",), "webm", ("vp9", "av1"), _MATROSKA, _MILLISECOND),
+    "mkv": Container("mkv", (".mkv",), "matroska", ("h264", "hevc", "av1", "vp9", "ffv1"), _MATROSKA, _MILLISECOND),
+}

@@ -1,0 +1,107 @@
+"""The tables of images that move, and of folders of numbered images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+
+@dataclass(frozen=True, eq=False)
+class MovingImageFormat:
+    """An image that moves: what picks it, its clock, its bounds, and what quality levels mean for it.
+
+    `tick` is the unit of its clock in seconds, None where times are exact. `shortest` and `longest` bound how long a
+    frame is shown. A level's quality is what its encoder takes, None for lossless; only with `numbers` are others
+    accepted. `alpha` is "kept", or "on or off" where a pixel is shown or not.
+    """
+
+    name: str
+    extensions: tuple[str, ...]
+    tick: Fraction | None
+    shortest: Fraction
+    longest: Fraction
+    largest_side: int
+    most_loops: int
+    qualities: Mapping[str, float | None]
+    numbers: bool = False
+    alpha: str = "kept"
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceFormat:
+    """A folder of numbered images: their extension, their depths, the first being the default, and alpha.
+
+    32 bits are floats, as are OpenEXR's 16. `qualities` is libjpeg's scale of 0 to 100 for each level, None elsewhere.
+    """
+
+    name: str
+    extension: str
+    bits: tuple[int, ...]
+    alpha: bool
+    qualities: Mapping[str, int | None]
+    largest_side: int = 2**31 - 1
+    metadata: bool = False
+
+
+# Chromium, Firefox and WebKit show a frame of up to 10 ms for 100 ms.
+_SHORTEST = Fraction(11, 1000)
+_LOSSY_LEVELS = ("draft", "balanced", "high", "visually-lossless")
+_ALL_LEVELS = (*_LOSSY_LEVELS, "lossless")
+
+_MOVING_IMAGES = (
+    MovingImageFormat(
+        name="gif",
+        extensions=(".gif",),
+        tick=Fraction(1, 100),
+        shortest=Fraction(2, 100),
+        longest=Fraction(65535, 100),
+        largest_side=65535,
+        most_loops=65536,
+        # How many colours. Where the clip has no more than that, it is exact.
+        qualities={"draft": 64, "balanced": 128, "high": 256, "visually-lossless": 256},
+        alpha="on or off",
+    ),
+    MovingImageFormat(
+        name="webp",
+        extensions=(".webp",),
+        tick=Fraction(1, 1000),
+        shortest=_SHORTEST,
+        longest=Fraction(2**24 - 1, 1000),
+        largest_side=16383,
+        most_loops=65535,
+        qualities={"draft": 50, "balanced": 75, "high": 90, "visually-lossless": 97, "lossless": None},
+        numbers=True,
+    ),
+    MovingImageFormat(
+        name="apng",
+        extensions=(".apng",),
+        tick=None,
+        shortest=_SHORTEST,
+        longest=Fraction(65535),
+        largest_side=65535,
+        most_loops=65535,
+        qualities=dict.fromkeys(_ALL_LEVELS),
+    ),
+    MovingImageFormat(
+        name="avif",
+        extensions=(".avif",),
+        tick=Fraction(1, 1000),
+        shortest=_SHORTEST,
+        longest=Fraction(2**31 - 1, 1000),
+        largest_side=16384,
+        most_loops=0,  # Pillow's are shown forever
+        qualities={"draft": 50, "balanced": 65, "high": 80, "visually-lossless": 92},
+        numbers=True,
+    ),
+)
+MOVING_IMAGES = {row.name: row for row in _MOVING_IMAGES}
+
+_JPEG = {"draft": 75, "balanced": 85, "high": 95, "visually-lossless": 98}
+_SEQUENCES = (
+    SequenceFormat("png", ".png", bits=(8, 16), alpha=True, qualities=dict.fromkeys(_ALL_LEVELS), metadata=True),
+    SequenceFormat("tiff", ".tif", bits=(8, 16, 32), alpha=True, qualities=dict.fromkeys(_ALL_LEVELS)),
+    SequenceFormat("jpeg", ".jpg", bits=(8,), alpha=False, qualities=_JPEG, largest_side=65500),
+    SequenceFormat("exr", ".exr", bits=(16,), alpha=True, qualities=dict.fromkeys(_LOSSY_LEVELS)),
+)
+SEQUENCES = {row.name: row for row in _SEQUENCES}
