@@ -32,8 +32,8 @@ from telecine import (
     export_video,
 )
 from telecine.cli.commands import run
+from telecine.files.checksums import Checksums
 from telecine.formats.choices import QualityName
-from telecine.publish.checksums import Checksums
 from telecine.support.rate import parse_fps
 
 from .browser import Browser

@@ -491,7 +491,7 @@ def test_ctrl_c_leaves_the_file_that_was_there(video: telecine.Video) -> None:
     before = video.path.read_bytes()
     code = """if True:
         import os, signal, sys
-        from telecine import cli
+        from telecine.cli import commands as cli
         find = cli.open_frames
         def interrupted(*given):
             for index, frame in enumerate(find(*given)):

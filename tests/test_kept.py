@@ -19,8 +19,8 @@ import pytest
 import telecine
 from telecine import PublishError, TelecineWarning, VideoWriter
 from telecine.encode.encoder import Encoder
+from telecine.files.checksums import Checksums
 from telecine.output import thread as encoding_thread
-from telecine.publish.checksums import Checksums
 
 from .helpers import OLDER, assert_frames, kept_by, names_in, noise, run_python
 from .journals import JOURNAL

@@ -253,7 +253,7 @@ def at_frame(monkeypatch: pytest.MonkeyPatch, index: int, act: Any) -> None:
 
 KILLED = """
 import os, signal, sys, numpy, telecine
-from telecine import limits
+from telecine.encode import passes as limits
 frames = limits.Passes._frames
 def killing(self):
     for number, frame in enumerate(frames(self)):

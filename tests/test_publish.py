@@ -18,7 +18,7 @@ import pytest
 
 import telecine
 from telecine import PublishError, VideoWriter, export_video
-from telecine.publish.hidden import Folder
+from telecine.publish.open_folder import Folder
 from telecine.publish.publication import Publication
 
 from .helpers import (

@@ -379,7 +379,7 @@ def test_what_replaces_nothing_private_is_made_private(tmp_path: Path) -> None:
 KILLED_AT_ITS_NTH_CALL = """
 import os, signal, sys
 import telecine
-from telecine import hidden
+from telecine.publish import hidden
 which = int(sys.argv[1])
 calls = 0
 def counted(module, name):

@@ -305,7 +305,7 @@ def test_a_shorter_sequence_replaces_all_of_a_longer_one(
     exchanges: bool, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not exchanges:
-        monkeypatch.setattr("telecine.publish.folder._exchanger", lambda: None)
+        monkeypatch.setattr("telecine.publish.open_folder._exchanger", lambda: None)
     written(path, noise(2))
     assert np.array_equal(by_pillow(path), noise(2))
 
@@ -436,7 +436,7 @@ def test_a_rename_that_fails_loses_neither_folder(
 ) -> None:
     """The first rename is that onto an empty folder, which tells that the path is taken."""
     if not exchanges:
-        monkeypatch.setattr("telecine.publish.folder._exchanger", lambda: None)
+        monkeypatch.setattr("telecine.publish.open_folder._exchanger", lambda: None)
     publication, sequence = started(path, noise(2))
     sequence.finish()
     monkeypatch.setattr("os.rename", failing(os.rename, call, OSError(errno.EIO, os.strerror(errno.EIO))))
@@ -462,7 +462,7 @@ def test_an_encoder_that_fails_is_an_encode_error(tmp_path: Path, monkeypatch: p
 
 KILLED = """
 import os, sys
-from telecine import folders
+from telecine.publish import open_folder
 from telecine.publish.folder import FolderPublication
 from telecine.images.numbered import Sequence, SequenceSettings
 from tests.helpers import noise
@@ -479,7 +479,7 @@ def dies_at(name, call):
 
 path, name, call, exchanges = sys.argv[1:]
 if exchanges == "False":
-    folders._exchanger = lambda: None
+    open_folder._exchanger = lambda: None
 dies_at(name, int(call))
 publication = FolderPublication(path)
 sequence = Sequence(publication.folder, SequenceSettings("png", 64, 48, False, 8, threads=2))

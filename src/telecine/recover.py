@@ -21,14 +21,16 @@ from .files.urls import local_path
 from .formats.choose import output_of
 from .formats.containers import CONTAINERS, Container
 from .formats.images import SEQUENCES, MovingImageFormat
+from .output.descriptors import take_closed_standard_descriptors
 from .output.result import Video
 from .publish.access import set_mode
-from .publish.descriptors import take_closed_standard_descriptors
 from .publish.destination import free_path
 from .publish.folder import SUFFIX as FOLDER_SUFFIX
-from .publish.folder import folders_in, has_left, locked, recover_folder, size_of_frames
-from .publish.hidden import Folder, free_name, new_file, put
+from .publish.folder import folders_in, has_left, locked, recover_folder
+from .publish.frame_files import size_of_frames
+from .publish.hidden import free_name, new_file, put
 from .publish.journal import NOT_OURS, SUFFIX, Journal, hidden_entry, journals_in, journals_of, orphan, target_of
+from .publish.open_folder import Folder
 from .publish.publication import FINISHED_SUFFIX
 from .read.probe import probe
 from .sound.encode import soundtrack_of

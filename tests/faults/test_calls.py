@@ -194,7 +194,7 @@ for size in map(int, sys.argv[1:]):
 
 SLOW_EXPORTER = """
 import sys, numpy, telecine
-from telecine import journal
+from telecine.publish import journal
 journal._SECONDS_AT_RISK = 0.02  # so that a short export syncs often
 frames = numpy.random.default_rng(0).integers(0, 256, (40, 80, 96, 3), numpy.uint8)
 def failing():

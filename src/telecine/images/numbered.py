@@ -23,8 +23,8 @@ from ..formats.images import SEQUENCES
 from ..metadata.images import png_chunks
 from ..metadata.tags import read_exact
 from ..planes.codes import to_codes, to_floats
-from ..publish.folder import frame_name, write_frame
-from ..publish.hidden import Folder
+from ..publish.frame_files import frame_name, write_frame
+from ..publish.open_folder import Folder
 from ..support.in_order import InOrder
 
 Pixels: TypeAlias = npt.NDArray[Any]

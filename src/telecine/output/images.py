@@ -17,7 +17,8 @@ from ..images.numbered import Sequence, SequenceSettings, check_sequence
 from ..planes.codes import Pixels, pixels_of
 from ..planes.convert import BLACK, Background, Conversion, ValueRange
 from ..planes.frame import Frame
-from ..publish.folder import FolderPublication, size_of_frames
+from ..publish.folder import FolderPublication
+from ..publish.frame_files import size_of_frames
 from ..publish.publication import Publication
 from ..sound.recognise import Audio
 from ..support.clock import Clock

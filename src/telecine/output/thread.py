@@ -20,11 +20,11 @@ from typing import Any
 import av
 
 from ..errors import EncodeError, PublishError, TelecineError
-from ..publish.descriptors import take_closed_standard_descriptors
 from ..publish.journal import Kept
 from ..support.ffmpeg_log import captured_log, in_words
 from ..support.handover import Channel, Decision, Latch, start_thread
 from ..support.processors import encoder_threads
+from .descriptors import take_closed_standard_descriptors
 from .protocol import Encoder, Output, Publishing
 from .result import Video
 

@@ -11,7 +11,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from .hidden import Folder
+from .open_folder import Folder
 
 _ACL = "system.posix_acl_access"
 _SYSTEM = {_ACL, "system.posix_acl_default"}  # the second is what a folder gives to what is made in it

@@ -12,7 +12,7 @@ from typing import TypeVar
 from ..errors import OptionError, PublishError
 from ..files.urls import local_path
 from .access import Access, access_of
-from .hidden import Folder
+from .open_folder import Folder
 
 Opened = TypeVar("Opened")
 

@@ -10,38 +10,21 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import stat
-import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterator
 
 from ..errors import PublishError
 from .access import NEW_FOLDER, mode_of_new, set_mode
 from .destination import Destination, free_path
-from .hidden import CREATE, Folder, HiddenFolder, free_name, token
-from .journal import Kept, hidden_entry, path_of_descriptor, target_of
+from .frame_files import count_to_gap, frames_in, is_frame, keep_whole, remove_frames, remove_parts
+from .hidden import HiddenFolder, free_name
+from .journal import Kept, being_written, hidden_entry, path_of_descriptor, target_of
+from .open_folder import Folder, token
 from .proof import prove_exchange, prove_folder_target, prove_new_folder
 
 SUFFIX = ".telecine-frames"
 OLD_SUFFIX = ".telecine-old"  # what is replaced, until it is removed
-PART_SUFFIX = ".part"  # of a file that is being written
-_FRAME = re.compile(r"\d{6,}\.(png|tif|jpg|exr)")
 _TAKEN = {errno.EEXIST, errno.ENOTEMPTY}
-
-
-def frame_name(index: int, extension: str) -> str:
-    """Name a frame's file: "000042.png"."""
-    return f"{index:06d}{extension}"
-
-
-def write_frame(folder: Folder, name: str, image: bytes) -> None:
-    """Write a file that has its name once it is whole and on the disk."""
-    part = name + PART_SUFFIX
-    with open(folder.open(part, CREATE, 0o666), "wb") as file:
-        file.write(image)
-        file.flush()
-        os.fsync(file.fileno())
-    folder.rename(part, name)
 
 
 class FolderPublication(Destination):
@@ -98,12 +81,12 @@ class FolderPublication(Destination):
         self._made_folders.clear()
         if replaced is not None:
             with replaced:
-                _remove_frames(replaced)
+                remove_frames(replaced)
         for each in left_in(around, self._name):
             if each == hidden_entry(self._name, SUFFIX):  # which another writer may have taken by now
                 continue
             with contextlib.suppress(OSError, PublishError), locked(around, each, self.path) as left:
-                _remove_frames(left)
+                remove_frames(left)
         self._let_go()
 
     def keep(self) -> Kept:
@@ -127,7 +110,7 @@ class FolderPublication(Destination):
         place = self._place()
         if place is None:
             return Kept(lost=1)
-        count = _count_to_gap(_frames_in(self.folder))
+        count = count_to_gap(frames_in(self.folder))
         return Kept(count, place, place != self.folder.path) if count else Kept()
 
     def _place(self) -> str | None:
@@ -144,7 +127,7 @@ class FolderPublication(Destination):
         """Remove the hidden folder, and the folders that were made for it."""
         with contextlib.suppress(OSError):
             if self.folder.is_there():
-                _remove_frames(self.folder)  # before it is unlocked: nobody takes it for a dead writer's
+                remove_frames(self.folder)  # before it is unlocked: nobody takes it for a dead writer's
         self._let_go()
         self._remove_made_folders()
 
@@ -176,7 +159,7 @@ class FolderPublication(Destination):
                 folder = HiddenFolder(around, entry)
                 if not folder.lock():
                     folder.close()
-                    raise _is_being_written(self.path)
+                    raise being_written(self.path)
                 if folder.is_there() and around.is_ours(folder.identity):
                     return folder
                 folder.close()
@@ -186,7 +169,7 @@ class FolderPublication(Destination):
         with locked(around, entry, self.path) as left:
             if left.is_there():
                 left.move(entry + token())
-                _remove_parts(left)
+                remove_parts(left)
                 with contextlib.suppress(OSError):  # it holds frames
                     left.remove()
 
@@ -206,7 +189,7 @@ class FolderPublication(Destination):
         if not self.overwrite:
             raise self._exists()
         with os.scandir(self._target) as entries:
-            other = next((each.name for each in entries if not _is_frame(each)), None)
+            other = next((each.name for each in entries if not is_frame(each)), None)
         if other is not None:
             said = f"{self.path!r} holds {other!r}, which is no numbered image: name another folder, it would be lost"
             raise PublishError.of(errno.ENOTEMPTY, said, self.path)
@@ -218,13 +201,6 @@ class FolderPublication(Destination):
     def _let_go(self) -> None:
         self.folder.close()
         self.folder.parent.close()
-
-
-def size_of_frames(folder: str | os.PathLike[str]) -> tuple[int, int]:
-    """Count the numbered images in a folder, and their bytes."""
-    with os.scandir(folder) as entries:
-        sizes = [each.stat().st_size for each in entries if _is_frame(each)]
-    return len(sizes), sum(sizes)
 
 
 def recover_folder(path: str | os.PathLike[str], output: str | os.PathLike[str] | None = None) -> tuple[str, int]:
@@ -247,7 +223,7 @@ def recover_folder(path: str | os.PathLike[str], output: str | os.PathLike[str] 
             _restore(around, name)
             for each in reversed(left_in(around, name)):
                 with locked(around, each, target) as hidden:
-                    count = _keep_whole(hidden)
+                    count = keep_whole(hidden)
                     if count:
                         hidden.sync()
                         hidden.check_there()
@@ -293,10 +269,6 @@ def _ours(around: Folder, names: list[str]) -> list[str]:
     return [name for _, name in sorted(found)]
 
 
-def _is_being_written(path: str) -> PublishError:
-    return PublishError.of(errno.EBUSY, f"{path!r} is being written by another writer", path)
-
-
 @contextlib.contextmanager
 def locked(around: Folder, name: str, path: str) -> Iterator[HiddenFolder]:
     """Hold the lock of a dead writer's folder.
@@ -309,7 +281,7 @@ def locked(around: Folder, name: str, path: str) -> Iterator[HiddenFolder]:
         if not around.is_our_folder(folder.identity):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), folder.path)
         if not folder.lock():
-            raise _is_being_written(path)
+            raise being_written(path)
         yield folder
 
 
@@ -334,7 +306,7 @@ def _move(new: HiddenFolder, name: str, aside: str) -> HiddenFolder | None:
             raise
     aside = _free_aside(around, aside)
     replaced = HiddenFolder(around, name)
-    if _exchange(around, entry, name):
+    if around.exchange(entry, name):
         new.renamed(name)
         replaced.renamed(entry)
         with contextlib.suppress(OSError):  # its name tells it from frames that a killed writer left
@@ -357,7 +329,7 @@ def _free_aside(around: Folder, aside: str) -> str:
     found = around.status(aside)
     if found is not None and around.is_our_folder(found):
         with HiddenFolder(around, aside) as left:
-            _remove_frames(left)
+            remove_frames(left)
     return free_name(around, aside)
 
 
@@ -366,72 +338,3 @@ def _restore(around: Folder, name: str) -> None:
     if around.status(name) is None:
         for old in left_in(around, name, OLD_SUFFIX)[-1:]:
             around.rename(old, name)
-
-
-def _exchange(around: Folder, one: str, other: str) -> bool:
-    """Exchange two folders in one step; False where the system or the filesystem can't."""
-    rename = _exchanger()
-    if rename is None or around.descriptor is None:
-        return False
-    if rename(around.descriptor, os.fsencode(one), os.fsencode(other)) == 0:
-        return True
-    import ctypes
-
-    number = ctypes.get_errno()
-    if number in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP):
-        return False
-    raise OSError(number, os.strerror(number), one, None, other)
-
-
-def _exchanger() -> Callable[[int, bytes, bytes], int] | None:
-    """Find renameat2 of Linux or renameatx_np of macOS, which Python does not wrap."""
-    if os.name == "nt":
-        return None
-    import ctypes
-
-    library = ctypes.CDLL(None, use_errno=True)
-    exchange = 2  # RENAME_EXCHANGE, <linux/fs.h>; RENAME_SWAP, <sys/stdio.h>
-    named = "renameatx_np" if sys.platform == "darwin" else "renameat2"
-    rename = getattr(library, named, None)
-    return None if rename is None else lambda folder, one, other: int(rename(folder, one, folder, other, exchange))
-
-
-def _is_frame(entry: os.DirEntry[str]) -> bool:
-    return _FRAME.fullmatch(entry.name) is not None and entry.is_file(follow_symlinks=False)
-
-
-def _frames_in(folder: HiddenFolder) -> dict[int, str]:
-    """Give the names of the frames in a folder, by their numbers."""
-    return {int(name.split(".")[0]): name for name in folder.names() if _FRAME.fullmatch(name)}
-
-
-def _count_to_gap(frames: Collection[int]) -> int:
-    return next(number for number in range(len(frames) + 1) if number not in frames)
-
-
-def _keep_whole(folder: HiddenFolder) -> int:
-    """Remove what is no whole frame and what follows a gap; give how many are left."""
-    _remove_parts(folder)
-    frames = _frames_in(folder)
-    count = _count_to_gap(frames)
-    for number, name in frames.items():
-        if number >= count:
-            folder.unlink(name)
-    return count
-
-
-def _remove_parts(folder: HiddenFolder) -> None:
-    for name in folder.names():
-        if name.endswith(PART_SUFFIX):
-            folder.unlink(name)
-
-
-def _remove_frames(folder: HiddenFolder) -> None:
-    """Remove a hidden folder and the frames in it, and nothing else, as far as that can be done."""
-    with contextlib.suppress(OSError):
-        if folder.descriptor is not None:
-            set_mode(folder.descriptor, stat.S_IRWXU)  # should it be read-only
-        for name in folder.names():
-            if _FRAME.fullmatch(name.removesuffix(PART_SUFFIX)):
-                folder.unlink(name)
-        folder.remove()

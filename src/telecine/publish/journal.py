@@ -18,9 +18,10 @@ from typing import cast
 
 from ..container.boxes import end_of_fragments, whole_fragments
 from ..errors import PublishError
-from .checksums import Checksums
-from .hidden import CREATE, Folder, HiddenFile, free_name, open_ours, token
+from ..files.checksums import Checksums
+from .hidden import HiddenFile, free_name, open_ours
 from .locks import release_lock
+from .open_folder import CREATE, Folder, token
 
 SUFFIX = ".telecine-journal"
 NOT_OURS = "another user's, no file, or open for all to write"
@@ -175,7 +176,7 @@ def open_journal(folder: Folder, name: str, mode: int) -> Journal:
             continue
         try:
             if not journal.lock():
-                raise _is_being_written(path)
+                raise being_written(path)
             if journal.is_there():
                 return journal
         except BaseException:
@@ -191,7 +192,7 @@ def _cleared(folder: Folder, entry: str, path: str) -> bool:
         return False
     with left:
         if not left.lock():
-            raise _is_being_written(path)
+            raise being_written(path)
         if left.is_there():
             if end_of_fragments(left) > 0:
                 left.move(entry + token())
@@ -200,7 +201,8 @@ def _cleared(folder: Folder, entry: str, path: str) -> bool:
     return True
 
 
-def _is_being_written(path: str) -> PublishError:
+def being_written(path: str) -> PublishError:
+    """Give the error that another writer lives."""
     return PublishError.of(errno.EBUSY, f"{path!r} is being written by another writer", path)
 
 

@@ -11,7 +11,8 @@ import errno
 import os
 from collections.abc import Callable, Iterator
 
-from .hidden import Folder, HiddenFolder, free_name, new_file, new_folder, put
+from .hidden import HiddenFolder, free_name, new_file, new_folder, put
+from .open_folder import Folder
 
 _SPACE = 4096  # bytes that there must be room for: a page, which a full disk has not
 _OF_OUR_MAKING = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY}

@@ -16,8 +16,9 @@ from typing import BinaryIO, cast
 from ..errors import PublishError
 from .access import NEW_FILE, Access, mode_of_new, set_mode
 from .destination import Destination
-from .hidden import Folder, HiddenFile, new_file, put
+from .hidden import HiddenFile, new_file, put
 from .journal import SUFFIX, Journal, Kept, hidden_entry, open_journal, remove_orphans
+from .open_folder import Folder
 from .proof import prove_file, prove_file_target
 
 FINISHED_SUFFIX = ".telecine-new"
