@@ -20,7 +20,7 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-from .demuxing import opened_container, video_streams
+from .demuxing import opened_container, packets_of, video_streams
 from .errors import InputError, OptionError
 from .frames import ArrayLike, DLPackLike
 from .pyav import exact
@@ -234,8 +234,9 @@ def _decoded(container: InputContainer, stream: AudioStream, format: AudioFormat
 
 
 def _frames(container: InputContainer, stream: AudioStream, resampler: AudioResampler) -> Iterator[AudioFrame]:
-    for frame in container.decode(stream):
-        yield from resampler.resample(frame)
+    for packet in packets_of(container, stream):
+        for frame in stream.decode(packet):
+            yield from resampler.resample(frame)
     yield from resampler.resample(None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from .errors import InputError
 from .ffmpeg_log import captured_log
 from .files import name_of, said_of
 from .orientation import Orientation, of_exif
+from .png_texts import check_png_texts
 
 Pixels = npt.NDArray[Any]
 
@@ -39,9 +41,13 @@ _PACKED = {
 # TIFF 6.0 section 8, and 19 for the format of samples.
 _SUBFILE, _BITS, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _EXTRA, _FORMAT = 254, 258, 262, 274, 277, 338, 339
 _SIZES = {1: 1, 3: 2, 4: 4, 16: 8}  # of the types of whole numbers: BYTE, SHORT, LONG, LONG8
+_BYTES = {**_SIZES, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 17: 8, 18: 8}  # of all types that take more than one
 _REDUCED_OR_MASK = 0b101
 _FLOATS, _WHITE_IS_ZERO, _PREMULTIPLIED = 3, 0, 1
-_MOST_PAGES = 1 << 16
+# Pillow compares where a page is with where each one before it is: so many take it seconds.
+_MOST_PAGES = 1 << 15
+# Tables do not overlap. What is in front of others may be shared, such as a profile of colours.
+_MOST_SHARED, _ALWAYS = 64, 1 << 20
 
 
 def deep_png(file: BinaryIO) -> Pixels | None:
@@ -54,6 +60,7 @@ def deep_png(file: BinaryIO) -> Pixels | None:
     head = file.read(25)
     if not (head[:8] == PNG and head[24:] == b"\x10"):  # PNG, third edition, 11.2.1: the bit depth
         return None
+    check_png_texts(file)
     return _decoded("png", _whole(file), name_of(file))
 
 
@@ -102,7 +109,11 @@ def is_frame(subfile: object) -> bool:
 
 
 def tiff_pages(file: BinaryIO) -> Iterator[TiffPage]:
-    """Give the pages of a TIFF (TIFF 6.0 section 2) or a BigTIFF, up to one that is not whole; none of another file."""
+    """Give the pages of a TIFF (TIFF 6.0 section 2) or a BigTIFF, up to one that is not whole; none of another file.
+
+    Raises:
+        InputError: there are more than a file of its size can hold.
+    """
     file.seek(0)
     head = file.read(16)
     if head[:4] not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
@@ -110,19 +121,33 @@ def tiff_pages(file: BinaryIO) -> Iterator[TiffPage]:
     order, big = "<" if head[:2] == b"II" else ">", head[2:4] in (b"+\0", b"\0+")
     pointer, counter, entry = ("Q", "Q", 20) if big else ("I", "H", 12)
     seen: set[int] = set()
+    size_of_file = file.seek(0, os.SEEK_END)
+    tables, shared = size_of_file, _MOST_SHARED * size_of_file + _ALWAYS
     try:
         (at,) = struct.unpack_from(order + pointer, head, 8 if big else 4)
-        while at and at not in seen and len(seen) < _MOST_PAGES:
+        while at and at not in seen:
             seen.add(at)
             file.seek(at)
             (count,) = struct.unpack(order + counter, file.read(struct.calcsize(counter)))
-            table = file.read(min(count, 4096) * entry)
+            table = file.read(min(count * entry, size_of_file))
             (following,) = struct.unpack(order + pointer, file.read(struct.calcsize(pointer)))
-            entries = (table[start : start + entry] for start in range(0, len(table), entry))
+            entries = [table[start : start + entry] for start in range(0, len(table), entry)]
+            tables -= len(table)
+            shared -= sum(min(_bytes_of(each, order, pointer), size_of_file) for each in entries)
+            if tables < 0 or shared < 0 or len(seen) > _MOST_PAGES:
+                raise InputError(f"{name_of(file)!r} is damaged: its pages say more than a file of its size can hold")
             yield TiffPage(at, big, order, dict(_numbers(file, each, order, pointer) for each in entries))
             at = following
+    except InputError:
+        raise
     except (struct.error, OSError, OverflowError):  # what is damaged is told by who reads its pixels
         return
+
+
+def _bytes_of(entry: bytes, order: str, pointer: str) -> int:
+    """Give how many bytes a tag takes, wherever they are."""
+    _, kind, count = struct.unpack_from(f"{order}HH{pointer}", entry)
+    return int(count) * _BYTES.get(kind, 1)
 
 
 def _numbers(file: BinaryIO, entry: bytes, order: str, pointer: str) -> tuple[int, tuple[int, ...]]:

@@ -27,10 +27,13 @@ from .image_metadata import add_metadata, read_image
 from .lossless import LosslessJournal, probe_lossless, read_lossless
 from .metadata import read_exact, read_tags
 from .promises import differences
+from .quiet import pillow_warnings_ignored
 from .rate import ticks_a_second
 from .webp import WebP
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
+
+_READ_BACK = ("GIF", "WEBP", "PNG", "AVIF")  # Pillow's names of what is written here
 
 
 @dataclass(frozen=True)
@@ -281,7 +284,8 @@ def check_file(file: BinaryIO, settings: MovingImageSettings, frame_count: int) 
     _check_metadata(file, settings)
     file.seek(0)
     try:
-        image = Image.open(file)
+        with pillow_warnings_ignored():
+            image = Image.open(file, formats=_READ_BACK)
     except Image.DecompressionBombError:
         return
     with image:

@@ -21,6 +21,7 @@ from .apart import run_apart
 from .certificates import Credentials, Pem, Signer, load_credentials
 from .choices import AlgorithmName
 from .errors import OptionError, ProvenanceError
+from .files import opened_file
 from .guard import append_checksum, digest_of_unhashed
 from .manifests import MEDIA_TYPES, PROMPT_TYPE, UNHASHED_LABEL, library, read_manifest, settings
 from .publish import Publication
@@ -243,7 +244,7 @@ class Seal:
             described = {"label": label, "title": _text(os.path.basename(path)), "relationship": relationship}
             kind = MEDIA_TYPES.get(os.path.splitext(path)[1].lower()) or mimetypes.guess_type(path)[0]
             try:
-                with open(path, "rb") as file:
+                with opened_file(path) as file:
                     builder.add_ingredient(json.dumps(described), kind or "application/octet-stream", file)
             except (OSError, ValueError, library().C2paError) as error:
                 reason = getattr(error, "strerror", None) or str(error)
