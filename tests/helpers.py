@@ -158,8 +158,13 @@ noise = numpy.random.default_rng(0).integers(0, 256, (5, 48, 64, 3), numpy.uint8
 
 
 def encoding_threads() -> list[threading.Thread]:
-    """Those that are left: one that has said that it has ended is given the moment that this takes it."""
-    found = [thread for thread in threading.enumerate() if thread.name == "telecine-encode"]
+    """Those that are left."""
+    return threads_left("telecine-encode")
+
+
+def threads_left(name: str) -> list[threading.Thread]:
+    """Those of a name that are left: one that has said that it has ended is given the moment that this takes it."""
+    found = [thread for thread in threading.enumerate() if thread.name == name]
     for thread in found:
         thread.join(timeout=10)
     return [thread for thread in found if thread.is_alive()]

@@ -35,7 +35,17 @@ from telecine.provenance import Seal, seal_of
 
 from .certificates import DAY, TODAY, Identity, identity
 from .faults.shim import shim_of
-from .helpers import Asked, assert_frames, assert_kept, assert_untouched, encoding_threads, greys, names_in, noise
+from .helpers import (
+    Asked,
+    assert_frames,
+    assert_kept,
+    assert_untouched,
+    encoding_threads,
+    greys,
+    names_in,
+    noise,
+    threads_left,
+)
 from .mp4 import boxes
 from .time_stamps import STAMPED, TimeStamps, server
 
@@ -835,4 +845,4 @@ def test_the_page_on_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, me
 @pytest.fixture(autouse=True)
 def _no_thread_is_left() -> Iterator[None]:
     yield
-    assert [each for each in threading.enumerate() if each.name == "telecine-apart" and each.is_alive()] == []
+    assert threads_left("telecine-apart") == []
