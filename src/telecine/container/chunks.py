@@ -36,6 +36,11 @@ def first_parts_of(file: BinaryIO, kind: str) -> Iterator[Part]:
     return islice(parts_of(file, kind), _MOST_PARTS)
 
 
+def png_parts(file: BinaryIO, at: int) -> Iterator[Part]:
+    """Give the chunks of a PNG from where they are."""
+    return _png_parts(Window(file), at)
+
+
 def riff_parts(file: BinaryIO, start: int, end: int) -> Iterator[Part]:
     """Give the chunks of a WebP that are in another one, from where to where those are."""
     return _riff_parts(Window(file), start, end)
@@ -47,8 +52,7 @@ def contents_of(file: BinaryIO, part: Part) -> bytes:
     return file.read(part.contents_end - part.contents)
 
 
-def _png_parts(window: Window) -> Iterator[Part]:
-    at = len(PNG)
+def _png_parts(window: Window, at: int = len(PNG)) -> Iterator[Part]:
     while len(head := window.read(at, 8)) == 8:
         end = at + 12 + int.from_bytes(head[:4], "big")
         yield Part(head[4:], at, at + 8, end - 4, end)

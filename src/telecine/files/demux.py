@@ -17,6 +17,7 @@ from ..errors import InputError
 from ..support.ffmpeg_log import captured_log
 from ..support.pyav import open_input
 from .files import Source, name_of, opened_file, said_of
+from .png_texts import check_png_texts
 
 # By FFmpeg's names: what holds a picture or sound and leads to no other file. Playlists, `concat`, SDP, text are not
 # here, nor a demuxer whose probe takes any text for its own.
@@ -24,7 +25,7 @@ _VIDEOS = "mov,matroska,avi,gif,apng,mpegts,mpeg,ogg,flv,asf,nut,mxf,dv"
 _STREAMS = "ivf,h264,hevc,av1,obu,m4v,mpegvideo,mjpeg,yuv4mpegpipe"
 _IMAGES = "png_pipe,webp_pipe,jpeg_pipe,tiff_pipe,bmp_pipe,exr_pipe,ppm_pipe,pgm_pipe,gif_pipe"
 _SOUNDS = "wav,w64,aiff,caf,au,mp3,flac,aac,ac3,eac3,amr,wv"
-_OPTIONS = {"format_whitelist": ",".join((_VIDEOS, _STREAMS, _IMAGES, _SOUNDS)), "protocol_whitelist": ""}
+_OPTIONS = {"format_whitelist": ",".join((_VIDEOS, _STREAMS, _IMAGES, _SOUNDS))}
 _ACCEPTED = "MP4, MOV, Matroska, WebM, AVI, GIF, MPEG, Ogg, FLV, ASF, WAVE, FLAC, MP3 or the like"
 _COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
 # What a demuxer may add to what is in the file: headers that are the same in each frame, such as Matroska leaves out.
@@ -40,6 +41,7 @@ def opened_container(source: Source, kind: str = "a video") -> Iterator[InputCon
     """
     with opened_file(source) as file, captured_log() as lines, said_of(file, kind, lines):
         check_sample_counts(file)
+        check_png_texts(file)
         file.seek(0)
         try:
             container = open_input(file, options=_OPTIONS)
@@ -67,5 +69,5 @@ def packets_of(container: InputContainer, *streams: Any) -> Iterator[Packet[Any]
         left -= packet.size + 1
         if left < 0:
             raise InputError(f"{container.name!r} is damaged: its index leads to more than is in the file")
-        if packet.stream_index in wanted:
+        if packet.stream.index in wanted:  # the last one of each has no index of its own
             yield packet

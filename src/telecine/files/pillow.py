@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from ..errors import InputError
 from .files import Source, name_of, opened_file, said_of
 from .quiet import pillow_warnings_ignored
+from .tiff_pages import tiff_pages
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -52,6 +53,9 @@ def opened_image(source: Source) -> Iterator[Image.Image]:
         InputError: it can't be opened, is of another format or too large, or what is done with it in here fails.
     """
     with opened_file(source) as file, said_of(file, "an image"):
+        for _ in tiff_pages(file):  # which Pillow steps through however many they are
+            pass
+        file.seek(0)
         with pillow_warnings_ignored():
             image = _identified(file)
         with image:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -34,8 +34,11 @@ def read_array(name: str) -> Frames:
 
 
 def _npy(name: str, file: BinaryIO) -> npt.NDArray[Any]:
-    _check_header(file)
-    return np.lib.format.open_memmap(name, mode="r")
+    header = _header_of(file)
+    if header.dtype.hasobject:
+        raise ValueError("it holds Python objects")
+    order: Literal["F", "C"] = "F" if header.is_fortran else "C"
+    return np.memmap(file, header.dtype, "r", header.length, header.shape, order)
 
 
 def _npz(name: str, file: BinaryIO) -> npt.NDArray[Any]:
@@ -43,21 +46,30 @@ def _npz(name: str, file: BinaryIO) -> npt.NDArray[Any]:
         array_name = _only(list(archive.files), name)
         (member,) = archive.zip.infolist()
         with archive.zip.open(member) as data:
-            needed = _check_header(data)
+            header = _header_of(data)
+        needed = math.prod(header.shape) * header.dtype.itemsize
         if needed > member.file_size:
             raise ValueError(f"it has {member.file_size:,} bytes, its shape and dtype take {needed:,}")
         array: npt.NDArray[Any] = archive[array_name]
     return array
 
 
-def _check_header(file: Any) -> int:
-    """Give how many bytes an array takes by its header, and refuse a header that is too long to be one."""
+class _Header(NamedTuple):
+    """What an array is by its header, which is so many bytes long."""
+
+    shape: tuple[int, ...]
+    is_fortran: bool
+    dtype: np.dtype[Any]
+    length: int
+
+
+def _header_of(file: Any) -> _Header:
+    """Read the header of an array, and refuse one that is too long to be one."""
     head = io.BytesIO(file.read(_LONGEST_HEADER))
     read = _HEADERS.get(np.lib.format.read_magic(head))
     if read is None:
         raise ValueError("its header is of another version than 1 or 2")
-    shape, _, dtype = read(head)
-    return math.prod(shape) * dtype.itemsize
+    return _Header(*read(head), head.tell())
 
 
 _HEADERS: dict[tuple[int, int], Callable[[io.BytesIO], tuple[tuple[int, ...], bool, np.dtype[Any]]]] = {

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from ..errors import EncodeError, FrameError, OptionError
+from ..files.quiet import pillow_warnings_ignored
 from ..formats.images import MOVING_IMAGES
 from ..images import avif
 from ..metadata.images import add_metadata, read_image
@@ -31,6 +32,8 @@ from .lossless_journal import LosslessJournal, probe_lossless, read_lossless
 from .webp import WebP
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
+
+_READ_BACK = ("GIF", "WEBP", "PNG", "AVIF")  # Pillow's names of what is written here
 
 
 @dataclass(frozen=True)
@@ -281,7 +284,8 @@ def check_file(file: BinaryIO, settings: MovingImageSettings, frame_count: int) 
     _check_metadata(file, settings)
     file.seek(0)
     try:
-        image = Image.open(file)
+        with pillow_warnings_ignored():
+            image = Image.open(file, formats=_READ_BACK)
     except Image.DecompressionBombError:
         return
     with image:

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from ..errors import MissingDependencyError
-from ..files.files import opened_file, said_of
+from ..container.boxes import children, file_box
+from ..errors import InputError, MissingDependencyError
+from ..files.files import name_of, opened_file, said_of
 from ..support.native_calls import run_apart
 from .certificates import Pem, load_trust_anchors
 from .unhashed import checksum_holds, digest_of_unhashed
@@ -51,6 +52,9 @@ _USES = """
 1.3.6.1.4.1.311.76.59.1.9
 1.3.6.1.4.1.62558.2.1
 """
+# Those that the library steps into, and how many take it seconds: a recording in fragments has that of half a day.
+_HOLD_BOXES = set(b"moov trak mdia minf stbl dinf edts udta meta moof traf mvex mfra sinf schi iprp".split())
+_MOST_BOXES = 1 << 16
 _IN_MEMORY = 16  # MiB; the library's copies of a larger file are on the disk
 _ABOUT_THE_SIGNER = ("signingCredential.", "timeStamp.untrusted", "timeStamp.outsideValidity")
 
@@ -94,8 +98,25 @@ def read_provenance(path: str | os.PathLike[str], trust_anchors: Pem | None = No
     """
     anchors = None if trust_anchors is None else load_trust_anchors(trust_anchors)
     with opened_file(path) as file, said_of(file, "a file with a manifest"):
+        _check_boxes(file)
         media_type = MEDIA_TYPES.get(Path(file.name).suffix.lower())
         return run_apart(lambda watched: read_manifest(watched, media_type, anchors), file)
+
+
+def _check_boxes(file: BinaryIO) -> None:
+    """Refuse a file of more boxes than the library gets through: it compares each with all.
+
+    Raises:
+        InputError: it is one.
+    """
+    opened, count = [file_box(file)], 0
+    while opened:
+        box = opened.pop()
+        for each in children(file, box, skip=4 if box.kind == b"meta" else 0):
+            opened += [each] if each.kind in _HOLD_BOXES else []
+            count += 1
+            if count > _MOST_BOXES:
+                raise InputError(f"{name_of(file)!r} is of more than {_MOST_BOXES:,} boxes: no manifest is read of it")
 
 
 def library() -> Any:

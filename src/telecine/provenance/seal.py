@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
 from ..errors import OptionError, ProvenanceError
+from ..files.files import opened_file
 from ..formats.choices import AlgorithmName
 from ..publish.publication import Publication
 from ..support.native_calls import run_apart
@@ -243,7 +244,7 @@ class Seal:
             described = {"label": label, "title": _text(os.path.basename(path)), "relationship": relationship}
             kind = MEDIA_TYPES.get(os.path.splitext(path)[1].lower()) or mimetypes.guess_type(path)[0]
             try:
-                with open(path, "rb") as file:
+                with opened_file(path) as file:
                     builder.add_ingredient(json.dumps(described), kind or "application/octet-stream", file)
             except (OSError, ValueError, library().C2paError) as error:
                 reason = getattr(error, "strerror", None) or str(error)

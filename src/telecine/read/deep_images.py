@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
 import av
@@ -16,6 +15,8 @@ from av.video.codeccontext import VideoCodecContext
 from ..container.chunks import PNG
 from ..errors import InputError
 from ..files.files import name_of, said_of
+from ..files.png_texts import check_png_texts
+from ..files.tiff_pages import BITS, EXTRA, FLOATS, FORMAT, ORIENTATION, TiffPage, tiff_pages
 from ..planes.orientation import Orientation, of_exif
 from ..support.ffmpeg_log import captured_log
 
@@ -36,12 +37,7 @@ _PACKED = {
     "rgbaf32be": (">f4", 4),
     "rgbaf32le": ("<f4", 4),
 }
-# TIFF 6.0 section 8, and 19 for the format of samples.
-_SUBFILE, _BITS, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _EXTRA, _FORMAT = 254, 258, 262, 274, 277, 338, 339
-_SIZES = {1: 1, 3: 2, 4: 4, 16: 8}  # of the types of whole numbers: BYTE, SHORT, LONG, LONG8
-_REDUCED_OR_MASK = 0b101
-_FLOATS, _WHITE_IS_ZERO, _PREMULTIPLIED = 3, 0, 1
-_MOST_PAGES = 1 << 16
+_PREMULTIPLIED = 1  # of the tag ExtraSamples
 
 
 def deep_png(file: BinaryIO) -> Pixels | None:
@@ -54,6 +50,7 @@ def deep_png(file: BinaryIO) -> Pixels | None:
     head = file.read(25)
     if not (head[:8] == PNG and head[24:] == b"\x10"):  # PNG, third edition, 11.2.1: the bit depth
         return None
+    check_png_texts(file)
     return _decoded("png", _whole(file), name_of(file))
 
 
@@ -69,89 +66,20 @@ def deep_tiff(file: BinaryIO) -> Iterator[tuple[Pixels, Orientation]] | None:
     return _of_tiff(file, pages) if pages and pages[0].deep else None
 
 
-@dataclass(frozen=True)
-class TiffPage:
-    """A page of a TIFF: where its tags are, in a BigTIFF or not, and the values of those that matter here."""
-
-    at: int
-    big: bool
-    order: str
-    tags: dict[int, tuple[int, ...]]
-
-    def value(self, tag: int, default: int) -> int:
-        """Give the first number of a tag."""
-        return (self.tags.get(tag) or (default,))[0]
-
-    @property
-    def deep(self) -> bool:
-        """Whether Pillow keeps less of its pixels, or reads them as something else."""
-        bits, samples = max(self.tags.get(_BITS) or (1,)), self.value(_SAMPLES, 1)
-        if self.value(_FORMAT, 1) == _FLOATS:
-            return samples > 1 or bits != 32
-        return bits > 8 and (samples > 1 or bits < 16 or self.value(_PHOTOMETRIC, 1) == _WHITE_IS_ZERO)
-
-    @property
-    def is_frame(self) -> bool:
-        """Whether it is a picture of its own, not a smaller copy of another or a mask."""
-        return is_frame(self.value(_SUBFILE, 0))
-
-
-def is_frame(subfile: object) -> bool:
-    """Tell by the tag of a TIFF's page whether it is a picture of its own."""
-    return not (isinstance(subfile, int) and subfile & _REDUCED_OR_MASK)
-
-
-def tiff_pages(file: BinaryIO) -> Iterator[TiffPage]:
-    """Give the pages of a TIFF (TIFF 6.0 section 2) or a BigTIFF, up to one that is not whole; none of another file."""
-    file.seek(0)
-    head = file.read(16)
-    if head[:4] not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        return
-    order, big = "<" if head[:2] == b"II" else ">", head[2:4] in (b"+\0", b"\0+")
-    pointer, counter, entry = ("Q", "Q", 20) if big else ("I", "H", 12)
-    seen: set[int] = set()
-    try:
-        (at,) = struct.unpack_from(order + pointer, head, 8 if big else 4)
-        while at and at not in seen and len(seen) < _MOST_PAGES:
-            seen.add(at)
-            file.seek(at)
-            (count,) = struct.unpack(order + counter, file.read(struct.calcsize(counter)))
-            table = file.read(min(count, 4096) * entry)
-            (following,) = struct.unpack(order + pointer, file.read(struct.calcsize(pointer)))
-            entries = (table[start : start + entry] for start in range(0, len(table), entry))
-            yield TiffPage(at, big, order, dict(_numbers(file, each, order, pointer) for each in entries))
-            at = following
-    except (struct.error, OSError, OverflowError):  # what is damaged is told by who reads its pixels
-        return
-
-
-def _numbers(file: BinaryIO, entry: bytes, order: str, pointer: str) -> tuple[int, tuple[int, ...]]:
-    """Read a tag and its whole numbers, of which a few are enough."""
-    tag, kind, count = struct.unpack_from(f"{order}HH{pointer}", entry)
-    inline, size = len(entry) - struct.calcsize(pointer), _SIZES.get(kind, 0)
-    data = entry[inline:]
-    if size * count > len(data):
-        (at,) = struct.unpack_from(order + pointer, data)
-        file.seek(at)
-        data = file.read(size * min(count, 8))
-    letter = {1: "B", 2: "H", 4: "I", 8: "Q"}.get(size, "")
-    return tag, struct.unpack_from(f"{order}{min(count, 8, len(data) // max(size, 1))}{letter}", data) if letter else ()
-
-
 def _of_tiff(file: BinaryIO, pages: list[TiffPage]) -> Iterator[tuple[Pixels, Orientation]]:
     name, data = name_of(file), bytearray(_whole(file))
     for page in pages:
         if not page.is_frame and page is not pages[0]:
             continue
-        bits, kind = set(page.tags.get(_BITS) or (1,)), page.value(_FORMAT, 1)
-        if page.big or (bits, kind) not in (({16}, 1), ({32}, _FLOATS)):
-            called = f"{'BigTIFF' if page.big else 'TIFF'} of {sorted(bits)[-1]} bits{' of floats' * (kind == _FLOATS)}"
+        bits, kind = set(page.tags.get(BITS) or (1,)), page.value(FORMAT, 1)
+        if page.big or (bits, kind) not in (({16}, 1), ({32}, FLOATS)):
+            called = f"{'BigTIFF' if page.big else 'TIFF'} of {sorted(bits)[-1]} bits{' of floats' * (kind == FLOATS)}"
             raise InputError(f"{name!r} is a {called}: TIFFs of 8 or 16 bits or of floats of 32 are read, or use PNG")
         struct.pack_into(page.order + "I", data, 4, page.at)  # the page that a reader finds first
         pixels = _decoded("tiff", bytes(data), name)
-        if page.value(_EXTRA, 0) == _PREMULTIPLIED and pixels.shape[2] in (2, 4):
+        if page.value(EXTRA, 0) == _PREMULTIPLIED and pixels.shape[2] in (2, 4):
             pixels = _straight(pixels)
-        yield pixels, of_exif(page.value(_ORIENTATION, 1))
+        yield pixels, of_exif(page.value(ORIENTATION, 1))
 
 
 def _straight(pixels: Pixels) -> Pixels:

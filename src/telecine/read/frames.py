@@ -224,7 +224,7 @@ def decoded_frames(path: Source, alpha: bool = False) -> Iterator[Picture]:
 
     With `alpha` also what is beside the pictures, which takes a slower decoder.
     """
-    with opened_file(path) as file:
+    with opened_file(path) as file, said_of(file, "a video"):  # FFmpeg takes no picture of any size
         if animations.format_of(file) is not None:
             for image in animations.images_of(file):
                 pixel_format = "rgba" if image.shape[2] == 4 else "rgb24"

@@ -19,8 +19,9 @@ from ..errors import FrameError, InputError
 from ..files.files import opened_file, said_of
 from ..files.pillow import opened_image
 from ..files.quiet import pillow_warnings_ignored, quiet_libtiff
+from ..files.tiff_pages import is_frame, tiff_pages
 from ..planes.orientation import EXIF_TAG, Orientation, of_exif
-from .deep_images import deep_png, deep_tiff, is_frame, tiff_pages
+from .deep_images import deep_png, deep_tiff
 
 if TYPE_CHECKING:
     from PIL import Image

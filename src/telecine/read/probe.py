@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
+from itertools import chain, pairwise, repeat
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, cast
 
@@ -41,6 +41,9 @@ from .images import orientation_of_image
 
 TimedPacket: TypeAlias = "tuple[int | None, bool]"
 
+# Of packets that give no frame, so many are decoded in search of the first, a thousand of 1920x1080. A recording that
+# begins within has a key frame by then; a file can have millions that take a decoder long and show nothing.
+_MOST_PIXELS_TRIED = 1 << 31
 # What FFmpeg lists of an MP4 beside its tags: the `ftyp` box (ISO/IEC 14496-12 4.3).
 _BRANDS = {"major_brand", "minor_version", "compatible_brands"}
 
@@ -212,9 +215,10 @@ def _scan(
     ends = {each.index: 0 for each in streams if len(streams) > 1}
     orientation: Orientation | None = None
     packets: list[TimedPacket] = []
+    attempts = _attempts(stream)
     for packet in packets_of(container, *streams):
-        if packet.size and packet.stream_index == stream.index:
-            orientation = orientation or _orientation_with(stream.codec_context, cast(VideoPacket, packet))
+        if packet.size and packet.stream_index == stream.index and orientation is None and next(attempts, None):
+            orientation = _orientation_with(stream.codec_context, cast(VideoPacket, packet))
         if not _is_frame(packet):
             continue
         if packet.stream_index == stream.index:
@@ -245,16 +249,24 @@ def _hdr_metadata(file: BinaryIO) -> tuple[MasteringDisplay | None, ContentLight
     with contextlib.suppress(InputError), open_video(file) as (container, stream):
         stream.codec_context.options = {"side_data_prefer_packet": "-1"}  # all types, from the container first
         stream.codec_context.thread_count = 1
-        frame = next(container.decode(stream), None)
-        if frame is not None:
+        packets = (packet for packet, _ in zip(packets_of(container, stream), _attempts(stream), strict=False))
+        for frame in chain.from_iterable(packet.decode() for packet in packets):
             return metadata_of(frame)
     return None, None
 
 
 def first_orientation(container: InputContainer, stream: VideoStream) -> Orientation:
     """Decode the first frame that can be, and give how it is shown; upright if none can."""
-    turned = (_orientation_with(stream.codec_context, packet) for packet in container.demux(stream) if packet.size)
+    packets = (cast(VideoPacket, packet) for packet in packets_of(container, stream) if packet.size)
+    tried = zip(packets, _attempts(stream), strict=False)
+    turned = (_orientation_with(stream.codec_context, packet) for packet, _ in tried)
     return next((orientation for orientation in turned if orientation is not None), Orientation())
+
+
+def _attempts(stream: VideoStream) -> Iterator[bool]:
+    """Give a turn for each packet that is worth an attempt to decode it, to get at the first frame."""
+    pixels = stream.codec_context.width * stream.codec_context.height
+    return repeat(True, max(1, _MOST_PIXELS_TRIED // pixels))
 
 
 def _orientation_with(context: VideoCodecContext, packet: VideoPacket) -> Orientation | None:

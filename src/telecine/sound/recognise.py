@@ -21,7 +21,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from ..errors import InputError, OptionError
-from ..files.demux import opened_container, video_streams
+from ..files.demux import opened_container, packets_of, video_streams
 from ..files.urls import local_path
 from ..frames.recognise import ArrayLike, DLPackLike
 from ..support.pyav import exact
@@ -234,8 +234,9 @@ def _decoded(container: InputContainer, stream: AudioStream, format: AudioFormat
 
 
 def _frames(container: InputContainer, stream: AudioStream, resampler: AudioResampler) -> Iterator[AudioFrame]:
-    for frame in container.decode(stream):
-        yield from resampler.resample(frame)
+    for packet in packets_of(container, stream):
+        for frame in stream.decode(packet):
+            yield from resampler.resample(frame)
     yield from resampler.resample(None)
 
 

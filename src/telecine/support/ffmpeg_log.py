@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from typing import TypeAlias
 
 import av
@@ -14,6 +15,7 @@ from .words import one_line
 
 LogLine: TypeAlias = tuple[int, str, str]  # its level, the component that says it, the text
 
+_MOST_SAID = 8  # of a damaged file there may be a line for each of its elements
 _NOTHING = logging.CRITICAL + 1
 _listeners: set[object] = set()
 _before: dict[str, int | None] = {}  # what to put back, of what was changed
@@ -70,7 +72,8 @@ def _lower_level() -> None:
 def in_words(error: BaseException, lines: list[LogLine]) -> str:
     """Say what FFmpeg said: its logged errors, or else its warnings, or else the error's own text."""
     for level in (av.logging.ERROR, av.logging.WARNING):
-        said = [f"{component}: {one_line(message)}" for severity, component, message in lines if severity <= level]
+        said = dict.fromkeys((component, message) for severity, component, message in lines if severity <= level)
         if said:
-            return "; ".join(dict.fromkeys(said))
+            first = [f"{component}: {one_line(message)}" for component, message in islice(said, _MOST_SAID)]
+            return "; ".join(first) + (f"; and {len(said) - _MOST_SAID} more" if len(said) > _MOST_SAID else "")
     return one_line(str(error)) or type(error).__name__

@@ -30,8 +30,9 @@ class Rational(Protocol):
 def open_input(
     file: BinaryIO, format: str | None = None, options: Mapping[str, str] | None = None, buffer_size: int = 1 << 15
 ) -> InputContainer:
-    """Open a file for reading; its metadata may be of any bytes. Raises as `av.open`."""
-    opened = av.open(file, "r", format=format, options=dict(options or {}), buffer_size=buffer_size, **_ANY_TEXT)
+    """Open this file for reading, and no other that it names; its metadata may be of any bytes. Raises as `av.open`."""
+    given = {**(options or {}), "protocol_whitelist": ""}
+    opened = av.open(file, "r", format=format, options=given, buffer_size=buffer_size, **_ANY_TEXT)
     return cast(InputContainer, opened)
 
 
