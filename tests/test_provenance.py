@@ -349,7 +349,7 @@ WRONG: Json = {
     "algorithm": ({"algorithm": "ps256"}, "algorithm='ps256' is not the certificate's: use 'es256'"),
     "source type": ({"digital_source_type": "ai"}, "digital_source_type='ai' is not known: use 'trainedAlg"),
     "parent": ({"parent": "missing.mp4"}, "the ingredient 'missing.mp4' can't be read: No such file"),
-    "folder": ({"inputs": ["."]}, "the ingredient '.' can't be read: Is a directory"),
+    "folder": ({"inputs": ["."]}, "the ingredient '.' can't be read: it is a folder, not a file"),
     "one path": ({"inputs": "image.png"}, "inputs='image.png' is one path: give a list of paths"),
     "authority": ({"time_stamp_authority": "example.org"}, "is no address: use one that begins with https://"),
 }

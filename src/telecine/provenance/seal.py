@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
-from ..errors import OptionError, ProvenanceError
+from ..errors import InputError, OptionError, ProvenanceError
 from ..files.files import opened_file
 from ..formats.choices import AlgorithmName
 from ..publish.publication import Publication
@@ -246,9 +246,10 @@ class Seal:
             try:
                 with opened_file(path) as file:
                     builder.add_ingredient(json.dumps(described), kind or "application/octet-stream", file)
+            except InputError as error:
+                raise ProvenanceError(f"the ingredient {error}") from error
             except (OSError, ValueError, library().C2paError) as error:
-                reason = getattr(error, "strerror", None) or str(error)
-                raise ProvenanceError(f"the ingredient {path!r} can't be read: {reason}") from error
+                raise ProvenanceError(f"the ingredient {path!r} can't be read: {error}") from error
         if self.provenance.prompt is not None:
             builder.add_resource("prompt.txt", io.BytesIO(self.provenance.prompt.encode("utf-8", "replace")))
 
