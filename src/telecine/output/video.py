@@ -21,6 +21,7 @@ from ..encode.passes import Passes, parse_max_bytes
 from ..encode.trial import try_encoder
 from ..errors import EncodeError, FrameError, OptionError, PublishError
 from ..formats.choose import choose_format, keeping_alpha
+from ..formats.containers import CONTAINERS
 from ..formats.hardware import choose_encoder
 from ..formats.options import encoder_options
 from ..planes.codes import composited
@@ -81,7 +82,7 @@ class VideoOutput:
         display = parse_mastering_display(options.mastering_display, hdr)
         codec = choose_encoder(options.encoder, options.codec)
         chosen = choose_format(
-            "", container, codec, options.pixel_format, quality, asked.bit_depth, options.chroma, bool(hdr)
+            CONTAINERS[container], codec, options.pixel_format, quality, asked.bit_depth, options.chroma, bool(hdr)
         )
         of_format = dict(chosen.codec.of_pixel_format.get(chosen.pixel_format.name, {}))
         of_format |= encoder_options(
