@@ -75,9 +75,9 @@ def parse_max_bytes(max_bytes: int | None, format: Format, options: Mapping[str,
     given, codec = f"max_bytes={max_bytes!r}", format.codec
     if isinstance(max_bytes, bool) or not (isinstance(max_bytes, numbers.Integral) and max_bytes >= _LEAST):
         raise OptionError(f"{given} is no limit in bytes: use an int from {_LEAST}, such as 10_000_000")
-    if codec.crf_range is None:
+    if codec.scale is None:
         raise OptionError(f"{given} does not go with {codec.encoder} here, which has no rate to lower: leave it out")
-    if codec.crf_options[0] not in options:
+    if codec.scale.options[0] not in options:
         raise OptionError(f"{given} sets the bitrate itself, below what a crf takes: leave bitrates and quantisers out")
     # In 8 bit, x264's crf 0 is lossless, and of another profile than all that is smaller.
     if codec.encoder == "libx264" and format.pixel_format.depth == 8 and options.get("crf") == "0":
@@ -92,7 +92,7 @@ class Passes:
         """Open what they need, which goes with the publication."""
         self._limit, self._settings, self._publication = limit, settings, publication
         self._copy = publication.scratch_file()
-        has_statistics = bool(settings.format.codec.statistics)
+        has_statistics = bool(settings.format.codec.parameters.statistics)
         self._statistics = os.path.join(publication.scratch_folder(), "statistics") if has_statistics else ""
 
     def first(self) -> Encoder:
@@ -173,11 +173,11 @@ class Passes:
 
     def _with(self, options: dict[str, str], number: int) -> EncoderSettings:
         """The settings of a pass: its options, and where its statistics are."""
-        codec = self._settings.format.codec
-        if codec.statistics:
+        parameters = self._settings.format.codec.parameters
+        if parameters.statistics:
             file = re.sub(r"([\\':])", r"\\\1", self._statistics)  # as FFmpeg reads a value (ffmpeg-utils, Quoting)
-            told = options.get(codec.parameters), codec.statistics.format(file=file, number=number)
-            options[codec.parameters] = ":".join(filter(None, told))
+            told = options.get(parameters.option), parameters.statistics.format(file=file, number=number)
+            options[parameters.option] = ":".join(filter(None, told))
         return replace(self._settings, options=tuple(options.items()))
 
 
@@ -233,12 +233,12 @@ class _Dial:
     def of(cls, settings: EncoderSettings, rate: float | Fraction) -> _Dial:
         """Give the dial, set as the first pass was, which took `rate` bits a second."""
         options, codec = dict(settings.options), settings.format.codec
-        if codec.statistics:
+        if codec.parameters.statistics:
             return cls(settings, True, math.log2(rate))
-        assert codec.crf_range is not None
-        best, worst = codec.crf_range
-        crf = float(options[codec.crf_options[0]]) / codec.crf_unit
-        return cls(settings, False, _HALVINGS * (worst - crf) / (worst - best))
+        scale = codec.scale
+        assert scale is not None
+        crf = float(options[scale.options[0]]) / scale.unit
+        return cls(settings, False, _HALVINGS * (scale.worst - crf) / (scale.worst - scale.best))
 
     @property
     def lowest(self) -> float:
@@ -253,12 +253,13 @@ class _Dial:
 
     def options(self, turn: float) -> dict[str, str]:
         """The encoder's options at a turn."""
-        options, codec = dict(self.settings.options), self.settings.format.codec
+        options, scale = dict(self.settings.options), self.settings.format.codec.scale
+        assert scale is not None
         if self.by_rate:
-            for name in codec.crf_options:
+            for name in scale.options:
                 options.pop(name, None)
-            return options | dict(codec.at_bitrate) | {"b": f"{self._rate(turn)}k"}
-        return options | codec.at_crf(self._crf(turn))
+            return options | dict(scale.at_bitrate) | {"b": f"{self._rate(turn)}k"}
+        return options | scale.options_at(self._crf(turn))
 
     def in_words(self, turn: float) -> str:
         """What the encoder is told at a turn."""
@@ -279,9 +280,9 @@ class _Dial:
 
     @property
     def _scale(self) -> tuple[float, float, float]:
-        codec = self.settings.format.codec
-        assert codec.crf_range is not None
-        return *codec.crf_range, codec.crf_step
+        scale = self.settings.format.codec.scale
+        assert scale is not None
+        return scale.best, scale.worst, scale.step
 
 
 def _next_turn(tries: Sequence[_Try], limit: int, lowest: float, refused: float) -> float:

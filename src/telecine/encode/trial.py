@@ -100,10 +100,10 @@ def _check_picture(file: io.BytesIO, settings: EncoderSettings) -> None:
 
 def _advice(settings: EncoderSettings) -> str:
     codec = settings.format.codec
-    if not codec.needs:
-        return f"; it prints why with {codec.speaks}" if codec.speaks else ""
+    if codec.hardware is None:
+        return f"; it prints why with {codec.library.explains_with}" if codec.library.explains_with else ""
     usual = CODECS[codec.name].encoder
-    return f"; it needs {codec.needs}: where there is none, use encoder={usual!r} or leave encoder= out"
+    return f"; it needs {codec.hardware.needs}: where there is none, use encoder={usual!r} or leave encoder= out"
 
 
 def _shown(options: tuple[tuple[str, str], ...]) -> str:

@@ -14,11 +14,12 @@ import av
 from av.codec.codec import UnknownCodecError
 
 from ..errors import OptionError
-from .codecs import CODECS, Codec
+from .codecs import CODECS, Codec, CrfScale, Hardware, frozen
 
 _SPEEDS = tuple(CODECS["h264"].presets)
 _LEVELS = ("draft", "balanced", "high", "visually-lossless")
-_PLANAR = MappingProxyType({"yuv420p": "nv12", "yuv420p10le": "p010le"})  # by pairs of chroma
+_P010 = MappingProxyType({"yuv420p10le": "p010le"})  # as the one below, 10 bit alone
+_PAIRED = MappingProxyType({"yuv420p": "nv12", "yuv420p10le": "p010le"})  # chroma in pairs, in one plane
 _FF_QP2LAMBDA = 118  # libavutil/avutil.h: the unit of global_quality with the flag qscale
 
 
@@ -30,7 +31,7 @@ class _Maker:
     """
 
     suffix: str
-    needs: str
+    hardware: Hardware
     crf_options: tuple[str, ...]
     crfs: tuple[int, ...]
     av1_crfs: tuple[int, ...]
@@ -43,10 +44,8 @@ class _Maker:
     always: Mapping[str, str] = field(default_factory=dict)
     at_crf: Mapping[str, str] = field(default_factory=dict)
     at_bitrate: Mapping[str, str] = field(default_factory=dict)
-    rates: frozenset[str] = frozenset()
-    takes: Mapping[str, str] = field(default_factory=dict)
+    exclusive: frozenset[str] = frozenset()
     pixel_formats: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    device: str = ""
 
 
 _PROFILES = {
@@ -59,7 +58,7 @@ _NV12 = {"h264": ("yuv420p",), "hevc": ("yuv420p", "yuv420p10le"), "av1": ("yuv4
 _MAKERS = (
     _Maker(
         suffix="nvenc",
-        needs="an NVIDIA GPU with NVENC and its driver",
+        hardware=Hardware("an NVIDIA GPU with NVENC and its driver", layouts=_P010),
         crf_options=("cq",),
         crfs=(33, 28, 23, 18),
         av1_crfs=(42, 35, 28, 20),
@@ -67,24 +66,22 @@ _MAKERS = (
         speeds=("p1", "p1", "p2", "p3", "p3", "p4", "p5", "p6", "p7", "p7"),
         always={"rc": "vbr"},
         at_crf={"b": "0"},  # else its default of 2 Mb/s is the most that a cq may take (libavcodec/nvenc.c)
-        rates=frozenset({"cq", "qp", "b", "global_quality"}),
-        takes={"yuv420p10le": "p010le"},
+        exclusive=frozenset({"cq", "qp", "b", "global_quality"}),
         pixel_formats=_NV12 | {"h264": ("yuv420p", "yuv444p"), "hevc": ("yuv420p", "yuv420p10le", "yuv444p")},
     ),
     _Maker(
         suffix="qsv",
-        needs="an Intel GPU with Quick Sync Video and its driver",
+        hardware=Hardware("an Intel GPU with Quick Sync Video and its driver", layouts=_PAIRED),
         crf_options=("global_quality",),
         crfs=(32, 27, 22, 17),
         av1_crfs=(32, 27, 22, 17),
         speeds=("veryfast",) * 3 + ("faster", "fast", "medium", "slow", "slower", "veryslow", "veryslow"),
-        rates=frozenset({"global_quality", "b"}),
-        takes=_PLANAR,
+        exclusive=frozenset({"global_quality", "b"}),
         pixel_formats=_NV12,
     ),
     _Maker(
         suffix="vaapi",
-        needs="a GPU with a VA-API driver",
+        hardware=Hardware("a GPU with a VA-API driver", "vaapi", _PAIRED),
         crf_options=("global_quality",),
         crfs=(32, 27, 22, 17),
         av1_crfs=(160, 130, 100, 70),
@@ -93,14 +90,12 @@ _MAKERS = (
         speeds=("7", "7", "6", "6", "5", "4", "3", "2", "1", "1"),
         at_crf={"rc_mode": "CQP"},
         at_bitrate={"rc_mode": "VBR"},
-        rates=frozenset({"global_quality", "qp", "b"}),
-        takes=_PLANAR,
+        exclusive=frozenset({"global_quality", "qp", "b"}),
         pixel_formats=_NV12,
-        device="vaapi",
     ),
     _Maker(
         suffix="amf",
-        needs="an AMD GPU and its driver",
+        hardware=Hardware("an AMD GPU and its driver", layouts=_P010),
         crf_options=("qp_i", "qp_p"),
         crfs=(32, 27, 22, 17),
         av1_crfs=(160, 130, 100, 70),
@@ -109,13 +104,13 @@ _MAKERS = (
         speeds=("speed",) * 5 + ("balanced",) + ("quality",) * 4,
         at_crf={"rc": "cqp"},
         at_bitrate={"rc": "vbr_peak"},
-        rates=frozenset({"qp_i", "b", "qvbr_quality_level"}),
-        takes={"yuv420p10le": "p010le"},
+        exclusive=frozenset({"qp_i", "b", "qvbr_quality_level"}),
         pixel_formats=_NV12,
     ),
     _Maker(
         suffix="videotoolbox",
-        needs="a Mac with Apple silicon",  # of a constant quality; Intel's know a bitrate alone
+        # Of a constant quality; Intel's know a bitrate alone.
+        hardware=Hardware("a Mac with Apple silicon", layouts=_P010),
         crf_options=("global_quality",),
         crfs=(45, 55, 65, 80),
         av1_crfs=(),
@@ -125,21 +120,23 @@ _MAKERS = (
         speeds=("1",) * 5 + ("0",) * 5,
         at_crf={"flags": "+qscale"},
         at_bitrate={"flags": "-qscale"},
-        rates=frozenset({"global_quality", "b"}),
-        takes={"yuv420p10le": "p010le"},
+        exclusive=frozenset({"global_quality", "b"}),
         pixel_formats={"h264": ("yuv420p",), "hevc": ("yuv420p", "yuv420p10le")},
     ),
 )
 
 
 def _rows(maker: _Maker) -> Iterator[Codec]:
-    presets = {name: {maker.speed: value} for name, value in zip(_SPEEDS, maker.speeds, strict=True)}
+    presets = frozen({name: {maker.speed: value} for name, value in zip(_SPEEDS, maker.speeds, strict=True)})
     for name, pixel_formats in maker.pixel_formats.items():
         usual, av1 = CODECS[name], name == "av1"
         qualities = {
-            level: presets[speed]
-            | {option: str(crf * maker.crf_unit) for option in maker.crf_options}
-            | {**maker.always, **maker.at_crf}
+            level: {
+                **presets[speed],
+                **{option: str(crf * maker.crf_unit) for option in maker.crf_options},
+                **maker.always,
+                **maker.at_crf,
+            }
             for level, speed, crf in zip(_LEVELS, maker.effort, maker.av1_crfs if av1 else maker.crfs, strict=True)
         }
         yield Codec(
@@ -148,22 +145,22 @@ def _rows(maker: _Maker) -> Iterator[Codec]:
             pixel_formats=pixel_formats,
             smallest_side=64,  # what some of them refuse beyond that they say themselves
             largest_side=4096 if name == "h264" else 8192,
-            qualities=qualities,
-            crf_range=maker.av1_crf_range if av1 else maker.crf_range,
-            crf_options=maker.crf_options,
-            crf_unit=maker.crf_unit,
-            crf_step=1,
-            rates=maker.rates,
-            at_bitrate=maker.at_bitrate,
+            qualities=frozen(qualities),
+            scale=CrfScale(
+                *(maker.av1_crf_range if av1 else maker.crf_range),
+                maker.exclusive,
+                maker.crf_options,
+                maker.crf_unit,
+                step=1,
+                at_bitrate=maker.at_bitrate,
+            ),
             presets=presets,
             of_pixel_format=_PROFILES[name],
-            plays_everywhere=usual.plays_everywhere,
-            tag=usual.tag,
             hdr=usual.hdr,
-            needs=maker.needs,
-            device=maker.device,
-            takes=maker.takes,
+            hardware=maker.hardware,
             tried_at=(320, 256),  # the smallest that any of them is known to take is 192x128, NVENC's for AV1
+            tag=usual.tag,
+            plays_everywhere=usual.plays_everywhere,
         )
 
 
