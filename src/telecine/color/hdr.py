@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import OptionError
+from .primaries import D65, PRIMARIES, Chromaticity
 
-Chromaticity = tuple[float, float]
+_RED, _GREEN, _BLUE = PRIMARIES["p3-d65"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,31 @@ class ContentLight:
 
 
 @dataclass(frozen=True)
+class FrameLight:
+    """How bright one frame is, in cd/m2: its brightest pixel, and the mean over its pixels."""
+
+    brightest: float
+    mean: float
+
+
+class LightMeter:
+    """Takes in how bright each frame of a video is."""
+
+    def __init__(self) -> None:
+        self._brightest = self._brightest_mean = 0.0
+
+    def add(self, light: FrameLight) -> None:
+        """Take in a frame."""
+        self._brightest = max(self._brightest, light.brightest)
+        self._brightest_mean = max(self._brightest_mean, light.mean)
+
+    @property
+    def content_light(self) -> ContentLight:
+        """How bright the frames so far are."""
+        return ContentLight(round(self._brightest), round(self._brightest_mean))
+
+
+@dataclass(frozen=True)
 class MasteringDisplay:
     """The display that a video was judged on: x and y of its primaries and white, and its luminance in cd/m2.
 
@@ -35,10 +61,10 @@ class MasteringDisplay:
     4000.0
     """
 
-    red: Chromaticity = (0.680, 0.320)  # SMPTE EG 432-1, "P3-D65"
-    green: Chromaticity = (0.265, 0.690)
-    blue: Chromaticity = (0.150, 0.060)
-    white: Chromaticity = (0.3127, 0.3290)
+    red: Chromaticity = _RED
+    green: Chromaticity = _GREEN
+    blue: Chromaticity = _BLUE
+    white: Chromaticity = D65
     max_luminance: float = 1000.0
     min_luminance: float = 0.0001
 

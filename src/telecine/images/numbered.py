@@ -18,6 +18,7 @@ from av import CodecContext, VideoFrame
 from av.video.codeccontext import VideoCodecContext
 from PIL import Image
 
+from ..color.srgb import srgb_to_linear
 from ..errors import EncodeError, FrameError, MissingDependencyError, OptionError
 from ..formats.images import SEQUENCES
 from ..metadata.images import png_chunks
@@ -67,8 +68,8 @@ def _scene_linear(pixels: Pixels, settings: SequenceSettings) -> Pixels:
     values = to_floats(pixels)
     if not settings.linear:
         size = np.abs(values[:, :, :3]).astype(np.float64)
-        light = np.where(size <= 0.04045, size / 12.92, ((size + 0.055) / 1.055) ** 2.4)
-        values[:, :, :3] = np.copysign(np.minimum(light, _LARGEST_HALF), values[:, :, :3])
+        light = np.minimum(srgb_to_linear(size), _LARGEST_HALF)
+        values[:, :, :3] = np.copysign(light, values[:, :, :3])
     if settings.alpha:
         values[:, :, :3] *= values[:, :, 3:]
     halves = np.clip(values, -_LARGEST_HALF, _LARGEST_HALF).astype(np.float16)

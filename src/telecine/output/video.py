@@ -13,7 +13,7 @@ import av
 from av import VideoFrame
 
 from ..color.color import BT601, BT709, RGB, Color, parse_color
-from ..color.hdr import MasteringDisplay, parse_mastering_display
+from ..color.hdr import LightMeter, MasteringDisplay, parse_mastering_display
 from ..encode.checks import check_audio, check_promises, check_times
 from ..encode.encoder import Encoder, EncoderSettings
 from ..encode.finish import write_finished
@@ -107,7 +107,7 @@ class VideoOutput:
         )
         self._value_range, self._background, self._dither = asked.value_range, asked.background, options.dither
         self._clock, self._notes = clock, notes
-        self._padding = (0, 0)
+        self._padding, self._meter = (0, 0), LightMeter()
         lossless = quality == "lossless" or chosen.codec.name in _LOSSLESS_BESIDE
         self._sound = Sound(chosen.container, options.audio_rate, options.audio_fit, lossless, notes)
         self._encoded: queue.SimpleQueue[VideoFrame] = queue.SimpleQueue()
@@ -176,7 +176,10 @@ class VideoOutput:
         conversion = self._conversion
         if self._background is not None and self._settings.format.pixel_format.alpha:
             frame, conversion = composited(frame, conversion)
-        if conversion.to_planes(frame, planes) and self._background is None:
+        converted = conversion.to_planes(frame, planes)
+        if converted.light is not None:
+            self._meter.add(converted.light)
+        if converted.composited and self._background is None:
             self._background = BLACK
             keeping = keeping_alpha(self._settings.format)
             self._notes.warn(
@@ -223,7 +226,7 @@ class VideoOutput:
     def _finished_from(self, journal: BinaryIO) -> VideoInfo:
         """Copy a journal's packets to the finished file and compare it with what was promised."""
         settings, clock, publication = self._settings, self._clock, self._publication
-        hdr = settings.hdr_metadata(self._light.content_light if self._light else None)
+        hdr = settings.hdr_metadata(self._meter.content_light)
         file = publication.open_finished()
         try:
             with captured_log() as lines:
