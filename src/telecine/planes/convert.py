@@ -8,7 +8,7 @@
 Chroma that is halved in width is sited left, 1-2-1 about every even column; halved in height it is the mean of two rows
 (H.264 E.2.1). A code value is what rounding the real number gives, from whatever dtype the pixels have: floats are
 never made 8-bit RGB first. What float32 arithmetic may add to the half of rounding is 0.001 of a code in 8 and 10 bit,
-0.003 in 12 bit, and 0.02 in 16 bit, where integers are still exact. The loops are in `_convert`, and in `device`
+0.003 in 12 bit, and 0.02 in 16 bit, where integers are still exact. The loops are in `_convert`, and in `tensors`
 for a tensor on a device.
 """
 
