@@ -15,7 +15,7 @@ from ..formats.images import MovingImageFormat, SequenceFormat
 from ..images.moving import MovingImage, MovingImageSettings, check_file, check_frames, check_options, parse_quality
 from ..images.numbered import Sequence, SequenceSettings, check_sequence
 from ..planes.codes import Pixels, pixels_of
-from ..planes.convert import BLACK, Background, Conversion, ValueRange
+from ..planes.convert import BLACK, SHOWN_ON_BLACK, Background, Conversion, ValueRange
 from ..planes.frame import Frame
 from ..publish.folder import FolderPublication
 from ..publish.frame_files import size_of_frames
@@ -58,7 +58,7 @@ class _Pictures:
         pixels = pixels_of(frame, self._conversion, self._bits, self._background or BLACK)
         if self._background is None and self._is_translucent(frame):
             self._background = BLACK
-            self._notes.warn("transparent pixels are shown on black: pass background= to choose another")
+            self._notes.warn(SHOWN_ON_BLACK)
         return Picture(pixels, pts)
 
     def _is_translucent(self, frame: Frame) -> bool:

@@ -25,9 +25,10 @@ from ..formats.containers import CONTAINERS
 from ..formats.hardware import choose_encoder
 from ..formats.options import encoder_options
 from ..planes.codes import composited
-from ..planes.convert import BLACK, Conversion
+from ..planes.convert import BLACK, SHOWN_ON_BLACK, Conversion
 from ..planes.frame import Frame
 from ..planes.light import parse_light
+from ..planes.pixel_formats import is_too_large
 from ..publish.publication import Publication
 from ..read.frames import read_timestamps
 from ..read.probe import VideoInfo, probe
@@ -37,7 +38,6 @@ from ..support.ffmpeg_log import captured_log, in_words
 from .protocol import Asked
 from .result import Video
 
-_MOST_PIXELS = 2**28 - 1  # FFmpeg's bound, with 128 added to each side (libavutil/imgutils.c)
 _LOSSLESS_BESIDE = {"prores", "ffv1"}  # what is made to be edited or kept has its sound so too
 
 
@@ -142,7 +142,7 @@ class VideoOutput:
             why = f"as {self._settings.format.pixel_format.chroma} needs"
             self._notes.add(f"{width}x{height} is padded to even sides, {why}, by repeating the last line")
         width, height = width + self._padding[0], height + self._padding[1]
-        if max(width, height) > codec.largest_side or (width + 128) * (height + 128) > _MOST_PIXELS:
+        if is_too_large(width, height, codec.largest_side):
             raise FrameError(f"frames are {width}x{height}: too large for {codec.name} in FFmpeg")
         if min(width, height) < codec.smallest_side:
             least = codec.smallest_side
@@ -182,9 +182,7 @@ class VideoOutput:
         if converted.composited and self._background is None:
             self._background = BLACK
             keeping = keeping_alpha(self._settings.format)
-            self._notes.warn(
-                f"transparent pixels are shown on black: pass background= to choose another; {keeping} keeps them"
-            )
+            self._notes.warn(f"{SHOWN_ON_BLACK}; {keeping} keeps them")
         planes.pts = pts
         return planes
 

@@ -40,6 +40,7 @@ ValueRange: TypeAlias = 'Literal["auto"] | tuple[float, float]'
 Background: TypeAlias = "tuple[float, float, float]"
 
 BLACK: Background = (0.0, 0.0, 0.0)
+SHOWN_ON_BLACK = "transparent pixels are shown on black: pass background= to choose another"
 _TOLERANCE = 0.01  # how far outside [0, 1] a float may be before the range is in doubt
 
 
