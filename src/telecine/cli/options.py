@@ -54,16 +54,25 @@ _FORMS = {
     "loops": Form(metavar="N"),
     "audio": Form(_TEXT, "A file with the sound: any that FFmpeg reads.", "FILE"),
 }
-# What can't be typed, or is said by other options: --metadata and --metadata-json, --provenance-…, --quiet.
-_NOT_HERE = {
-    "timestamps",
-    "encoder_options",
-    "mastering_display",
-    "audio_rate",
-    "progress",
-    "metadata",
-    "provenance",
+# What can't be typed is None; the others are said by options of other names.
+_ELSEWHERE = {
+    "timestamps": None,
+    "encoder_options": None,
+    "mastering_display": None,
+    "audio_rate": None,
+    "progress": "--quiet",
+    "metadata": "--metadata NAME=TEXT, --metadata-json FILE",
+    "provenance": "--provenance-certificate, --provenance-…",
 }
+
+
+def flag_of(name: str) -> str | None:
+    """Give what is typed for an option; None where it can't be.
+
+    >>> flag_of("value_range"), flag_of("timestamps")
+    ('--value-range', None)
+    """
+    return _ELSEWHERE.get(name, f"--{name.replace('_', '-')}")
 
 
 def with_options(record: type) -> Callable[[Function], Function]:
@@ -88,7 +97,7 @@ def with_options(record: type) -> Callable[[Function], Function]:
 
 def _parameters(record: type) -> Iterator[inspect.Parameter]:
     for name, option in options_of(record).items():
-        if name not in _NOT_HERE:
+        if name not in _ELSEWHERE:
             form = _FORMS.get(name, Form())
             kind = form.type or _typed(type_of(record, name))
             default = None if form.is_unset_without else option.default

@@ -7,7 +7,7 @@ import queue
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import av
 from av import VideoFrame
@@ -17,13 +17,11 @@ from ..color.hdr import parse_mastering_display
 from ..encode.checks import check_audio, check_promises, check_times
 from ..encode.encoder import Encoder, EncoderSettings
 from ..encode.finish import write_finished
-from ..encode.passes import Passes, parse_max_bytes
 from ..encode.trial import try_encoder
 from ..errors import EncodeError, FrameError, OptionError, PublishError
 from ..formats.choose import Format, choose_format, keeping_alpha
 from ..formats.codecs import Codec
 from ..formats.containers import Container
-from ..formats.hardware import choose_encoder
 from ..formats.options import encoder_options
 from ..planes.codes import composited
 from ..planes.convert import BLACK, Conversion
@@ -39,6 +37,9 @@ from ..support.notes import Notes
 from .options import WriterOptions, refuse_others
 from .protocol import Common
 from .result import Video
+
+if TYPE_CHECKING:
+    from ..encode.passes import Passes
 
 _MOST_PIXELS = 2**28 - 1  # FFmpeg's bound, with 128 added to each side (libavutil/imgutils.c)
 _LOSSLESS_BESIDE = {"prores", "ffv1"}  # what is made to be edited or kept has its sound so too
@@ -63,7 +64,7 @@ class VideoPlan:
         if self.dither and chosen.pixel_format.depth != 8:
             raise OptionError(f"dither=True is for 8 bit, and {chosen.pixel_format.name} has more: leave it out")
         of_encoder = _encoder_options(chosen, options)
-        self.limit = parse_max_bytes(options["max_bytes"], chosen, of_encoder)
+        self.limit = None if options["max_bytes"] is None else _limit(options["max_bytes"], chosen, of_encoder)
         lossless = options["quality"] == "lossless" or chosen.codec.name in _LOSSLESS_BESIDE
         self.sound = Sound(chosen.container, options["audio_rate"], options["audio_fit"], lossless, notes)
         display = parse_mastering_display(options["mastering_display"], hdr)
@@ -95,7 +96,11 @@ class VideoPlan:
 
 
 def _format(container: Container, options: WriterOptions, hdr: bool) -> Format:
-    codec = choose_encoder(options["encoder"], options["codec"])
+    codec: Codec | str | None = options["codec"]
+    if options["encoder"] is not None:
+        from ..formats.hardware import choose_encoder  # start-up: few name an encoder
+
+        codec = choose_encoder(options["encoder"], codec)
     return choose_format(
         "",
         container.name,
@@ -119,6 +124,12 @@ def _encoder_options(chosen: Format, options: WriterOptions) -> dict[str, str]:
         options["encoder_options"],
         options["dither"],
     )
+
+
+def _limit(max_bytes: int, chosen: Format, of_encoder: dict[str, str]) -> int | None:
+    from ..encode.passes import parse_max_bytes  # start-up: few limit the size
+
+    return parse_max_bytes(max_bytes, chosen, of_encoder)
 
 
 def _try_other_color(settings: EncoderSettings) -> None:
@@ -209,7 +220,7 @@ class VideoJob:
     def __init__(self, shape: VideoShape, publication: Publication, threads: int) -> None:
         self._shape, self._publication = shape, publication
         self._settings = replace(shape.settings, threads=threads)
-        self._passes = None if shape.limit is None else Passes(shape.limit, self._settings, publication)
+        self._passes = None if shape.limit is None else _passes(shape.limit, self._settings, publication)
 
     def encoder(self) -> Encoder:
         """Open the encoder, which writes to the journal."""
@@ -261,3 +272,9 @@ class VideoJob:
         if shape.limit is not None and info.size_bytes > shape.limit:
             publication.drop_finished()
         return info
+
+
+def _passes(limit: int, settings: EncoderSettings, publication: Publication) -> Passes:
+    from ..encode.passes import Passes  # start-up, as above
+
+    return Passes(limit, settings, publication)
