@@ -169,9 +169,7 @@ def test_an_encoder_is_given_the_layout_that_it_takes() -> None:
         format = Format(CONTAINERS["mp4"], codec, PIXEL_FORMATS["yuv420p"])
         encoder = Encoder(file, EncoderSettings(format, Fraction(16), options))
         for pts, each in enumerate(codes):
-            frame = frame_of("yuv420p", each)
-            frame.pts = pts
-            encoder.encode(frame)
+            encoder.encode(frame_of("yuv420p", each), pts)
         encoder.finish(lambda: False)
         assert encoder.context.pix_fmt == codec.layout_of("yuv420p")
         return file.getvalue()

@@ -288,9 +288,7 @@ encoder = Encoder(io.BytesIO(), EncoderSettings(choose_format(CONTAINERS["mp4"],
 packets = []
 encoder._container = SimpleNamespace(mux=packets.append, close=encoder._container.close)
 for pts in range(int(sys.argv[2])):
-    frame = VideoFrame(128, 96, "yuv420p")
-    frame.pts = pts
-    encoder.encode(frame)
+    encoder.encode(VideoFrame(128, 96, "yuv420p"), pts)
 encoder.finish(lambda: False)
 print(*(packet.dts == packet.pts for packet in packets))
 """

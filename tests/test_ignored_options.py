@@ -70,7 +70,7 @@ def packets(row: Codec, count: int, more: Mapping[str, str]) -> list[bytes] | st
         try:
             encoder = Encoder(file, settings)
             for pts in range(count):
-                encoder.encode(texture(name, pts))
+                encoder.encode(texture(name, pts), pts)
             encoder.finish(lambda: False)
         except (av.FFmpegError, OSError, ValueError) as error:
             return f"{error} {lines}"

@@ -17,11 +17,11 @@ import av
 from .container.boxes import end_of_fragments
 from .encode.finish import duration_of, write_finished
 from .errors import OptionError, PublishError, TelecineError
+from .files.descriptors import take_closed_standard_descriptors
 from .files.urls import local_path
 from .formats.choose import output_of
 from .formats.containers import CONTAINERS, Container
 from .formats.images import SEQUENCES, MovingImageFormat
-from .output.descriptors import take_closed_standard_descriptors
 from .output.result import Video
 from .publish.access import set_mode
 from .publish.destination import free_path

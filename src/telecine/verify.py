@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import zip_longest
 from pathlib import Path
-from typing import Literal
+from typing import Unpack
 
 import av.filter
 import numpy as np
@@ -16,9 +16,9 @@ import numpy.typing as npt
 from av import VideoFrame
 
 from .color.color import Color
-from .formats.choices import ChannelOrder, LightName, PrimariesName
+from .frames.options import FrameOptions, complete, with_options
 from .frames.recognise import Frames, Recognizer
-from .frames.sources import opened
+from .frames.sources import open_source
 from .planes.codes import composited
 from .planes.convert import BLACK, Conversion, parse_background, parse_value_range, to_rgba
 from .planes.frame import Frame
@@ -76,28 +76,18 @@ class _Difference:
     color_error: float
 
 
+@with_options(FrameOptions)
 def verify(
     path: str | os.PathLike[str],
     frames: Frames,
-    *,
-    layout: str = "auto",
-    channels: ChannelOrder = "RGB",
-    value_range: tuple[float, float] | Literal["auto"] = "auto",
-    background: str | tuple[float, float, float] | None = None,
-    light: LightName | None = None,
-    primaries: PrimariesName | None = None,
+    **options: Unpack[FrameOptions],
 ) -> VerifyReport:
     """Compare a video file with the frames it was made of, one by one.
 
     Args:
         path: The video.
         frames: What `export_video` takes, and was given.
-        layout: As for `export_video`.
-        channels: As for `export_video`.
-        value_range: As for `export_video`.
-        background: As for `export_video`.
-        light: As for `export_video`, of a PQ or HLG file.
-        primaries: As for `export_video`.
+        **options: Those below; light and primaries are of a PQ or HLG file.
 
     Raises:
         InputError: the file is no video that can be read.
@@ -113,9 +103,11 @@ def verify(
     >>> verify(video, frames[::-1]).problems[0].startswith("PSNR")
     True
     """
-    ground = parse_background(background)
-    conversion = Conversion(Color(), parse_value_range(value_range), ground or BLACK)
-    expected = Recognizer(layout, channels).frames(opened(frames))
+    given = complete(FrameOptions, options, "verify")
+    light, primaries = given["light"], given["primaries"]
+    ground = parse_background(given["background"])
+    conversion = Conversion(Color(), parse_value_range(given["value_range"]), ground or BLACK)
+    expected = Recognizer(given["layout"], given["channels"]).frames(open_source(frames).frames)
     differences: list[_Difference] = []
     decoded_count = expected_count = 0
     problems: list[str] = []

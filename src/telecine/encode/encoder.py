@@ -93,10 +93,10 @@ class Encoder:
         if settings.format.pixel_format.alpha and codec.name in alpha.DECODERS:
             stream.metadata.update(alpha.SAYS_JOINED)
 
-    def encode(self, frame: VideoFrame) -> None:
-        """Encode the next frame, whose `pts` is its time in ticks, and write the packets that are ready."""
+    def encode(self, frame: VideoFrame, pts: int) -> None:
+        """Encode the next frame, to be shown at a time in ticks, and write the packets that are ready."""
         self._count += 1
-        frame.time_base, frame.duration = self._time_base, self._interval
+        frame.pts, frame.time_base, frame.duration = pts, self._time_base, self._interval
         # prores_ks writes the frame's tags, the others the context's.
         frame.colorspace, frame.color_range = self.context.colorspace, self.context.color_range
         frame.color_primaries, frame.color_trc = self.context.color_primaries, self.context.color_trc

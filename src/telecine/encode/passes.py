@@ -153,7 +153,7 @@ class Passes:
             for frame in self._frames():
                 if stop():
                     break
-                encoder.encode(frame)
+                encoder.encode(frame, frame.pts or 0)
             encoder.finish(stop)
         if stop():
             raise TelecineError(f"the writer of {self._publication.path!r} was aborted")
@@ -191,9 +191,9 @@ class _CopyingEncoder(Encoder):
         format = replace(settings.format, codec=exact)
         self._copy = Encoder(copy, replace(settings, format=format, options=tuple(options.items())))
 
-    def encode(self, frame: VideoFrame) -> None:
-        super().encode(frame)
-        self._copy.encode(frame)
+    def encode(self, frame: VideoFrame, pts: int) -> None:
+        super().encode(frame, pts)
+        self._copy.encode(frame, pts)
 
     def finish(self, stop: Callable[[], bool]) -> None:
         super().finish(stop)

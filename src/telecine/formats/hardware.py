@@ -168,8 +168,8 @@ HARDWARE = {row.encoder: row for maker in _MAKERS for row in _rows(maker)}
 _SOFTWARE = {row.encoder: row for row in CODECS.values()}
 
 
-def choose_encoder(encoder: str | None, codec: str | None) -> Codec | str | None:
-    """Give the row of the encoder that is asked for, or the codec where none is.
+def choose_encoder(encoder: str, codec: str | None) -> Codec:
+    """Give the row of an encoder that is asked for, beside a codec or alone.
 
     >>> choose_encoder("libsvtav1", None).name
     'av1'
@@ -177,8 +177,6 @@ def choose_encoder(encoder: str | None, codec: str | None) -> Codec | str | None
     Raises:
         OptionError: it is not known, is not in this FFmpeg, or makes another codec.
     """
-    if encoder is None:
-        return codec
     row = {**_SOFTWARE, **HARDWARE}.get(encoder) if isinstance(encoder, str) else None
     if row is None:
         known = " or ".join(map(repr, [*_SOFTWARE, *HARDWARE]))
