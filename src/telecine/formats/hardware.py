@@ -7,7 +7,7 @@ what their makers say of the scales. They are not measured, as those of codecs.p
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import av
@@ -23,6 +23,9 @@ _PAIRED = MappingProxyType({"yuv420p": "nv12", "yuv420p10le": "p010le"})  # chro
 _FF_QP2LAMBDA = 118  # libavutil/avutil.h: the unit of global_quality with the flag qscale
 
 
+_NV12 = MappingProxyType({"h264": ("yuv420p",), "hevc": ("yuv420p", "yuv420p10le"), "av1": ("yuv420p", "yuv420p10le")})
+
+
 @dataclass(frozen=True)
 class _Maker:
     """What the encoders of one maker share. The crf of each level is that of H.264 and HEVC; AV1 has its own scale.
@@ -32,6 +35,7 @@ class _Maker:
 
     suffix: str
     hardware: Hardware
+    pixel_formats: Mapping[str, tuple[str, ...]]
     crf_options: tuple[str, ...]
     crfs: tuple[int, ...]
     av1_crfs: tuple[int, ...]
@@ -41,11 +45,10 @@ class _Maker:
     speed: str = "preset"
     speeds: tuple[str, ...] = ()
     effort: tuple[str, ...] = ("veryfast", "medium", "slow", "slower")
-    always: Mapping[str, str] = field(default_factory=dict)
-    at_crf: Mapping[str, str] = field(default_factory=dict)
-    at_bitrate: Mapping[str, str] = field(default_factory=dict)
+    always: tuple[tuple[str, str], ...] = ()
+    at_crf: tuple[tuple[str, str], ...] = ()
+    at_bitrate: tuple[tuple[str, str], ...] = ()
     exclusive: frozenset[str] = frozenset()
-    pixel_formats: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 _PROFILES = {
@@ -53,7 +56,6 @@ _PROFILES = {
     "hevc": {"yuv420p10le": {"profile": "main10"}},
     "av1": dict[str, dict[str, str]](),
 }
-_NV12 = {"h264": ("yuv420p",), "hevc": ("yuv420p", "yuv420p10le"), "av1": ("yuv420p", "yuv420p10le")}
 
 _MAKERS = (
     _Maker(
@@ -64,48 +66,50 @@ _MAKERS = (
         av1_crfs=(42, 35, 28, 20),
         av1_crf_range=(1, 63),
         speeds=("p1", "p1", "p2", "p3", "p3", "p4", "p5", "p6", "p7", "p7"),
-        always={"rc": "vbr"},
-        at_crf={"b": "0"},  # else its default of 2 Mb/s is the most that a cq may take (libavcodec/nvenc.c)
+        always=(("rc", "vbr"),),
+        at_crf=(("b", "0"),),  # else its default of 2 Mb/s is the most that a cq may take (libavcodec/nvenc.c)
         exclusive=frozenset({"cq", "qp", "b", "global_quality"}),
-        pixel_formats=_NV12 | {"h264": ("yuv420p", "yuv444p"), "hevc": ("yuv420p", "yuv420p10le", "yuv444p")},
+        pixel_formats=MappingProxyType(
+            {**_NV12, "h264": ("yuv420p", "yuv444p"), "hevc": ("yuv420p", "yuv420p10le", "yuv444p")}
+        ),
     ),
     _Maker(
         suffix="qsv",
         hardware=Hardware("an Intel GPU with Quick Sync Video and its driver", layouts=_PAIRED),
+        pixel_formats=_NV12,
         crf_options=("global_quality",),
         crfs=(32, 27, 22, 17),
         av1_crfs=(32, 27, 22, 17),
         speeds=("veryfast",) * 3 + ("faster", "fast", "medium", "slow", "slower", "veryslow", "veryslow"),
         exclusive=frozenset({"global_quality", "b"}),
-        pixel_formats=_NV12,
     ),
     _Maker(
         suffix="vaapi",
         hardware=Hardware("a GPU with a VA-API driver", "vaapi", _PAIRED),
+        pixel_formats=_NV12,
         crf_options=("global_quality",),
         crfs=(32, 27, 22, 17),
         av1_crfs=(160, 130, 100, 70),
         av1_crf_range=(1, 255),
         speed="compression_level",  # from the best, 1, to the fastest, 7
         speeds=("7", "7", "6", "6", "5", "4", "3", "2", "1", "1"),
-        at_crf={"rc_mode": "CQP"},
-        at_bitrate={"rc_mode": "VBR"},
+        at_crf=(("rc_mode", "CQP"),),
+        at_bitrate=(("rc_mode", "VBR"),),
         exclusive=frozenset({"global_quality", "qp", "b"}),
-        pixel_formats=_NV12,
     ),
     _Maker(
         suffix="amf",
         hardware=Hardware("an AMD GPU and its driver", layouts=_P010),
+        pixel_formats=_NV12,
         crf_options=("qp_i", "qp_p"),
         crfs=(32, 27, 22, 17),
         av1_crfs=(160, 130, 100, 70),
         av1_crf_range=(1, 255),
         speed="quality",
         speeds=("speed",) * 5 + ("balanced",) + ("quality",) * 4,
-        at_crf={"rc": "cqp"},
-        at_bitrate={"rc": "vbr_peak"},
+        at_crf=(("rc", "cqp"),),
+        at_bitrate=(("rc", "vbr_peak"),),
         exclusive=frozenset({"qp_i", "b", "qvbr_quality_level"}),
-        pixel_formats=_NV12,
     ),
     _Maker(
         suffix="videotoolbox",
@@ -118,10 +122,10 @@ _MAKERS = (
         crf_unit=_FF_QP2LAMBDA,
         speed="prio_speed",
         speeds=("1",) * 5 + ("0",) * 5,
-        at_crf={"flags": "+qscale"},
-        at_bitrate={"flags": "-qscale"},
+        at_crf=(("flags", "+qscale"),),
+        at_bitrate=(("flags", "-qscale"),),
         exclusive=frozenset({"global_quality", "b"}),
-        pixel_formats={"h264": ("yuv420p",), "hevc": ("yuv420p", "yuv420p10le")},
+        pixel_formats=MappingProxyType({"h264": ("yuv420p",), "hevc": ("yuv420p", "yuv420p10le")}),
     ),
 )
 
@@ -134,8 +138,7 @@ def _rows(maker: _Maker) -> Iterator[Codec]:
             level: {
                 **presets[speed],
                 **{option: str(crf * maker.crf_unit) for option in maker.crf_options},
-                **maker.always,
-                **maker.at_crf,
+                **dict(maker.always + maker.at_crf),
             }
             for level, speed, crf in zip(_LEVELS, maker.effort, maker.av1_crfs if av1 else maker.crfs, strict=True)
         }
@@ -152,7 +155,7 @@ def _rows(maker: _Maker) -> Iterator[Codec]:
                 maker.crf_options,
                 maker.crf_unit,
                 step=1,
-                at_bitrate=maker.at_bitrate,
+                at_bitrate=MappingProxyType(dict(maker.at_bitrate)),
             ),
             presets=presets,
             of_pixel_format=_PROFILES[name],
