@@ -233,7 +233,7 @@ def _write(journal: Journal, destination: str, row: Container | MovingImageForma
 def _rewritten(journal: BinaryIO, finished: BinaryIO, row: Container | MovingImageFormat, notes: Notes) -> int:
     if isinstance(row, Container):
         return _with_sound(journal, finished, row, notes)
-    from .images.moving import parse_quality, rewrite
+    from .images.moving import parse_quality, rewrite  # start-up: Pillow, which few journals need
 
     return rewrite(journal, finished, row.name, parse_quality(row.name, "high"))
 

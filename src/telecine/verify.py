@@ -207,9 +207,9 @@ def _difference(decoded: Picture, frame: Frame, conversion: Conversion) -> _Diff
     figures = _measured(picture, reference)
     width, height = frame.size
     shown = _cell_means(rgba[:height, :width])
-    given = _cell_means(to_rgba(reference, conversion.color)[:height, :width])
+    expected = _cell_means(to_rgba(reference, conversion.color)[:height, :width])
     ssim = figures["ssim.All"] if min(width, height) >= _LEAST_SIDE_OF_SSIM else math.nan
-    return _Difference(figures["psnr.mse_avg"], ssim, float(np.abs(shown - given).max()))
+    return _Difference(figures["psnr.mse_avg"], ssim, float(np.abs(shown - expected).max()))
 
 
 def _measured(picture: VideoFrame, reference: VideoFrame) -> dict[str, float]:

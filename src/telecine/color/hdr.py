@@ -85,19 +85,19 @@ class MasteringDisplay:
         return {"red": self.red, "green": self.green, "blue": self.blue, "white": self.white}
 
 
-def parse_mastering_display(given: Any, hdr: str | None) -> MasteringDisplay | None:
+def parse_mastering_display(value: Any, hdr: str | None) -> MasteringDisplay | None:
     """Check `mastering_display`; None unless the colour is HDR's, "pq" or "hlg", whose default is `MasteringDisplay()`.
 
     Raises:
         OptionError: it is none, is out of what a file can hold, or does not go with the colour.
     """
     if hdr is None:
-        if given is not None:
+        if value is not None:
             raise OptionError("mastering_display= is for color='pq' and color='hlg': leave it out")
         return None
-    display = MasteringDisplay() if given is None else given
+    display = MasteringDisplay() if value is None else value
     if not isinstance(display, MasteringDisplay):
-        raise OptionError(f"mastering_display={given!r} is none: use telecine.MasteringDisplay(max_luminance=1000)")
+        raise OptionError(f"mastering_display={value!r} is none: use telecine.MasteringDisplay(max_luminance=1000)")
     # H.265 D.3.28
     if not all(0.0001 <= x <= 0.74 and 0.0001 <= y <= 0.84 for x, y in display.chromaticities.values()):
         raise OptionError(f"mastering_display={display} has a colour out of range: x is 0.0001 to 0.74, y up to 0.84")

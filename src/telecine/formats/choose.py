@@ -99,9 +99,9 @@ def choose_format(
         has = {"pixel_format": row.name, "bit_depth": row.depth, "chroma": row.chroma}
         if all(has[name] == value for name, value in wanted.items()):
             return Format(container, chosen, row)
-    given = ", ".join(f"{name}={value!r}" for name, value in wanted.items())
+    said = ", ".join(f"{name}={value!r}" for name, value in wanted.items())
     what = f"HDR in {chosen.called}" if hdr else chosen.called
-    raise OptionError(f"{given} does not go with {what}: use {either(row.name for row in rows)}")
+    raise OptionError(f"{said} does not go with {what}: use {either(row.name for row in rows)}")
 
 
 def keeping_alpha(format: Format) -> str:
@@ -116,11 +116,11 @@ def keeping_alpha(format: Format) -> str:
     return "a WebM with pixel_format='yuva420p' or a MOV with codec='prores', pixel_format='yuva444p10le'"
 
 
-def choice(argument: str, given: str, table: Mapping[str, Row]) -> Row:
+def choice(argument: str, name: str, table: Mapping[str, Row]) -> Row:
     """Give the row of a name; raise OptionError, which lists the names, where it has none."""
-    if isinstance(given, str) and given in table:
-        return table[given]
-    raise OptionError(f"{argument}={given!r} is not known: use {either(table)}")
+    if isinstance(name, str) and name in table:
+        return table[name]
+    raise OptionError(f"{argument}={name!r} is not known: use {either(table)}")
 
 
 def either(names: Iterable[str]) -> str:

@@ -31,10 +31,11 @@ def encoder_options(
     rates = [*_rates(codec, crf, bitrate, own)]
     if len(rates) > 1:
         raise OptionError(f"{' and '.join(rates)} contradict: give one")
-    given = {**_speed(codec, preset), **own}
-    replaced = {*(codec.scale.options if rates and codec.scale else ()), *(codec.effort if "preset" in given else ())}
-    kept = {name: value for name, value in level.items() if name not in replaced}
-    options = {**kept, **_rate(codec, crf, bitrate, own), **given}
+    overrides = {**_speed(codec, preset), **own}
+    crf_options = codec.scale.options if rates and codec.scale else ()
+    replaced = {*crf_options, *(codec.effort if "preset" in overrides else ())}
+    level = {name: value for name, value in level.items() if name not in replaced}
+    options = {**level, **_rate(codec, crf, bitrate, own), **overrides}
     for name, accepted in codec.named_values.items():
         if name in options and options[name] not in accepted:
             raise OptionError(f"{name}={options[name]!r} is not known: use {either(accepted)}")

@@ -55,14 +55,15 @@ def grid(
     """
     if not (isinstance(columns, int) and isinstance(padding, int) and columns >= 1 and padding >= 0):
         raise OptionError(f"columns={columns!r}, padding={padding!r}: at least one column and no negative padding")
-    given = complete(ArrayOptions, options, "grid")
-    conversion = Conversion(Color(), parse_value_range(given["value_range"]))
+    arguments = complete(ArrayOptions, options, "grid")
+    conversion = Conversion(Color(), parse_value_range(arguments["value_range"]))
     if isinstance(videos, (str, os.PathLike)) or not isinstance(videos, Iterable):
         raise FrameError(f"grid takes several videos, not {videos!r}")
     videos = list(videos)
     if not videos:
         raise FrameError("no videos: there is nothing to lay out")
-    recognized = [Recognizer(given["layout"], given["channels"]).frames(open_source(each).frames) for each in videos]
+    layout, channels = arguments["layout"], arguments["channels"]
+    recognized = [Recognizer(layout, channels).frames(open_source(each).frames) for each in videos]
     return ReadFrames(_grid(recognized, columns, padding, conversion))
 
 

@@ -73,7 +73,7 @@ def parse_background(background: str | tuple[float, float, float] | None) -> Bac
         return None
     accepted = "use a name, '#rrggbb' or (r, g, b) in [0, 1]"
     if isinstance(background, str):
-        from PIL import ImageColor
+        from PIL import ImageColor  # start-up: few exports name a colour
 
         try:
             codes = ImageColor.getrgb(background)

@@ -134,10 +134,10 @@ def _mount_of(folder: Folder, name: str) -> bytes:
 
 def _mount(descriptor: int) -> bytes:
     try:
-        told = os.open(f"/proc/self/fdinfo/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+        info = os.open(f"/proc/self/fdinfo/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return b""
     try:
-        return next((line for line in os.read(told, 4096).splitlines() if line.startswith(b"mnt_id:")), b"")
+        return next((line for line in os.read(info, 4096).splitlines() if line.startswith(b"mnt_id:")), b"")
     finally:
-        os.close(told)
+        os.close(info)
