@@ -30,9 +30,9 @@ from telecine.planes.device import DeviceChunk
 from telecine.planes.frame import Frame
 from telecine.planes.pixel_formats import PIXEL_FORMATS
 
-from .fake_accelerator import Accelerator, Crossed, OnDevice, entered
-from .pixels import DTYPES, assert_codes_round, codes, components_in, converted, picture, planes_of_frame
-from .reference import over
+from .support.fake_accelerator import Accelerator, Crossed, OnDevice, entered
+from .support.pixels import DTYPES, assert_codes_round, codes, components_in, converted, picture, planes_of_frame
+from .support.reference import over
 
 FORMATS = list(PIXEL_FORMATS)
 FULL_RANGE = Color(matrix=1, primaries=1, transfer=1, full_range=True)

@@ -20,10 +20,10 @@ import telecine
 from telecine import EncodeError, OptionError, TelecineWarning, VideoWriter, export_video, read_frames
 from telecine.container import alpha_packets as alpha
 
-from .browser import Browser
-from .helpers import names_in, waves
-from .journals import leave_journal, whole_pairs
-from .reference import over
+from .support.browser import Browser
+from .support.helpers import ROOT, names_in, waves
+from .support.journals import leave_journal, whole_pairs
+from .support.reference import over
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -422,7 +422,7 @@ def test_chromium_shows_the_page_through_a_webm(browser: Browser, tmp_path: Path
 
 def test_the_examples_of_the_page_on_alpha_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    text = (Path(__file__).parents[1] / "docs" / "alpha.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "alpha.md").read_text(encoding="utf-8")
     names: dict[str, Any] = {"telecine": telecine, "frames": clip(5)}
     for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
         exec(compile(block, "alpha.md", "exec"), names)

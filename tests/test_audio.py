@@ -36,10 +36,22 @@ from telecine.files.checksums import Checksums
 from telecine.formats.choices import QualityName
 from telecine.support.rate import parse_fps
 
-from .browser import Browser
-from .helpers import BLANK, LIMITED, OLDER, Asked, assert_frames, assert_untouched, greys, names_in, noise, run_python
-from .journals import JOURNAL, leave_journal
-from .mp4 import box, boxes, clock, runs
+from .support.browser import Browser
+from .support.helpers import (
+    BLANK,
+    LIMITED,
+    OLDER,
+    ROOT,
+    Asked,
+    assert_frames,
+    assert_untouched,
+    greys,
+    names_in,
+    noise,
+    run_python,
+)
+from .support.journals import JOURNAL, leave_journal
+from .support.mp4 import box, boxes, clock, runs
 
 Sound = npt.NDArray[Any]
 
@@ -633,7 +645,7 @@ def test_a_last_frame_that_is_held_has_sound(tmp_path: Path) -> None:
 def test_of_a_writer_that_was_killed_the_sound_is_recovered_with_the_frames(name: str, tmp_path: Path) -> None:
     script = f"""
 import os, signal, numpy, telecine
-from tests.helpers import greys
+from tests.support.helpers import greys
 writer = telecine.VideoWriter({name!r}, quality="lossless", audio_rate=48000)
 frames, sound = greys(40), numpy.load("sound.npy")
 for second in range(2):
@@ -645,7 +657,7 @@ while writer.queued:
 os.kill(os.getpid(), signal.SIGKILL)
 """
     np.save(tmp_path / "sound.npy", tone(2.3))
-    environment = {"PYTHONPATH": str(Path(__file__).parents[1]), "PYTHONWARNINGS": "ignore"}
+    environment = {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, timeout=60, check=False)
     assert done.returncode == -signal.SIGKILL
     video = telecine.recover(tmp_path / name)

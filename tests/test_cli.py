@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 import telecine
 from telecine.cli.commands import run
 
-from .helpers import waves
+from .support.helpers import waves
 
 FRAMES = np.round(255 * waves(12, 48, 64)).astype(np.uint8)
 

@@ -19,9 +19,9 @@ from PIL import Image
 
 import telecine
 
-from .browser import Browser
-from .chart import Color, Pixels, chart, colors_off
-from .mp4 import box
+from .support.browser import Browser
+from .support.chart import Color, Pixels, chart, colors_off
+from .support.mp4 import box
 
 Reader = Callable[[Path], Iterator[Pixels]]
 Export = Callable[[str], telecine.Video]

@@ -20,8 +20,9 @@ from telecine.planes import convert
 from telecine.planes.convert import Conversion, to_rgb
 from telecine.planes.pixel_formats import PIXEL_FORMATS
 
-from .pixels import DTYPES, NEAR_TIE, assert_codes_round, codes, components_in, picture
-from .reference import over, rgb_of
+from .support.helpers import ROOT
+from .support.pixels import DTYPES, NEAR_TIE, assert_codes_round, codes, components_in, picture
+from .support.reference import over, rgb_of
 
 MATRICES = {"bt601": BT601, "bt709": BT709}
 # Below, at and above the kernel's tile of 512 columns, odd and even, down to one pixel.
@@ -242,5 +243,5 @@ def test_every_instruction_set_gives_the_rounded_codes(isa: str) -> None:
     assert found.stdout.strip() == isa
     modules = [__file__, *(str(Path(__file__).with_name(name)) for name in ("test_pixel_formats.py", "test_light.py"))]
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *modules]
-    inner = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    inner = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT)
     assert inner.returncode == 0, inner.stdout[-2000:]

@@ -12,9 +12,9 @@ import pytest
 import telecine
 from telecine import PublishError
 
-from .helpers import assert_frames, greys, names_in, noise
-from .journals import JOURNAL, assert_recovers_or_says, leave_journal, packets_of, whole_pairs
-from .mp4 import boxes
+from .support.helpers import assert_frames, greys, names_in, noise
+from .support.journals import JOURNAL, assert_recovers_or_says, leave_journal, packets_of, whole_pairs
+from .support.mp4 import boxes
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from telecine import OptionError, PublishError, TelecineError, VideoWriter, expo
 from telecine.cli.commands import run
 from telecine.publish.publication import Publication
 
-from .helpers import OLDER, Asked, assert_frames, assert_one_line, greys, names_in
-from .mounts import attribute, image_of, mounted, run_or_skip
+from .support.helpers import OLDER, Asked, assert_frames, assert_one_line, greys, names_in
+from .support.mounts import attribute, image_of, mounted, run_or_skip
 
 KINDS: dict[str, dict[str, Any]] = {"clip.mp4": {}, "clip.gif": {}, "clip": {"format": "png"}}
 

@@ -26,7 +26,7 @@ from telecine.formats.hardware import HARDWARE
 from telecine.formats.ignored import GENERAL, ignored_options
 from telecine.planes.pixel_formats import PIXEL_FORMATS
 
-from .helpers import Asked, assert_frames, assert_untouched, greys
+from .support.helpers import Asked, assert_frames, assert_untouched, greys
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning")
 

@@ -18,7 +18,7 @@ import pytest
 import telecine
 from telecine import FrameError, InputError, TelecineError, VideoWriter, export_video
 
-from .helpers import BLANK, Asked, Clip, assert_frames, assert_kept, assert_untouched, failing_at, greys, noise
+from .support.helpers import BLANK, Asked, Clip, assert_frames, assert_kept, assert_untouched, failing_at, greys, noise
 
 # ---- the frames fail -----------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from telecine.formats.choices import ChromaName
 from telecine.formats.codecs import CODECS
 from telecine.formats.containers import CONTAINERS
 
-from .helpers import assert_frames, failing_at, greys, run_python
+from .support.helpers import assert_frames, failing_at, greys, run_python
 
 PAIRS = [(container.name, codec) for container in CONTAINERS.values() for codec in container.codecs]
 EXTENSIONS = {"vp9": "webm", "prores": "mov", "ffv1": "mkv"}

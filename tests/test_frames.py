@@ -15,8 +15,8 @@ from PIL import Image
 import telecine
 from telecine import FrameError, TelecineWarning
 
-from .helpers import waves
-from .reference import codes_in, codes_of
+from .support.helpers import waves
+from .support.reference import codes_in, codes_of
 
 T, H, W = 7, 48, 64
 # In code values at crf 1: rounding gives 0.25 and 0.5, x264's finest quantiser the rest. Frames that follow one another

@@ -19,12 +19,12 @@ import telecine
 from telecine import Color, ContentLight, FrameError, MasteringDisplay, OptionError, TelecineWarning
 from telecine.cli.commands import run
 
-from .browser import Browser
-from .bt2100 import SIGNALS, TO_BT2020, WHITE, hlg, pq
-from .helpers import Asked, assert_kept, failing_at
-from .mp4 import box
-from .pixels import components_in
-from .reference import Real, planes_of
+from .support.browser import Browser
+from .support.bt2100 import SIGNALS, TO_BT2020, WHITE, hlg, pq
+from .support.helpers import ROOT, Asked, assert_kept, failing_at
+from .support.mp4 import box
+from .support.pixels import components_in
+from .support.reference import Real, planes_of
 
 # HEVC and AV1 do not play everywhere, which each export says.
 pytestmark = pytest.mark.filterwarnings("ignore::telecine.errors.TelecineWarning")
@@ -562,7 +562,7 @@ def test_the_command_line_exports_verifies_and_probes_hdr(tmp_path: Path, capsys
 
 
 def test_every_line_of_python_on_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = (Path(__file__).parents[1] / "docs" / "hdr.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "hdr.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     assert len(blocks) == 3
     monkeypatch.chdir(tmp_path)

@@ -16,9 +16,9 @@ import pytest
 import telecine
 from telecine import PublishError, VideoWriter, export_video
 
-from .helpers import OLDER, Asked, Clip, assert_frames, assert_one_line, failing_at, greys, names_in
-from .journals import JOURNAL, leave_journal
-from .users import ATTACKER, VICTIM, folder_for_all, only_root, user
+from .support.helpers import OLDER, Asked, Clip, assert_frames, assert_one_line, failing_at, greys, names_in
+from .support.journals import JOURNAL, leave_journal
+from .support.users import ATTACKER, VICTIM, folder_for_all, only_root, user
 
 pytestmark = only_root
 

@@ -25,7 +25,7 @@ from telecine.formats.ignored import GENERAL, ignored_options
 from telecine.planes.pixel_formats import PIXEL_FORMATS
 from telecine.support.ffmpeg_log import captured_log
 
-from .helpers import Asked, assert_untouched
+from .support.helpers import Asked, assert_untouched
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning")
 

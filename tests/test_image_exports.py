@@ -20,7 +20,7 @@ from telecine import FrameError, InputError, OptionError, PublishError, Telecine
 from telecine.cli.commands import run
 from telecine.formats.choices import QualityName
 
-from .helpers import Clip, assert_kept, encoding_threads, failing_at, kept_by, names_in, noise, waves
+from .support.helpers import ROOT, Clip, assert_kept, encoding_threads, failing_at, kept_by, names_in, noise, waves
 
 MOVING = ["gif", "webp", "apng", "avif"]
 FOLDERS = ["png", "tiff", "jpeg", "exr"]
@@ -344,7 +344,7 @@ def test_a_killed_writer_is_listed_and_recovered(
 ) -> None:
     path = tmp_path / "clip.gif"
     command = [sys.executable, "-c", KILLED, str(path), format]
-    assert subprocess.run(command, cwd=Path(__file__).parent.parent, check=False).returncode == -signal.SIGKILL
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == -signal.SIGKILL
     hidden = ".clip.gif.telecine-journal" if format == "gif" else ".clip.gif.telecine-frames"
     assert run(["recover", "--list", str(tmp_path)]) == 0
     assert capsys.readouterr().out == f"{tmp_path / hidden}\n"

@@ -21,7 +21,7 @@ from telecine import FrameError, InputError
 from telecine.frames.recognise import Recognizer, count_frames
 from telecine.frames.sources import opened
 
-from .helpers import waves
+from .support.helpers import waves
 
 Pixels = npt.NDArray[Any]
 FRAMES = np.round(255 * waves(4, 47, 63)).astype(np.uint8)

@@ -22,8 +22,8 @@ from telecine.encode.encoder import Encoder
 from telecine.files.checksums import Checksums
 from telecine.output import thread as encoding_thread
 
-from .helpers import OLDER, assert_frames, kept_by, names_in, noise, run_python
-from .journals import JOURNAL
+from .support.helpers import OLDER, assert_frames, kept_by, names_in, noise, run_python
+from .support.journals import JOURNAL
 
 EVERY_FRAME: dict[str, Any] = {"encoder_options": {"tune": "zerolatency"}}
 FORMATS = ["mp4", "webp", "png"]

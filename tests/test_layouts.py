@@ -20,7 +20,7 @@ import telecine
 from telecine import FrameError, OptionError
 from telecine.frames.recognise import Recognizer
 
-from .pixels import DTYPES, assert_codes_round, codes
+from .support.pixels import DTYPES, assert_codes_round, codes
 from .test_frames import Exporter, OtherArray
 
 Array = npt.NDArray[Any]

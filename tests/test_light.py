@@ -14,9 +14,9 @@ from telecine.planes.device import DeviceChunk
 from telecine.planes.frame import Frame
 from telecine.planes.light import Light, parse_light
 
-from .bt2100 import SIGNALS, TO_BT2020, WHITE, hlg_ootf, pq, pq_ootf
-from .pixels import DTYPES
-from .reference import Real
+from .support.bt2100 import SIGNALS, TO_BT2020, WHITE, hlg_ootf, pq, pq_ootf
+from .support.pixels import DTYPES
+from .support.reference import Real
 
 PQ, HLG = SYSTEMS["pq"], SYSTEMS["hlg"]
 NEAR = 1e-6  # of the signal: 0.0009 of a code in 10 bit

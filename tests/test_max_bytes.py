@@ -25,8 +25,18 @@ from telecine.encode.passes import parse_bytes
 from telecine.output.thread import EncodingThread
 from telecine.publish.publication import Publication
 
-from .helpers import OLDER, Asked, Clip, assert_frames, assert_kept, assert_untouched, greys, names_in, run_python
-from .journals import packets_of
+from .support.helpers import (
+    OLDER,
+    Asked,
+    Clip,
+    assert_frames,
+    assert_kept,
+    assert_untouched,
+    greys,
+    names_in,
+    run_python,
+)
+from .support.journals import packets_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning")
 

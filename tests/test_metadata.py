@@ -23,11 +23,11 @@ from telecine.cli.commands import run
 from telecine.container.boxes import boxes_in, top_level_boxes
 from telecine.metadata.tags import exact_text, parse_metadata, read_tags, tags_of
 
-from .certificates import identity
-from .comfyui import graphs_of, graphs_of_exif
-from .helpers import Asked, failing_at, greys, waves
-from .mp4 import box, boxes
-from .tiny_cogvideox import generate, tiny_pipeline
+from .support.certificates import identity
+from .support.comfyui import graphs_of, graphs_of_exif
+from .support.helpers import Asked, failing_at, greys, waves
+from .support.mp4 import box, boxes
+from .support.tiny_cogvideox import generate, tiny_pipeline
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning")
 

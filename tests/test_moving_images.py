@@ -37,7 +37,7 @@ from telecine.images.moving import (
 from telecine.publish.publication import Publication
 from telecine.support.pyav import seconds
 
-from .helpers import Clip, names_in, noise, run_python, waves
+from .support.helpers import ROOT, Clip, names_in, noise, run_python, waves
 
 FORMATS = list(MOVING_IMAGES)
 FPS = Fraction(24)
@@ -424,7 +424,7 @@ for frame in colors(30)[:7]:
 os.kill(os.getpid(), 9)
 """
     command = [sys.executable, "-c", script, str(tmp_path / "journal"), str(tmp_path / "file"), format]
-    killed = subprocess.run(command, cwd=Path(__file__).parent.parent, check=False, capture_output=True, timeout=60)
+    killed = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, timeout=60)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     with open(tmp_path / "journal", "rb") as journal:
         again = io.BytesIO()

@@ -14,8 +14,8 @@ import pytest
 
 from telecine import OptionError, VideoWriter, export_video
 
-from .helpers import Asked, assert_frames, assert_untouched, greys
-from .mp4 import shown_times
+from .support.helpers import Asked, assert_frames, assert_untouched, greys
+from .support.mp4 import shown_times
 
 NUMBER = "use a number above 0, a Fraction or text such as '24000/1001'"
 CRF = r"use 0 \(best\) to 51"

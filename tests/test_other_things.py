@@ -21,9 +21,9 @@ from telecine import InputError, OptionError, Provenance, PublishError, Telecine
 from telecine.frames.recognise import count_frames
 from telecine.frames.sources import open_frames
 
-from .certificates import identity
-from .helpers import noise
-from .journals import JOURNAL
+from .support.certificates import identity
+from .support.helpers import noise
+from .support.journals import JOURNAL
 
 FRAMES = noise(3, 48, 32)
 

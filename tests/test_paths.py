@@ -19,7 +19,7 @@ import pytest
 import telecine
 from telecine import FrameError, PublishError, TelecineError, VideoWriter, export_video
 
-from .helpers import (
+from .support.helpers import (
     OLDER,
     Asked,
     Clip,

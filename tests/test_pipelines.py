@@ -18,8 +18,8 @@ from PIL import Image
 import telecine
 from telecine import FrameError, OptionError
 
-from .reference import Real, codes_in, codes_of
-from .tiny_cogvideox import FRAMES, HEIGHT, PIPELINES, WIDTH, diffusers, generate, tiny_pipeline
+from .support.reference import Real, codes_in, codes_of
+from .support.tiny_cogvideox import FRAMES, HEIGHT, PIPELINES, WIDTH, diffusers, generate, tiny_pipeline
 
 OUTPUT_TYPES = ["pil", "np", "pt", "raw"]
 VALUE_RANGE: dict[str, Any] = {"raw": (-1, 1)}  # of the others it is told by themselves

@@ -16,8 +16,8 @@ from telecine.frames.recognise import Recognizer
 from telecine.planes.convert import Conversion, to_float_rgb, to_rgb
 from telecine.planes.pixel_formats import PIXEL_FORMATS
 
-from .pixels import DTYPES, NEAR_TIE, assert_codes_round, codes, components_in, converted, picture
-from .reference import Real, described, over, planes_of, rgb_of
+from .support.pixels import DTYPES, NEAR_TIE, assert_codes_round, codes, components_in, converted, picture
+from .support.reference import Real, described, over, planes_of, rgb_of
 
 FORMATS = list(PIXEL_FORMATS)
 WITH_ALPHA = [name for name in FORMATS if PIXEL_FORMATS[name].alpha]

@@ -19,9 +19,9 @@ from telecine.formats.images import MOVING_IMAGES, SEQUENCES
 from telecine.formats.plays import PLAYS
 from telecine.planes.pixel_formats import PIXEL_FORMATS
 
-from .browser import Browser
-from .chart import Pixels, chart, colors_off
-from .plays import (
+from .support.browser import Browser
+from .support.chart import Pixels, chart, colors_off
+from .support.plays import (
     CHART_HEIGHT,
     COLUMNS,
     FPS,
@@ -42,8 +42,8 @@ from .plays import (
     number_of,
     page,
 )
-from .readers import READERS, REFUSALS, Seen, through_chromium
-from .stalling_server import stalling_server
+from .support.readers import READERS, REFUSALS, Seen, through_chromium
+from .support.stalling_server import stalling_server
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning")
 
@@ -182,4 +182,4 @@ def test_chromium_plays_what_browsers_are_said_to_play() -> None:
 
 
 def test_the_page_is_the_one_that_is_made_of_the_matrix() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page(), "write it anew: python -m tests.plays"
+    assert PAGE.read_text(encoding="utf-8") == page(), "write it anew: python -m tests.support.plays"

@@ -33,9 +33,10 @@ from telecine.cli.commands import run
 from telecine.formats.images import MOVING_IMAGES
 from telecine.provenance.seal import Seal, seal_of
 
-from .certificates import DAY, TODAY, Identity, identity
 from .faults.shim import shim_of
-from .helpers import (
+from .support.certificates import DAY, TODAY, Identity, identity
+from .support.helpers import (
+    ROOT,
     Asked,
     assert_frames,
     assert_kept,
@@ -46,8 +47,8 @@ from .helpers import (
     noise,
     threads_left,
 )
-from .mp4 import boxes
-from .time_stamps import STAMPED, TimeStamps, server
+from .support.mp4 import boxes
+from .support.time_stamps import STAMPED, TimeStamps, server
 
 IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 MADE_BY_MODEL = IPTC + "trainedAlgorithmicMedia"
@@ -834,7 +835,7 @@ def test_the_page_on_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, me
     monkeypatch.chdir(tmp_path)
     Path("chain.pem").write_bytes(me.chain)
     Path("key.pem").symlink_to(key)
-    page = Path(__file__).parents[1] / "docs" / "provenance.md"
+    page = ROOT / "docs" / "provenance.md"
     blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     assert len(blocks) == 2
     for block in blocks:

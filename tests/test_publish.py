@@ -21,7 +21,7 @@ from telecine import PublishError, VideoWriter, export_video
 from telecine.publish.open_folder import Folder
 from telecine.publish.publication import Publication
 
-from .helpers import (
+from .support.helpers import (
     LIMITED,
     OLDER,
     Asked,
@@ -35,7 +35,7 @@ from .helpers import (
     noise,
     run_python,
 )
-from .journals import JOURNAL
+from .support.journals import JOURNAL
 
 # ---- in one step ---------------------------------------------------------------------------------------------------
 

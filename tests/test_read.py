@@ -14,8 +14,8 @@ import telecine
 from telecine import InputError
 from telecine.support.processors import ordinary_threads
 
-from .browser import Browser
-from .reference import Real, rgb_of
+from .support.browser import Browser
+from .support.reference import Real, rgb_of
 
 # BT.601-7 §2.5.1, BT.709-6 §3.2, BT.2020-2 table 4: luma's weights of red and blue, by H.273 table 4.
 WEIGHTS = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}

@@ -12,9 +12,10 @@ import torch
 
 import telecine
 
-from .tiny_cogvideox import FRAMES, generate, tiny_pipeline
+from .support.helpers import ROOT
+from .support.tiny_cogvideox import FRAMES, generate, tiny_pipeline
 
-README = Path(__file__).parents[1] / "README.md"
+README = ROOT / "README.md"
 
 
 class Pipeline:

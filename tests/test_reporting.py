@@ -18,7 +18,7 @@ from PIL import Image
 import telecine
 from telecine import OptionError, TelecineWarning, VideoWriter, export_video
 
-from .helpers import HEIGHT, WIDTH, Asked, Clip, assert_untouched, greys, noise
+from .support.helpers import HEIGHT, WIDTH, Asked, Clip, assert_untouched, greys, noise
 
 # ---- notes and warnings --------------------------------------------------------------------------------------------
 

@@ -16,8 +16,8 @@ import pytest
 import telecine
 from telecine.support import processors
 
-from .helpers import noise, waves
-from .reference import Real
+from .support.helpers import ROOT, noise, waves
+from .support.reference import Real
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning")
 
@@ -74,7 +74,7 @@ def test_the_same_bytes_again_and_in_another_process(case: str, tmp_path: Path) 
     # glibc fills what it hands out with another byte: what is read before it is written shows.
     others = {**os.environ, "MALLOC_PERTURB_": "85", "PYTHONHASHSEED": "1", "TZ": "Asia/Tokyo"}
     command = [sys.executable, "-c", EXPORT, str(tmp_path), case]
-    subprocess.run(command, cwd=Path(__file__).parents[1], env=others, check=True, timeout=120)
+    subprocess.run(command, cwd=ROOT, env=others, check=True, timeout=120)
     assert (tmp_path / f"clip.{CASES[case][0]}").read_bytes() == first
 
 

@@ -15,7 +15,7 @@ import pytest
 from telecine import FrameError, OptionError, Video, VideoWriter, export_video
 from telecine.support import processors
 
-from .helpers import BLANK, assert_frames, encoding_threads, failing_at, greys, run_python
+from .support.helpers import BLANK, assert_frames, encoding_threads, failing_at, greys, run_python
 
 # ---- writers beside one another ------------------------------------------------------------------------------------
 

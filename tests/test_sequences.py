@@ -33,7 +33,7 @@ from telecine.planes.codes import pixels_of
 from telecine.planes.convert import Conversion, parse_background
 from telecine.publish.folder import FolderPublication, recover_folder
 
-from .helpers import names_in, noise
+from .support.helpers import ROOT, names_in, noise
 
 Pixels = npt.NDArray[Any]
 EXTENSION = {name: row.extension for name, row in SEQUENCES.items()}
@@ -465,7 +465,7 @@ import os, sys
 from telecine.publish import open_folder
 from telecine.publish.folder import FolderPublication
 from telecine.images.numbered import Sequence, SequenceSettings
-from tests.helpers import noise
+from tests.support.helpers import noise
 
 def dies_at(name, call):
     function, calls = getattr(os, name), 0
@@ -493,7 +493,7 @@ os.kill(os.getpid(), 9)
 
 def killed_at(path: Path, name: str, call: int, exchanges: bool = True) -> None:
     command = [sys.executable, "-c", KILLED, str(path), name, str(call), str(exchanges)]
-    done = subprocess.run(command, cwd=Path(__file__).parent.parent, check=False, capture_output=True, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, timeout=60)
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 

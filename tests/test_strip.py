@@ -15,8 +15,8 @@ import telecine
 from telecine import InputError, OptionError, PublishError
 from telecine.cli.commands import run
 
-from .helpers import greys
-from .mp4 import boxes
+from .support.helpers import greys
+from .support.mp4 import boxes
 from .test_metadata import METADATA, same
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning")

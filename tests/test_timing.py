@@ -16,8 +16,8 @@ import pytest
 import telecine
 from telecine import FrameError, InputError, OptionError, TelecineWarning, VideoWriter, export_video
 
-from .helpers import assert_frames, greys, run_python
-from .mp4 import shown_times
+from .support.helpers import assert_frames, greys, run_python
+from .support.mp4 import shown_times
 
 FRAMES = greys(8)
 UNEVEN = [Fraction(time) for time in ("0", "0.04", "0.1", "0.5", "0.505", "2", "3.25", "3.3")]

@@ -17,7 +17,7 @@ import telecine
 from telecine import InputError
 from telecine.cli.commands import facts_of_file
 
-from .helpers import waves
+from .support.helpers import waves
 
 WIDTH, HEIGHT = 64, 48
 FRAMES = np.round(255 * waves(3, HEIGHT, WIDTH)).astype(np.uint8)

@@ -20,7 +20,7 @@ from telecine.planes.light import DISPLAY, ENCODED, SCENE
 from telecine.planes.pixel_formats import PIXEL_FORMATS
 from telecine.sound.track import FITS
 
-from .certificates import KEYS
+from .support.certificates import KEYS
 
 EVERY_CODEC = [*CODECS.values(), *(codec.lossless for codec in CODECS.values() if codec.lossless)]
 LEVELED: list[Any] = [*EVERY_CODEC, *MOVING_IMAGES.values(), *SEQUENCES.values()]

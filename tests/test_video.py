@@ -12,7 +12,7 @@ import pytest
 
 from telecine import export_video
 
-from .helpers import WIDTH, greys
+from .support.helpers import WIDTH, greys
 
 
 def test_a_video_is_its_path(tmp_path: Path) -> None:

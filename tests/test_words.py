@@ -25,8 +25,8 @@ from telecine import TelecineError, TelecineWarning
 from telecine.errors import PublishError
 from telecine.support.words import one_line, shell_word, shown
 
-from .certificates import identity
-from .helpers import greys
+from .support.certificates import identity
+from .support.helpers import greys
 
 # What repaints a terminal, turns a line around, breaks it, or is markup of rich or of HTML.
 HOSTILE = {

@@ -21,6 +21,8 @@ from telecine import PublishError, TelecineError
 
 from .reference import Real
 
+ROOT = Path(__file__).parents[2]  # the project's folder
+
 Clip: TypeAlias = npt.NDArray[np.uint8]
 WIDTH, HEIGHT = 64, 48
 MEAN_ERROR = 1.5  # of 255, of the mean of a frame's greys at crf 1: measured is up to 0.9

@@ -1,13 +1,12 @@
 """The matrix of files and readers: what each is expected to make of each, which test_plays.py asserts cell by cell.
 
-`python -m tests.plays` writes it to docs/plays.md.
+`python -m tests.support.plays` writes it to docs/plays.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -19,9 +18,10 @@ from telecine.formats.images import MOVING_IMAGES
 from telecine.planes.pixel_formats import PIXEL_FORMATS
 
 from .chart import Color, Pixels, chart, patches_of
+from .helpers import ROOT
 from .readers import READERS
 
-PAGE = Path(__file__).parents[1] / "docs" / "plays.md"
+PAGE = ROOT / "docs" / "plays.md"
 
 
 # ---- the clip ------------------------------------------------------------------------------------------------------
@@ -163,8 +163,8 @@ LARGE_BARS: dict[str, Color] = {name: (3, 3, 13) if name == "Chromium" else (3, 
 _PAGE = """\
 # What plays where
 
-`python -m tests.plays` writes this page, from the table in `formats/plays.py` and from what `tests/test_plays.py`
-asserts.
+`python -m tests.support.plays` writes this page, from the table in `formats/plays.py` and from what
+`tests/test_plays.py` asserts.
 
 ## Programs
 
