@@ -164,7 +164,7 @@ _PAGE = """\
 # What plays where
 
 `python -m tests.support.plays` writes this page, from the table in `formats/plays.py` and from what
-`tests/test_plays.py` asserts.
+`tests/formats/test_plays.py` asserts.
 
 ## Programs
 
