@@ -16,7 +16,7 @@ def main() -> None:
     from telecine.container import boxes
     from telecine.encode import finish as remux
 
-    from ..journals import assert_recovers_or_says
+    from ..support.journals import assert_recovers_or_says
 
     for module in (boxes, remux):
         for function in vars(module).values():
