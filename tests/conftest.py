@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from .browser import Browser, chromium, find_chromium
-from .helpers import OLDER
+pytest.register_assert_rewrite("tests.support")  # before a module of it is imported
+
+from .support.browser import Browser, chromium, find_chromium  # noqa: E402
+from .support.helpers import OLDER  # noqa: E402
 
 
 @pytest.fixture(scope="session", autouse=True)

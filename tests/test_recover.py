@@ -22,9 +22,9 @@ from telecine import PublishError, TelecineError, TelecineWarning, VideoWriter, 
 from telecine.cli.commands import run
 from telecine.images.webp import WebP
 
-from .helpers import OLDER, Clip, assert_frames, failing_at, greys, names_in, noise, run_python
-from .journals import JOURNAL, leave_journal, leave_many, packets_of, whole_pairs
-from .mp4 import shown_times
+from .support.helpers import OLDER, Clip, assert_frames, failing_at, greys, names_in, noise, run_python
+from .support.journals import JOURNAL, leave_journal, leave_many, packets_of, whole_pairs
+from .support.mp4 import shown_times
 
 # ---- exactly what the export would have given ----------------------------------------------------------------------
 

@@ -15,9 +15,9 @@ import telecine
 from telecine import InputError, OptionError, PublishError
 from telecine.cli.commands import run
 
-from .helpers import greys
-from .mp4 import boxes
-from .test_metadata import METADATA, same
+from .metadata.test_tags import METADATA, same
+from .support.helpers import greys
+from .support.mp4 import boxes
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning")
 

@@ -15,8 +15,8 @@ from PIL import Image
 import telecine
 from telecine import FrameError, InputError, OptionError, TelecineWarning, VerifyReport
 
-from .helpers import waves
-from .reference import WEIGHTS, Real, planes_of, rgb_of
+from .support.helpers import waves
+from .support.reference import WEIGHTS, Real, planes_of, rgb_of
 
 FRAMES = np.round(255 * waves(8)).astype(np.uint8)
 NOISE = np.random.default_rng(0).integers(0, 256, FRAMES.shape, np.uint8)

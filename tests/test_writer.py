@@ -24,8 +24,8 @@ from PIL import Image
 import telecine
 from telecine import FrameError, TelecineError, Video, VideoWriter, export_video
 
-from .helpers import HEIGHT, WIDTH, Clip, assert_frames, greys, run_python
-from .mp4 import boxes, shown_times
+from .support.helpers import HEIGHT, WIDTH, Clip, assert_frames, greys, run_python
+from .support.mp4 import boxes, shown_times
 
 RATES: dict[Any, Fraction] = {
     16: Fraction(16),

@@ -15,7 +15,8 @@ from typing import BinaryIO, cast
 import av
 
 from .container.boxes import end_of_fragments
-from .encode.finish import duration_of, write_finished
+from .encode.finish import write_finished
+from .encode.journal_packets import duration_of
 from .errors import OptionError, PublishError, TelecineError
 from .files.descriptors import take_closed_standard_descriptors
 from .files.urls import local_path

@@ -25,7 +25,7 @@ from telecine.frames.recognise import Recognizer
 from telecine.frames.sources import open_source
 from telecine.sound.recognise import AudioRecognizer
 
-from ..journals import assert_recovers_or_says
+from ..support.journals import assert_recovers_or_says
 
 FAILED = "failed:"
 _SECONDS = 60  # a case that takes longer hangs

@@ -34,7 +34,7 @@ import telecine
 from telecine import VideoWriter
 from telecine.output import thread as encoding_thread
 
-from ..helpers import OLDER, Clip, assert_frames, noise
+from ..support.helpers import OLDER, Clip, assert_frames, noise
 
 COUNT = 9
 FRAMES = noise(COUNT)

@@ -18,8 +18,8 @@ import pytest
 import telecine
 from telecine import PublishError
 
-from ..helpers import LIMITED, OLDER, assert_frames, names_in, noise
-from ..journals import JOURNAL, whole_pairs
+from ..support.helpers import LIMITED, OLDER, assert_frames, names_in, noise
+from ..support.journals import JOURNAL, whole_pairs
 from . import SOAK, length
 from .shim import run_with_shim
 

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 import telecine
 from telecine import TelecineError, TelecineWarning, export_video
 
-from ..helpers import greys, names_in, noise
-from ..journals import assert_recovers_or_says, leave_journal
+from ..support.helpers import ROOT, greys, names_in, noise
+from ..support.journals import assert_recovers_or_says, leave_journal
 from . import length
 
 DTYPES = ["uint8", "uint16", "float16", "float32", "float64", "bool", "int64", "complex64"]
@@ -149,7 +149,7 @@ def built(compilers: list[str], sources: list[str], sanitizers: str, folder: Pat
         pytest.skip(f"no {compilers[0]} here")
     native = Path(telecine.__file__).parents[1] / "native"
     if not native.is_dir():
-        native = Path(__file__).parents[2] / "src" / "native"
+        native = ROOT / "src" / "native"
     checks = [f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all", "-std=c++17", "-O1", "-g1", f"-I{native}"]
     sets: dict[str, list[str]] = {"baseline": []}
     if platform.machine() in ("x86_64", "AMD64"):
@@ -186,5 +186,5 @@ def assert_finds_nothing(fuzzer: list[str | Path], seeds: list[bytes]) -> None:
 
 
 def run(command: list[str | Path]) -> subprocess.CompletedProcess[str]:
-    project, timeout = Path(__file__).parents[2], length(300, 36_000)
-    return subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=timeout, check=False)
+    timeout = length(300, 36_000)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout, check=False)

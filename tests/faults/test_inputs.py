@@ -19,8 +19,8 @@ from PIL import Image
 import telecine
 from telecine import Provenance
 
-from ..certificates import identity
-from ..journals import leave_journal
+from ..support.certificates import identity
+from ..support.journals import leave_journal
 from . import length
 from .fuzz_inputs import FAILED, READERS
 

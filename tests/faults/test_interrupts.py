@@ -6,10 +6,10 @@ import itertools
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from ..support.helpers import ROOT
 from . import SOAK
 from .interrupts import HOWS, KINDS, WAYS
 
@@ -28,7 +28,6 @@ FEW = [
     ("gif", "recover", "signal"),
 ]
 ROUNDS = 2000 // len(ALL) + 1 if SOAK else 4
-ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.mark.parametrize(("kind", "way", "how"), ALL if SOAK else FEW)

@@ -13,8 +13,8 @@ import pytest
 
 import telecine
 
-from ..helpers import OLDER, assert_frames, names_in, noise
-from ..journals import JOURNAL, whole_pairs
+from ..support.helpers import OLDER, assert_frames, names_in, noise
+from ..support.journals import JOURNAL, whole_pairs
 from . import length
 
 COUNT = 40

@@ -17,7 +17,7 @@ import pytest
 import telecine
 from telecine import FrameError, VideoWriter, export_video
 
-from ..helpers import Clip, assert_frames, encoding_threads, failing_at, greys, names_in, run_python
+from ..support.helpers import Clip, assert_frames, encoding_threads, failing_at, greys, names_in, run_python
 from . import length
 
 

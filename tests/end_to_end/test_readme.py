@@ -1,0 +1,54 @@
+"""The README's Python, run in its order as a reader would, with a tiny CogVideoX for its pipeline."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import telecine
+
+from ..support.helpers import ROOT
+from ..support.tiny_cogvideox import FRAMES, generate, tiny_pipeline
+
+README = ROOT / "README.md"
+
+
+class Pipeline:
+    """What the README calls `pipe`: takes a prompt, without the text encoder that would read it."""
+
+    def __init__(self) -> None:
+        self.transformer = tiny_pipeline("text").transformer
+
+    def __call__(self, prompt: str) -> Pipeline:
+        self.frames = generate(tiny_pipeline("text"), "pil")
+        return self
+
+
+class CogVideoXPipeline(Pipeline):
+    """By its name recommended_fps knows it."""
+
+
+@pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning")
+def test_every_line_of_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) == 10
+    names: dict[str, Any] = {
+        "pipe": CogVideoXPipeline(),
+        "chunks": [torch.zeros(1, 3, 8, 48, 64)] * 2,
+        "samples": np.zeros((2, 44_100), np.float32),
+        "light": np.full((8, 48, 64, 3), 2, np.float32),
+        "times": [index * index / 10 for index in range(FRAMES)],
+    }
+    telecine.export_video(torch.zeros(8, 48, 64, 3), "phone.mp4", timestamps=range(8))
+    counts = []
+    for block in blocks:
+        exec(compile(block, str(README), "exec"), names)
+        counts.append(telecine.probe("clip.mp4").frame_count)
+    assert counts == [FRAMES, 16, FRAMES + 8, FRAMES, 8, FRAMES, FRAMES, FRAMES, FRAMES, FRAMES]
+    assert len(list(Path("frames").iterdir())) == FRAMES

@@ -1,0 +1,1 @@
+"""What the tests of every package use; and, in `test_*.py`, the tests of `telecine.support`."""
