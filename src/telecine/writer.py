@@ -42,7 +42,7 @@ from .formats.choose import output_of
 from .formats.containers import Container
 from .formats.images import MovingImageFormat, SequenceFormat
 from .frames.recognise import Frames, Recognizer, count_frames
-from .metadata.tags import Json, exact_text, parse_metadata
+from .metadata.tags import Json, parse_metadata
 from .output.progress import Progress, check_progress, reporting
 from .output.protocol import Asked, Output, Publishing
 from .output.result import Video
@@ -201,7 +201,7 @@ class VideoWriter:
             bit_depth=bit_depth,
             value_range=parse_value_range(value_range),
             background=parse_background(background),
-            metadata=None if metadata is None else exact_text(parse_metadata(metadata, self._notes)),
+            metadata=None if metadata is None else parse_metadata(metadata, self._notes),
             seal=None if provenance is None else _seal(provenance, row),
             clock=self._clock,
             notes=self._notes,

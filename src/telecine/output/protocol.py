@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ..errors import PublishError
+from ..metadata.tags import Metadata
 from ..planes.convert import Background, ValueRange
 from ..planes.frame import Frame
 from ..publish.journal import Kept
@@ -25,13 +26,13 @@ Given = TypeVar("Given", contravariant=True)
 
 @dataclass(frozen=True)
 class Asked:
-    """What a writer is asked for that concerns every kind of file. `metadata` is the exact copy that goes into it."""
+    """What a writer is asked for that concerns every kind of file. `metadata` is what it says of itself."""
 
     quality: str
     bit_depth: int | None
     value_range: ValueRange
     background: Background | None
-    metadata: str | None
+    metadata: Metadata | None
     seal: Seal | None
     clock: Clock
     notes: Notes
