@@ -16,7 +16,7 @@ from fractions import Fraction
 from itertools import chain, pairwise
 from math import floor, lcm
 from types import MappingProxyType, SimpleNamespace
-from typing import BinaryIO, TypeAlias, cast
+from typing import BinaryIO, cast
 
 import av
 from av.audio.stream import AudioStream
@@ -61,7 +61,7 @@ def write_finished(
     """
     with opened_journal(journal, b"" if hdr is None else hdr.boxes) as (source, stream):
         metadata = Metadata.read(source.metadata.get(EXACT_COPY))
-        plan = _PLANS[container.muxer](stream, container, metadata, duration, sound)
+        plan = _PLANS[container.muxer](stream, container, _Content(metadata, duration, sound))
         packets = _as_planned(whole_packets(source, stream, torn), stream, plan, hdr)
         with _muxer(finished, container, plan) as target:
             count = _copy(packets, target, _add_video_stream(target, stream, plan), sound, container.clock)
@@ -71,6 +71,15 @@ def write_finished(
 
 
 # ---- the plan ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Content:
+    """What goes into the file with the packets: what it says of itself, how long it lasts, its sound."""
+
+    metadata: Metadata | None
+    duration: Fraction | None
+    sound: Soundtrack | None
 
 
 @dataclass(frozen=True)
@@ -89,13 +98,8 @@ class _Plan:
     end: int | None = None
 
 
-def _mp4_plan(
-    stream: VideoStream,
-    container: Container,
-    metadata: Metadata | None,
-    duration: Fraction | None,
-    sound: Soundtrack | None,
-) -> _Plan:
+def _mp4_plan(stream: VideoStream, container: Container, content: _Content) -> _Plan:
+    duration, sound = content.duration, content.sound
     if alpha.is_joined(stream):
         raise OptionError(f"the frames have alpha, which {container.name} can't hold beside VP9: use .webm or .mkv")
     ticks = _ticks(stream)
@@ -103,8 +107,8 @@ def _mp4_plan(
     movie_ticks = ticks if sound is None else _movie_ticks(stream, ticks, duration, sound)
     options = dict(container.options) | {"video_track_timescale": str(ticks), "movie_timescale": str(movie_ticks)}
     tags, boxes = {}, None
-    if metadata is not None:
-        boxes = boxes_of(metadata, quicktime=container.name == "mov")
+    if content.metadata is not None:
+        boxes = boxes_of(content.metadata, quicktime=container.name == "mov")
         tags = {"filler": "-" * sum(map(len, boxes))}
         options["movflags"] += "+use_metadata_tags"
     return _Plan(
@@ -117,23 +121,16 @@ def _mp4_plan(
     )
 
 
-def _matroska_plan(
-    stream: VideoStream,
-    container: Container,
-    metadata: Metadata | None,
-    duration: Fraction | None,
-    sound: Soundtrack | None,
-) -> _Plan:
+def _matroska_plan(stream: VideoStream, container: Container, content: _Content) -> _Plan:
     return _Plan(
         container.options,
-        MappingProxyType({} if metadata is None else tags_of(metadata)),
-        rate=_rate(stream, duration),  # by which it says how long each frame is shown
-        end=None if duration is None else int(duration * _ticks(stream)),
+        MappingProxyType({} if content.metadata is None else tags_of(content.metadata)),
+        rate=_rate(stream, content.duration),  # by which it says how long each frame is shown
+        end=None if content.duration is None else int(content.duration * _ticks(stream)),
     )
 
 
-_Planner: TypeAlias = Callable[[VideoStream, Container, Metadata | None, Fraction | None, Soundtrack | None], _Plan]
-_PLANS: Mapping[str, _Planner] = {
+_PLANS: Mapping[str, Callable[[VideoStream, Container, _Content], _Plan]] = {
     "mp4": _mp4_plan,
     "mov": _mp4_plan,
     "webm": _matroska_plan,

@@ -15,28 +15,16 @@ from .xmp import packet_of
 
 XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")  # XMP specification part 3, 1.1.5
 # The fields that players show, by FFmpeg's names: iTunes's in an MP4, QuickTime's in a MOV.
-_ITUNES = {
+_FIELDS = {
     "title": b"\xa9nam",
     "artist": b"\xa9ART",
     "album": b"\xa9alb",
     "date": b"\xa9day",
     "genre": b"\xa9gen",
     "comment": b"\xa9cmt",
-    "encoder": b"\xa9too",
-    "copyright": b"cprt",
-    "description": b"desc",
-    "synopsis": b"ldes",
 }
-_QUICKTIME = {
-    "title": b"\xa9nam",
-    "artist": b"\xa9ART",
-    "album": b"\xa9alb",
-    "date": b"\xa9day",
-    "genre": b"\xa9gen",
-    "comment": b"\xa9cmt",
-    "encoder": b"\xa9swr",
-    "copyright": b"\xa9cpy",
-}
+_ITUNES = _FIELDS | {"encoder": b"\xa9too", "copyright": b"cprt", "description": b"desc", "synopsis": b"ldes"}
+_QUICKTIME = _FIELDS | {"encoder": b"\xa9swr", "copyright": b"\xa9cpy"}
 _FIELD_BYTES = range(1, 1 << 16)  # of QuickTime's, whose length has 16 bits; a longer text is a key
 _UTF_8 = (1).to_bytes(4, "big")  # the type of an item's value (QuickTime File Format, well-known types)
 _UNDETERMINED = 0x55C4  # the language "und", packed (ISO/IEC 14496-12 8.4.2.3)

@@ -73,16 +73,8 @@ class ImageFolderShape:
         self.clock = clock
         self.settings = replace(settings, width=width, height=height, alpha=self._pictures.alpha)
         check_sequence(self.settings)
-
-    @property
-    def pixels(self) -> int:
-        """The pixels of a frame."""
-        return self.settings.width * self.settings.height
-
-    @property
-    def bytes_of_picture(self) -> int:
-        """The bytes of a frame's codes."""
-        return self.pixels * (4 if self.settings.alpha else 3) * max(1, self.settings.bits // 8)
+        self.pixels = width * height
+        self.bytes_of_picture = self.pixels * (4 if self.settings.alpha else 3) * max(1, settings.bits // 8)
 
     def convert(self, frame: Frame) -> Pixels:
         """Make codes, or floats, of a frame."""

@@ -68,16 +68,8 @@ class MovingImageShape:
             metadata=common.metadata,
         )
         check_frames(self.settings)
-
-    @property
-    def pixels(self) -> int:
-        """The pixels of a frame."""
-        return self.settings.width * self.settings.height
-
-    @property
-    def bytes_of_picture(self) -> int:
-        """The bytes of a frame's codes."""
-        return self.pixels * (4 if self.settings.alpha else 3)
+        self.pixels = self.settings.width * self.settings.height
+        self.bytes_of_picture = self.pixels * (4 if self.settings.alpha else 3)
 
     def convert(self, frame: Frame) -> Pixels:
         """Make 8-bit codes of a frame."""

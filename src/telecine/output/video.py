@@ -167,17 +167,8 @@ class VideoShape:
         self.clock, self.notes = clock, plan.notes
         self._background = common.background
         self._conversion = Conversion(color, common.value_range, common.background or BLACK, plan.dither, plan.light)
+        self.pixels, self.bytes_of_picture = width * height, pixel_format.bytes_of(width, height)
         self._encoded: queue.SimpleQueue[VideoFrame] = queue.SimpleQueue()
-
-    @property
-    def pixels(self) -> int:
-        """The pixels of a frame."""
-        return self.settings.width * self.settings.height
-
-    @property
-    def bytes_of_picture(self) -> int:
-        """The bytes of a frame's planes."""
-        return self.settings.format.pixel_format.bytes_of(self.settings.width, self.settings.height)
 
     def convert(self, frame: Frame) -> VideoFrame:
         """Write a frame's planes into one that is encoded by now, or a new one."""
