@@ -22,8 +22,9 @@ FPS = 16
 def options_of(quality: str = "high", preset: str | None = None) -> dict[str, str]:
     """The options that a quality level and a preset are, with what telecine adds for frames at a constant rate."""
     codec = CODECS["h264"]
-    parameters = ":".join(filter(None, (codec.always, codec.at_constant_rate)))
-    return encoder_options(codec, quality, preset=preset) | {codec.parameters: parameters}
+    own = codec.parameters
+    joined = ":".join(filter(None, (own.always, own.at_constant_rate)))
+    return encoder_options(codec, quality, preset=preset) | {own.option: joined}
 
 
 def ready_planes(pictures: Sequence[npt.NDArray[np.uint8]]) -> list[VideoFrame]:

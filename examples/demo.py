@@ -14,7 +14,8 @@ import numpy.typing as npt
 from PIL import Image
 
 import telecine
-from telecine.cli.commands import facts_of_export, facts_of_file, print_table
+from telecine.cli.tables import facts_of_export, facts_of_file
+from telecine.cli.terminal import print_facts
 
 WIDTH, HEIGHT, FRAMES = 1360, 768, 81  # what CogVideoX 1.5 makes: five seconds
 
@@ -75,7 +76,7 @@ def main() -> None:
     video = telecine.export_video(sea_at_dusk(), path, fps=16)
     contact_sheet(video, path.with_suffix(".png"))
     facts = dict(facts_of_file(telecine.probe(video))) | dict(facts_of_export(video))
-    print_table([*facts.items(), ("contact sheet", str(path.with_suffix(".png")))])
+    print_facts([*facts.items(), ("contact sheet", str(path.with_suffix(".png")))])
     print(f"\n{THREE_LINES.format(path=path)}")
 
 

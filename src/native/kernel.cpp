@@ -145,9 +145,8 @@ void load_channels(const Pixels &pixels, const char *from, int n, Tile &tile) {
 }
 
 // Stored alpha to [0, 1].
-void normalize_alpha(const Matrix &matrix, int n, Tile &tile) {
-    const float low = matrix.low, scale = 1.0f / (matrix.high - low);
-    float *__restrict alpha = tile.channel[3];
+void normalize_alpha(float low, float high, int n, float *__restrict alpha) {
+    const float scale = 1.0f / (high - low);
     for (int x = 0; x < n; ++x) {
         float a = (alpha[x] - low) * scale;
         a = a > 0.0f ? a : 0.0f;
@@ -155,15 +154,20 @@ void normalize_alpha(const Matrix &matrix, int n, Tile &tile) {
     }
 }
 
-// Straight alpha over the background. Gives the smallest alpha met, or `smallest`.
-float composite(const Matrix &matrix, int n, Tile &tile, float smallest) {
-    const float low = matrix.low, high = matrix.high;
-    const float *__restrict alpha = tile.channel[3];
+// The smallest of alpha in [0, 1], or `smallest`.
+float smallest_alpha(const float *__restrict alpha, int n, float smallest) {
     auto bits = bit_cast<std::int32_t>(smallest);  // ordered as the floats are, for none is negative
     for (int x = 0; x < n; ++x) {
         const auto b = bit_cast<std::int32_t>(alpha[x]);
         bits = bits < b ? bits : b;
     }
+    return bit_cast<float>(bits);
+}
+
+// Straight alpha over the background.
+void composite(const Matrix &matrix, int n, Tile &tile) {
+    const float low = matrix.low, high = matrix.high;
+    const float *__restrict alpha = tile.channel[3];
     for (int c = 0; c < 3; ++c) {
         float *__restrict v = tile.channel[c];
         const float ground = matrix.background[c];
@@ -173,7 +177,6 @@ float composite(const Matrix &matrix, int n, Tile &tile, float smallest) {
             v[x] = ground + alpha[x] * (value - ground);
         }
     }
-    return bit_cast<float>(bits);
 }
 
 // The largest |value - middle|, as the bits of a float: an integer maximum keeps NaN and infinity, and vectorises.
@@ -344,8 +347,10 @@ TELECINE_LOOP void take_alpha(const Source &source, int n, Tile &tile, State &st
         for (int c = source.keeps_alpha ? 3 : 0; c < 4; ++c)
             state.deviation = largest_deviation(reinterpret_cast<const char *>(tile.channel[c]), n, source.matrix.low,
                                                 source.matrix.high, state.deviation);
-    normalize_alpha(source.matrix, n, tile);
-    if (!source.keeps_alpha) state.alpha = composite(source.matrix, n, tile, state.alpha);
+    normalize_alpha(source.matrix.low, source.matrix.high, n, tile.channel[3]);
+    if (source.keeps_alpha) return;
+    state.alpha = smallest_alpha(tile.channel[3], n, state.alpha);
+    composite(source.matrix, n, tile);
 }
 
 inline Row load_row(const Source &source, int x, int y, int n, Tile &tile, State &state) {
@@ -599,26 +604,14 @@ void load_tile(const Pixels &pixels, const char *from, int n, Tile &tile) {
         for (int c = 1; c < 3; ++c) __builtin_memcpy(tile.channel[c], tile.channel[0], n * sizeof(float));
 }
 
-// Alpha to [0, 1], and the smallest of it.
-TELECINE_LOOP float normalized(const Grade &grade, int n, float *__restrict alpha) {
-    const float low = grade.low, scale = 1.0f / (grade.high - grade.low);
-    float smallest = 1.0f;
-    for (int x = 0; x < n; ++x) {
-        const float a = (alpha[x] - low) * scale;
-        alpha[x] = a > 0.0f ? a < 1.0f ? a : 1.0f : 0.0f;
-        smallest = smallest < alpha[x] ? smallest : alpha[x];
-    }
-    return smallest;
-}
-
 // `to` is where the signal's first plane has this tile.
 void tile_to_signal(const Pixels &pixels, const Grade &grade, int n, Tile &tile, float *to, Levels &levels) {
     alignas(64) float largest[tile_width], curved[tile_width], luminance[tile_width], factor[tile_width];
     Tile light, scene;
     for (int c = 0; c < 3; ++c) weighted(tile, grade.matrix[c], grade.low, n, light.channel[c]);
     if (pixels.channels == 4) {
-        const float alpha = normalized(grade, n, tile.channel[3]);
-        levels.alpha = levels.alpha < alpha ? levels.alpha : alpha;
+        normalize_alpha(grade.low, grade.high, n, tile.channel[3]);
+        levels.alpha = smallest_alpha(tile.channel[3], n, levels.alpha);
         for (int c = 0; c < 3; ++c) mix(n, tile.channel[3], grade.background[c], light.channel[c]);
     }
     largest_channel(light, n, largest);

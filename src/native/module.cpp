@@ -201,39 +201,48 @@ void convert_to_rgb(nb::handle y, nb::handle cb, nb::handle cr, std::ptrdiff_t y
         kernels.to_float_rgb(picture, matrix, static_cast<float *>(out->buf));
 }
 
-// A curve's pieces, float32 pairs, which the object keeps.
-Curve curve_in(std::deque<Buffer> &held, nb::handle pieces) {
-    if (pieces.is_none()) return {nullptr, 0};
-    const Buffer &buffer = held.emplace_back(pieces, PyBUF_ND);
-    require(buffer->ndim == 2 && buffer->shape[1] == 2 && buffer->itemsize == sizeof(float) && buffer->shape[0] > 0 &&
-                buffer->shape[0] <= 256 << curve_log2_points,
-            "a curve is (N, 2) float32");
-    return {static_cast<const float *>(buffer->buf), static_cast<int>(buffer->shape[0])};
-}
+// A grade whose curves lie in Python's arrays, float32 pairs, which this holds.
+class HeldGrade {
+   public:
+    HeldGrade(const std::array<std::array<float, 3>, 3> &matrix, float low, float high, std::array<float, 3> background,
+              const std::array<nb::object, 4> &curves, bool factor_of_level, std::array<float, 3> weights, float peak) {
+        require(low < high && std::isfinite(low) && std::isfinite(high), "low < high, both finite");
+        for (std::size_t row = 0; row < 3; ++row) std::copy(matrix[row].begin(), matrix[row].end(), grade_.matrix[row]);
+        std::copy(background.begin(), background.end(), grade_.background);
+        std::copy(weights.begin(), weights.end(), grade_.weights);
+        grade_.low = low, grade_.high = high, grade_.peak = peak, grade_.factor_of_level = factor_of_level;
+        Curve *const of_grade[] = {&grade_.signal, &grade_.level, &grade_.scene, &grade_.luminance};
+        for (std::size_t at = 0; at < curves.size(); ++at) *of_grade[at] = curve_in(curves[at]);
+    }
+    HeldGrade(const HeldGrade &) = delete;
+    HeldGrade &operator=(const HeldGrade &) = delete;
+    const Grade &operator*() const { return grade_; }
 
-std::tuple<float, double, float, float> convert_to_signal(nb::handle frame, Sample sample,
-                                                          const std::array<std::array<float, 3>, 3> &matrix, float low,
-                                                          float high, std::array<float, 3> background,
-                                                          const std::array<nb::object, 4> &curves, bool factor_of_level,
-                                                          std::array<float, 3> weights, float peak, nb::handle signal) {
+   private:
+    Curve curve_in(nb::handle pieces) {
+        if (pieces.is_none()) return {nullptr, 0};
+        const Buffer &buffer = held_.emplace_back(pieces, PyBUF_ND);
+        require(buffer->ndim == 2 && buffer->shape[1] == 2 && buffer->itemsize == sizeof(float) &&
+                    buffer->shape[0] > 0 && buffer->shape[0] <= 256 << curve_log2_points,
+                "a curve is (N, 2) float32");
+        return {static_cast<const float *>(buffer->buf), static_cast<int>(buffer->shape[0])};
+    }
+
+    Grade grade_{};
+    std::deque<Buffer> held_;
+};
+
+std::tuple<float, double, float, float> convert_to_signal(nb::handle frame, Sample sample, const HeldGrade &grade,
+                                                          nb::handle signal) {
     const Buffer pixels(frame, PyBUF_STRIDES);
     const Pixels in = pixels_in(pixels, sample);
     const Buffer out(signal, PyBUF_WRITABLE | PyBUF_ND);
     require(out->ndim == 3 && out->shape[0] == 3 && out->shape[1] == in.height && out->shape[2] == in.width &&
                 out->itemsize == sizeof(float),
             "signal is (3, H, W) float32, contiguous");
-    require(low < high && std::isfinite(low) && std::isfinite(high), "low < high, both finite");
-    std::deque<Buffer> held;
-    Grade grade{};
-    for (std::size_t row = 0; row < 3; ++row) std::copy(matrix[row].begin(), matrix[row].end(), grade.matrix[row]);
-    std::copy(background.begin(), background.end(), grade.background);
-    std::copy(weights.begin(), weights.end(), grade.weights);
-    grade.low = low, grade.high = high, grade.peak = peak, grade.factor_of_level = factor_of_level;
-    grade.signal = curve_in(held, curves[0]), grade.level = curve_in(held, curves[1]);
-    grade.scene = curve_in(held, curves[2]), grade.luminance = curve_in(held, curves[3]);
     static const Kernels &kernels = choose_kernels();
     const nb::gil_scoped_release release;
-    const Levels levels = kernels.to_signal(in, grade, static_cast<float *>(out->buf));
+    const Levels levels = kernels.to_signal(in, *grade, static_cast<float *>(out->buf));
     return {levels.largest, levels.sum, levels.alpha, levels.deviation};
 }
 
@@ -313,6 +322,11 @@ NB_MODULE(_convert, m) {
         .def(
             "__init__", [copy](InverseMatrix *self, const Rows &components) { copy(components, self->component); },
             nb::arg("components"));
+    nb::class_<HeldGrade>(m, "Grade")
+        .def(nb::init<const std::array<std::array<float, 3>, 3> &, float, float, std::array<float, 3>,
+                      const std::array<nb::object, 4> &, bool, std::array<float, 3>, float>(),
+             nb::arg("matrix"), nb::arg("low"), nb::arg("high"), nb::arg("background"), nb::arg("curves"),
+             nb::arg("factor_of_level"), nb::arg("weights"), nb::arg("peak"));
     nb::class_<Format>(m, "Format")
         .def(
             "__init__",
@@ -329,9 +343,7 @@ NB_MODULE(_convert, m) {
     m.def("to_rgb", &convert_to_rgb, nb::arg("y"), nb::arg("cb"), nb::arg("cr"), nb::arg("y_stride"),
           nb::arg("c_stride"), nb::arg("bytes_per_sample"), nb::arg("log2_chroma"), nb::arg("chroma_location"),
           nb::arg("matrix"), nb::arg("rgb"));
-    m.def("to_signal", &convert_to_signal, nb::arg("pixels"), nb::arg("sample"), nb::arg("matrix"), nb::arg("low"),
-          nb::arg("high"), nb::arg("background"), nb::arg("curves"), nb::arg("factor_of_level"), nb::arg("weights"),
-          nb::arg("peak"), nb::arg("signal"));
+    m.def("to_signal", &convert_to_signal, nb::arg("pixels"), nb::arg("sample"), nb::arg("grade"), nb::arg("signal"));
     m.def("arrow_bytes", &arrow_bytes, nb::arg("schema"), nb::arg("array"));
     m.def("instruction_set", [] { return choose_kernels().name; });
 }

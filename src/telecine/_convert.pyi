@@ -40,6 +40,19 @@ class Matrix:
 class InverseMatrix:
     def __init__(self, components: _Rows) -> None: ...
 
+class Grade:
+    def __init__(
+        self,
+        matrix: Sequence[Sequence[float]],
+        low: float,
+        high: float,
+        background: Sequence[float],
+        curves: Sequence[npt.NDArray[np.float32] | None],
+        factor_of_level: bool,
+        weights: Sequence[float],
+        peak: float,
+    ) -> None: ...
+
 class Format:
     def __init__(self, components: int, packed: bool, bytes_per_sample: int, log2_chroma: tuple[int, int]) -> None: ...
 
@@ -65,17 +78,7 @@ def to_rgb(
     rgb: npt.NDArray[np.uint8] | npt.NDArray[np.float32],
 ) -> None: ...
 def to_signal(
-    pixels: npt.NDArray[Any],
-    sample: Sample,
-    matrix: Sequence[Sequence[float]],
-    low: float,
-    high: float,
-    background: Sequence[float],
-    curves: Sequence[npt.NDArray[np.float32] | None],
-    factor_of_level: bool,
-    weights: Sequence[float],
-    peak: float,
-    signal: npt.NDArray[np.float32],
+    pixels: npt.NDArray[Any], sample: Sample, grade: Grade, signal: npt.NDArray[np.float32]
 ) -> tuple[float, float, float, float]: ...
 def arrow_bytes(schema: object, array: object) -> npt.NDArray[np.uint8]: ...
 def instruction_set() -> str: ...

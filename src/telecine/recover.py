@@ -7,7 +7,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -15,22 +15,23 @@ from typing import BinaryIO, cast
 import av
 
 from .container.boxes import end_of_fragments
-from .encode.finish import duration_of, write_finished
+from .encode.finish import write_finished
+from .encode.journal_packets import duration_of
 from .errors import OptionError, PublishError, TelecineError
+from .files.descriptors import take_closed_standard_descriptors
 from .files.urls import local_path
 from .formats.choose import output_of
 from .formats.containers import CONTAINERS, Container
 from .formats.images import SEQUENCES, MovingImageFormat
-from .output.descriptors import take_closed_standard_descriptors
 from .output.result import Video
 from .publish.access import set_mode
-from .publish.destination import free_path
+from .publish.destination import free_path, naming
 from .publish.folder import SUFFIX as FOLDER_SUFFIX
 from .publish.folder import folders_in, has_left, locked, recover_folder
 from .publish.frame_files import size_of_frames
 from .publish.hidden import free_name, new_file, put
 from .publish.journal import NOT_OURS, SUFFIX, Journal, hidden_entry, journals_in, journals_of, orphan, target_of
-from .publish.open_folder import Folder
+from .publish.open_folder import Folder, os_error
 from .publish.publication import FINISHED_SUFFIX
 from .read.probe import probe
 from .sound.encode import soundtrack_of
@@ -70,13 +71,8 @@ def recover(path: str | os.PathLike[str], output: str | os.PathLike[str] | None 
         folder = target_of(target, FOLDER_SUFFIX) or target
         return _recovered_folder(folder, to) if has_left(folder) else _recovered(name, to, notes, stop)
 
-    try:
+    with naming(name, "recovered"):
         video = run_apart(recovered, stop=stop)
-    except TelecineError:
-        raise
-    except OSError as error:
-        said = f"{name!r} can't be recovered: {error.strerror or error}"
-        raise PublishError.of(error.errno or errno.EIO, said, name) from error
     notes.tell()
     return video
 
@@ -90,7 +86,7 @@ def orphans_in(folder: str | os.PathLike[str]) -> tuple[list[Path], dict[Path, s
         PublishError: the folder can't be read.
     """
     found, odd = [], {}
-    with _saying(os.fsdecode(folder), "listed"), Folder(os.path.realpath(folder)) as around:
+    with naming(os.fsdecode(folder), "listed"), Folder(os.path.realpath(folder)) as around:
         hidden_folders = folders_in(around)
         for name in [*journals_in(around, whosoever=True), *hidden_folders]:
             path = Path(folder, name)
@@ -204,7 +200,7 @@ def _write(journal: Journal, destination: str, row: Container | MovingImageForma
     # that is run again takes what a killed one left.
     digest = hashlib.sha256(os.fsencode(journal.path)).hexdigest()[:8]
     name = os.path.basename(target_of(journal.path) or destination)
-    with _saying(destination, "written"), Folder(os.path.dirname(destination)) as folder:
+    with naming(destination, "written"), Folder(os.path.dirname(destination)) as folder:
         finished = new_file(folder, hidden_entry(name, f".{digest}{FINISHED_SUFFIX}"))
         try:
             set_mode(finished.fileno(), stat.S_IMODE(journal.identity.st_mode) & 0o666)  # what was private stays so
@@ -219,7 +215,7 @@ def _write(journal: Journal, destination: str, row: Container | MovingImageForma
                 raise PublishError.of(errno.ENODATA, f"{journal.path!r} holds no whole frame", journal.path)
             os.fsync(finished.fileno())
             if stop.is_set:
-                raise InterruptedError(errno.EINTR, os.strerror(errno.EINTR))
+                raise os_error(errno.EINTR)
             try:
                 put(finished, os.path.basename(destination), overwrite=False)
             except FileExistsError as error:
@@ -238,7 +234,7 @@ def _write(journal: Journal, destination: str, row: Container | MovingImageForma
 def _rewritten(journal: BinaryIO, finished: BinaryIO, row: Container | MovingImageFormat, notes: Notes) -> int:
     if isinstance(row, Container):
         return _with_sound(journal, finished, row, notes)
-    from .images.moving import parse_quality, rewrite
+    from .images.moving import parse_quality, rewrite  # start-up: Pillow, which few journals need
 
     return rewrite(journal, finished, row.name, parse_quality(row.name, "high"))
 
@@ -260,15 +256,3 @@ def _with_sound(journal: BinaryIO, finished: BinaryIO, container: Container, not
     count = write_finished(journal, finished, container, torn=True)
     notes.warn_later(f"the sound can't be recovered: {why}")
     return count
-
-
-@contextlib.contextmanager
-def _saying(path: str, to_be: str) -> Iterator[None]:
-    """Say of an error of the filesystem which path it cost."""
-    try:
-        yield
-    except PublishError:
-        raise
-    except OSError as error:
-        said = f"{path!r} can't be {to_be}: {error.strerror or error}"
-        raise PublishError.of(error.errno or errno.EIO, said, path) from error

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
@@ -29,6 +29,7 @@ from .read.images import image_pixels
 from .read.probe import VideoInfo, open_video, probe
 
 _PLAYED = {"video", "audio", "subtitle"}
+_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails  # covers, and those of chapters
 
 
 def strip(path: str | os.PathLike[str], output: str | os.PathLike[str] | None = None) -> VideoInfo:
@@ -53,19 +54,21 @@ def strip(path: str | os.PathLike[str], output: str | os.PathLike[str] | None = 
     """
     path = local_path(path, "read", InputError)
     before = probe(path)
-    if before.container not in _STRIPPERS:
+    if before.container not in _KINDS:
         takes = "MP4, MOV, Matroska, WebM, GIF, WebP and PNG"
         raise OptionError(f"{str(before.path)!r} is {before.container}, of which strip can't: it takes {takes}")
-    publication = Publication(path if output is None else output)
-    try:
-        with opened_file(path) as source:
-            publication.allow_at_most(stat.S_IMODE(os.fstat(source.fileno()).st_mode))
+    kind = _KINDS[before.container]
+    with opened_file(path) as source:
+        at_most = stat.S_IMODE(os.fstat(source.fileno()).st_mode)
+        publication = Publication(path if output is None else output, at_most=at_most)
+        try:
             file = publication.open_finished()
             try:
                 shutil.copyfileobj(source, file)
+                source.close()  # for Windows, which replaces no file that is open
                 file.flush()
-                packets = _Packets.of(file, before.container)
-                _STRIPPERS[before.container](file, packets.spans)
+                contents = kind.contents(file)
+                kind.strip(file, contents.spans)
                 file.flush()
             except TelecineError:
                 raise
@@ -73,14 +76,14 @@ def strip(path: str | os.PathLike[str], output: str | os.PathLike[str] | None = 
                 raise publication.failure(error) from error
             except (ValueError, IndexError) as error:  # a table that is shorter than it says
                 raise InputError(f"{str(before.path)!r} is damaged, and can't be stripped: {error}") from error
-        after = probe(file)
-        _check(before, after)
-        if _Packets.of(file, before.container).digests != packets.digests:
-            raise EncodeError("the file without metadata has not the same packets")
-        publication.commit()
-    except BaseException:
-        publication.discard()
-        raise
+            after = probe(file)
+            _check(before, after)
+            if kind.contents(file).digests != contents.digests:
+                raise EncodeError("the file without metadata has not the same packets")
+            publication.commit()
+        except BaseException:
+            publication.discard()
+            raise
     return replace(after, path=before.path if output is None else type(before.path)(publication.path))
 
 
@@ -94,35 +97,18 @@ def _check(before: VideoInfo, after: VideoInfo) -> None:
         raise EncodeError(f"the file without metadata is not the same video, or says {sorted(left)}")
 
 
+# ---- what is played ------------------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
-class _Packets:
-    """What is played of a file: of each stream a digest of its packets, or of an image's frames; and where they lie."""
+class _Contents:
+    """What is played of a file: of each stream a digest of its packets, or of an image's pixels; where packets lie."""
 
-    digests: list[str]
-    spans: list[Span]
-
-    @classmethod
-    def of(cls, file: BinaryIO, container: str) -> _Packets:
-        if _STRIPPERS[container] is not _strip_image:
-            return _played(file)
-        pictures = [_image(file)] if container.endswith("_pipe") else _moving_image(file)
-        digest = hashlib.sha256()
-        for picture in pictures:
-            digest.update(f"{picture.shape}".encode() + picture.tobytes())
-        return cls([digest.hexdigest()], [])
+    digests: tuple[str, ...]
+    spans: tuple[Span, ...] = ()
 
 
-def _image(file: BinaryIO) -> npt.NDArray[np.uint8]:
-    """Give the pixels of an image that does not move, in which FFmpeg takes what follows its end for another."""
-    with opened_image(file) as image:
-        return image_pixels(image)
-
-
-def _moving_image(file: BinaryIO) -> Iterator[npt.NDArray[np.uint8]]:
-    return (colors_of(each, to_rgba, file) for each in decoded_frames(file, alpha=True))
-
-
-def _played(file: BinaryIO) -> _Packets:
+def _packets(file: BinaryIO) -> _Contents:
     spans = []
     with open_video(file) as (container, _):
         streams = [each for each in container.streams if each.type in _PLAYED and not each.disposition & _PICTURES]
@@ -134,28 +120,49 @@ def _played(file: BinaryIO) -> _Packets:
                 digests[packet.stream_index].update(packet)
                 if packet.pos is not None:
                     spans.append((packet.pos, packet.pos + packet.size))
-    return _Packets([each.hexdigest() for each in digests.values()], spans)
+    return _Contents(tuple(each.hexdigest() for each in digests.values()), tuple(spans))
 
 
-_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails  # covers, and those of chapters
+def _image(file: BinaryIO) -> _Contents:
+    """Look at an image that does not move, in which FFmpeg takes what follows its end for another."""
+    with opened_image(file) as image:
+        return _pixels([image_pixels(image)])
 
 
-def _strip_video(file: BinaryIO, packets: list[Span]) -> None:
-    strip_elements(file)
+def _moving_image(file: BinaryIO) -> _Contents:
+    return _pixels(colors_of(each, to_rgba, file) for each in decoded_frames(file, alpha=True))
 
 
-def _strip_image(file: BinaryIO, packets: list[Span]) -> None:
-    cut_metadata(file)
+def _pixels(pictures: Iterable[npt.NDArray[np.uint8]]) -> _Contents:
+    digest = hashlib.sha256()
+    for picture in pictures:
+        digest.update(f"{picture.shape}".encode() + picture.tobytes())
+    return _Contents((digest.hexdigest(),))
 
 
-_STRIPPERS: dict[str, Callable[[BinaryIO, list[Span]], None]] = {
-    "mp4": strip_boxes,
-    "mov": strip_boxes,
-    "mkv": _strip_video,
-    "webm": _strip_video,
-    "gif": _strip_image,
-    "webp": _strip_image,
-    "apng": _strip_image,
-    "png_pipe": _strip_image,
-    "webp_pipe": _strip_image,
+# ---- each kind of file ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How a kind of file is stripped, given where its packets lie, and what of it stays."""
+
+    strip: Callable[[BinaryIO, Sequence[Span]], None]
+    contents: Callable[[BinaryIO], _Contents]
+
+
+_MP4 = _Kind(strip_boxes, _packets)
+_MATROSKA = _Kind(lambda file, spans: strip_elements(file), _packets)
+_MOVING = _Kind(lambda file, spans: cut_metadata(file), _moving_image)
+_STILL = _Kind(lambda file, spans: cut_metadata(file), _image)
+_KINDS = {
+    "mp4": _MP4,
+    "mov": _MP4,
+    "mkv": _MATROSKA,
+    "webm": _MATROSKA,
+    "gif": _MOVING,
+    "webp": _MOVING,
+    "apng": _MOVING,
+    "png_pipe": _STILL,
+    "webp_pipe": _STILL,
 }

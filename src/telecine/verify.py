@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import zip_longest
 from pathlib import Path
-from typing import Literal
+from typing import Unpack
 
 import av.filter
 import numpy as np
@@ -16,9 +17,9 @@ import numpy.typing as npt
 from av import VideoFrame
 
 from .color.color import Color
-from .formats.choices import ChannelOrder, LightName, PrimariesName
+from .frames.options import FrameOptions, complete, with_options
 from .frames.recognise import Frames, Recognizer
-from .frames.sources import opened
+from .frames.sources import open_source
 from .planes.codes import composited
 from .planes.convert import BLACK, Conversion, parse_background, parse_value_range, to_rgba
 from .planes.frame import Frame
@@ -76,28 +77,18 @@ class _Difference:
     color_error: float
 
 
+@with_options(FrameOptions)
 def verify(
     path: str | os.PathLike[str],
     frames: Frames,
-    *,
-    layout: str = "auto",
-    channels: ChannelOrder = "RGB",
-    value_range: tuple[float, float] | Literal["auto"] = "auto",
-    background: str | tuple[float, float, float] | None = None,
-    light: LightName | None = None,
-    primaries: PrimariesName | None = None,
+    **options: Unpack[FrameOptions],
 ) -> VerifyReport:
     """Compare a video file with the frames it was made of, one by one.
 
     Args:
         path: The video.
         frames: What `export_video` takes, and was given.
-        layout: As for `export_video`.
-        channels: As for `export_video`.
-        value_range: As for `export_video`.
-        background: As for `export_video`.
-        light: As for `export_video`, of a PQ or HLG file.
-        primaries: As for `export_video`.
+        **options: Those below; light and primaries are of a PQ or HLG file.
 
     Raises:
         InputError: the file is no video that can be read.
@@ -113,40 +104,58 @@ def verify(
     >>> verify(video, frames[::-1]).problems[0].startswith("PSNR")
     True
     """
-    ground = parse_background(background)
-    conversion = Conversion(Color(), parse_value_range(value_range), ground or BLACK)
-    expected = Recognizer(layout, channels).frames(opened(frames))
+    complete_options = complete(FrameOptions, options, "verify")
+    conversion_to = _conversions(complete_options)
+    recognizer = Recognizer(complete_options["layout"], complete_options["channels"])
     differences: list[_Difference] = []
-    decoded_count = expected_count = 0
+    decoded_count = frame_count = 0
     problems: list[str] = []
-    for decoded, frame in zip_longest(decoded_frames(path, alpha=True), expected):
+    pictures = decoded_frames(path, alpha=True)
+    for decoded, frame in zip_longest(pictures, recognizer.frames(open_source(frames).frames)):
         decoded_count += decoded is not None
-        expected_count += frame is not None
+        frame_count += frame is not None
         if decoded is None or frame is None or problems:
             continue
-        shown, orientation, color = frame.size, decoded.orientation, decoded.color
-        if not orientation.known:
-            problems.append(f"the file is to be turned by {orientation.rotation} degrees, which is no quarter turn")
+        if (problem := _misfit(decoded, frame)) is not None:
+            problems.append(problem)
             continue
-        frame = _as_stored(frame, orientation)
-        width, height = decoded.frame.width, decoded.frame.height
-        if (width, height) not in (frame.size, _padded(frame.size, decoded.frame)):
-            size = (height, width) if orientation.lying else (width, height)
-            problems.append(f"the file is {size[0]}x{size[1]}, the frames {shown[0]}x{shown[1]}")
-            continue
-        by_its_color = replace(
-            conversion, color=replace(color, full_range=False), light=parse_light(color.hdr, light, primaries)
-        )
-        if ground is not None and has_alpha(decoded.frame.format.name):
-            frame, by_its_color = composited(frame, by_its_color)
-        differences.append(_difference(decoded, frame, by_its_color))
-    if decoded_count != expected_count:
-        problems.insert(0, f"the file has {decoded_count} frames, {expected_count} were given")
-    return _report(Path(path), decoded_count, expected_count, differences, problems)
+        frame, conversion = conversion_to(decoded, _as_stored(frame, decoded.orientation))
+        differences.append(_difference(decoded, frame, conversion))
+    if decoded_count != frame_count:
+        problems.insert(0, f"the file has {decoded_count} frames, {frame_count} were given")
+    return _report(Path(path), decoded_count, frame_count, differences, problems)
+
+
+def _conversions(options: FrameOptions) -> Callable[[Picture, Frame], tuple[Frame, Conversion]]:
+    """Give what tells how a frame becomes a decoded picture: by the file's colour, and on the background if one is."""
+    background, light, primaries = parse_background(options["background"]), options["light"], options["primaries"]
+    base = Conversion(Color(), parse_value_range(options["value_range"]), background or BLACK)
+
+    def conversion_to(decoded: Picture, frame: Frame) -> tuple[Frame, Conversion]:
+        color = replace(decoded.color, full_range=False)
+        conversion = replace(base, color=color, light=parse_light(color.hdr, light, primaries))
+        if background is not None and has_alpha(decoded.frame.format.name):
+            return composited(frame, conversion)
+        return frame, conversion
+
+    return conversion_to
+
+
+def _misfit(decoded: Picture, frame: Frame) -> str | None:
+    """Say why a decoded picture can't be compared with a frame; None where it can be."""
+    orientation = decoded.orientation
+    if not orientation.known:
+        return f"the file is to be turned by {orientation.rotation} degrees, which is no quarter turn"
+    width, height = decoded.frame.width, decoded.frame.height
+    size = frame.size[::-1] if orientation.lying else frame.size
+    if (width, height) in (size, _padded(size, decoded.frame)):
+        return None
+    shown = f"{height}x{width}" if orientation.lying else f"{width}x{height}"
+    return f"the file is {shown}, the frames {frame.size[0]}x{frame.size[1]}"
 
 
 def _report(
-    path: Path, decoded_count: int, expected_count: int, differences: list[_Difference], problems: list[str]
+    path: Path, decoded_count: int, frame_count: int, differences: list[_Difference], problems: list[str]
 ) -> VerifyReport:
     errors = [each.mean_squared_error for each in differences]
     mean = sum(errors) / len(errors) if errors else math.nan
@@ -160,7 +169,7 @@ def _report(
     if color_error > MOST_COLOR_ERROR:
         problems.append(f"a mean colour is {color_error:.1f}/255 off, over {MOST_COLOR_ERROR:g}")
     worst = max(range(len(errors)), key=errors.__getitem__) if errors else None
-    return VerifyReport(path, decoded_count, expected_count, psnr, ssim, color_error, worst, tuple(problems))
+    return VerifyReport(path, decoded_count, frame_count, psnr, ssim, color_error, worst, tuple(problems))
 
 
 def _as_stored(frame: Frame, orientation: Orientation) -> Frame:
@@ -198,9 +207,9 @@ def _difference(decoded: Picture, frame: Frame, conversion: Conversion) -> _Diff
     figures = _measured(picture, reference)
     width, height = frame.size
     shown = _cell_means(rgba[:height, :width])
-    given = _cell_means(to_rgba(reference, conversion.color)[:height, :width])
+    expected = _cell_means(to_rgba(reference, conversion.color)[:height, :width])
     ssim = figures["ssim.All"] if min(width, height) >= _LEAST_SIDE_OF_SSIM else math.nan
-    return _Difference(figures["psnr.mse_avg"], ssim, float(np.abs(shown - given).max()))
+    return _Difference(figures["psnr.mse_avg"], ssim, float(np.abs(shown - expected).max()))
 
 
 def _measured(picture: VideoFrame, reference: VideoFrame) -> dict[str, float]:

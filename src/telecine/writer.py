@@ -10,112 +10,50 @@ import threading
 import warnings
 import weakref
 from _thread import start_new_thread
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from fractions import Fraction
 from operator import length_hint
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Unpack
 
 import numpy as np
 
-from .color.hdr import MasteringDisplay
 from .errors import FrameError, OptionError, TelecineError, TelecineWarning
 from .files.urls import local_path
-from .formats.choices import (
-    AudioFitName,
-    BitDepth,
-    ChannelOrder,
-    ChromaName,
-    CodecName,
-    ColorName,
-    FormatName,
-    LightName,
-    PixelFormatName,
-    PresetName,
-    PrimariesName,
-    QualityName,
-)
 from .formats.choose import output_of
-from .formats.containers import Container
-from .formats.images import MovingImageFormat, SequenceFormat
+from .formats.images import SequenceFormat
+from .frames.options import complete, with_options
 from .frames.recognise import Frames, Recognizer, count_frames
-from .metadata.tags import Json, exact_text, parse_metadata
+from .output.options import WriterOptions
+from .output.plan import plan_of
 from .output.progress import Progress, check_progress, reporting
-from .output.protocol import Asked, Output, Publishing
+from .output.protocol import Publishing, Shape
 from .output.result import Video
 from .output.thread import EncodingThread
-from .output.video import VideoOptions, VideoOutput
-from .planes.convert import parse_background, parse_value_range
 from .publish.journal import Kept
 from .sound.recognise import Audio
-from .support.clock import Clock, Seconds, Timestamps, parse_last_frame
+from .support.clock import Clock, Timestamps, parse_last_frame
 from .support.notes import Notes, callers_line
-from .support.rate import FrameRate, parse_fps
+from .support.rate import parse_fps
 from .support.words import shell_word
-
-if TYPE_CHECKING:
-    from .provenance.seal import Provenance, Seal
 
 _LOOK_AGAIN = 0.2  # seconds after which one who waits for another thread's `write` sees that the writer was closed
 
 
+@with_options(WriterOptions)
 class VideoWriter:
     """Writes frames to a video file, a moving image or a folder of images as they come.
-
-    Args:
-        path: The file to write; missing folders are made. Without one, a new file in the folder for temporary files.
-        fps: Frames per second: a number, a Fraction or text such as "24000/1001". 29.97 means 30000/1001.
-        codec: "h264", "hevc", "av1", "vp9", "prores" or "ffv1". Without one, h264, and vp9 in WebM.
-        encoder: FFmpeg's name of the encoder, in place of the codec's usual one, such as "h264_nvenc".
-        quality: "draft", "balanced", "high", "visually-lossless", or "lossless" for RGB that comes back bit by bit.
-        crf: The encoder's constant rate factor, in place of the quality level's: 0 to 51, lower is better.
-        bitrate: Bits per second, in place of a crf.
-        max_bytes: The most bytes that the file may have. Where it takes more, its frames are encoded again at close, in
-            two passes or more; the quality or the crf is the most that they get. The copy of the frames that this needs
-            lies unseen beside the journal, compressed without loss.
-        preset: The encoder's speed, "ultrafast" to "placebo", in place of the quality level's.
-        encoder_options: FFmpeg's options of the encoder, by name. One that it would ignore is an error.
-        pixel_format: FFmpeg's name of one that the codec takes, "yuv420p" unless the codec begins with another.
-        bit_depth: 8, 10 or 12, in place of a pixel format.
-        chroma: "4:2:0", "4:2:2" or "4:4:4", in place of a pixel format.
-        dither: Whether 8-bit codes are dithered, so that slow gradients have no bands; h264 keeps it from "high" on.
-        color: "auto" (BT.601 up to 576 lines and 1024 columns, BT.709 above), "bt601", "bt709", or for HDR "pq" or
-            "hlg" of BT.2100, in HEVC or AV1 of 10 bit or more.
-        light: What the values of HDR frames are: "scene-linear" or "display-linear" light in floats, where 1.0 is
-            reference white, 203 cd/m2, and brighter is more; or "encoded", PQ or HLG already. For OpenEXR
-            "scene-linear", in place of sRGB.
-        primaries: Those of linear light: "bt709" unless it is "p3-d65" or "bt2020".
-        mastering_display: The display that HDR frames were judged on, which the file tells: P3-D65 of 1000 cd/m2 if not
-            given. How bright the frames are is measured.
-        layout: "auto" or the letters of an array's axes, in any order: T time, H height, W width, C channels, B batch.
-            "WHC" is that of pygame's surfaces.
-        channels: "RGB", or "BGR" for OpenCV's arrays: the order of an array's colours, alpha being the fourth.
-            Images and files know theirs.
-        value_range: "auto" (integers: full scale, floats: [0, 1]) or (low, high), such as (-1, 1) for floats.
-        background: What transparent pixels are composited on: a colour's name, "#rrggbb" or (r, g, b) in [0, 1], all
-            sRGB. Without one, formats with alpha keep it, and others get black, with a warning. Encoded values are
-            mixed as they are, as browsers do: half transparent white on black is 128 of 255. Linear light is mixed as
-            light.
-        metadata: What the file says of itself: JSON values by any names (docs/metadata.md); `probe` gives them back.
-        overwrite: Whether a file at the path may be replaced.
-        hold: How many seconds the last frame is shown, in place of as long as the one before it.
-        repeat: How many more times the last frame is written.
-        audio_rate: The samples a second of the sound that is written as arrays.
-        audio_fit: "pad" keeps all frames and all sound, and silence follows the sound where it is shorter; "trim" ends
-            the sound with the video; "loop" does too, and lets it begin again as often as it takes.
-        provenance: What a signed C2PA manifest says of where the file comes from; what signs it is tried at once.
-        progress: True for a bar on the terminal, or a function of (frames done, frames in all or None).
-        loops: How many times a GIF, WebP or APNG is shown; 0, and without one, forever.
-        format: "mp4", "mov", "webm", "mkv", "gif", "webp", "apng" or "avif", in place of the path's extension; or
-            "png", "tiff", "jpeg" or "exr" for a folder of images, which has no times.
 
     Every option is checked, a trial encoder opened and the folder written to before this returns. Leaving the `with` by
     an exception leaves the path as it was. The arrays given may be reused at once. Several threads may write: each call
     waits for the one before it, so that its frames stay together. A writer that is never closed makes no file: what it
     keeps is told in a `TelecineWarning`.
+
+    Args:
+        path: The file to write; missing folders are made. Without one, a new file in the folder for temporary files.
+        **options: Those below.
 
     Raises:
         OptionError: an argument is not accepted.
@@ -130,87 +68,24 @@ class VideoWriter:
     (12, Fraction(3, 4))
     """
 
-    def __init__(
-        self,
-        path: str | os.PathLike[str] | None = None,
-        *,
-        fps: FrameRate = 16,
-        codec: CodecName | None = None,
-        encoder: str | None = None,
-        quality: QualityName = "high",
-        crf: float | None = None,
-        bitrate: int | None = None,
-        max_bytes: int | None = None,
-        preset: PresetName | None = None,
-        encoder_options: Mapping[str, str | int | float] | None = None,
-        pixel_format: PixelFormatName | None = None,
-        bit_depth: BitDepth | None = None,
-        chroma: ChromaName | None = None,
-        dither: bool = False,
-        color: ColorName = "auto",
-        light: LightName | None = None,
-        primaries: PrimariesName | None = None,
-        mastering_display: MasteringDisplay | None = None,
-        layout: str = "auto",
-        channels: ChannelOrder = "RGB",
-        value_range: tuple[float, float] | Literal["auto"] = "auto",
-        background: str | tuple[float, float, float] | None = None,
-        hold: Seconds | None = None,
-        repeat: int = 0,
-        audio_rate: int | None = None,
-        audio_fit: AudioFitName = "pad",
-        metadata: Mapping[str, Json] | None = None,
-        provenance: Provenance | None = None,
-        overwrite: bool = True,
-        progress: Progress = False,
-        loops: int | None = None,
-        format: FormatName | None = None,
-    ) -> None:
-        if path is None:
-            path = _temporary_path(format)
+    def __init__(self, path: str | os.PathLike[str] | None = None, **options: Unpack[WriterOptions]) -> None:
+        given = complete(WriterOptions, options, "VideoWriter")
+        check_progress(given["progress"])
+        path = _temporary_path(given["format"]) if path is None else path
         if not isinstance(path, (str, bytes, os.PathLike)):
             raise OptionError(f"path={path!r} is no path")
         path = local_path(path)
-        row = output_of(path, format)
-        self._recognizer = Recognizer(layout, channels)
-        held, self._repeat = parse_last_frame(hold, repeat)
-        self._clock = Clock(parse_fps(fps), held, _bounds(row))
-        self._notes = Notes()
-        self._video: Video | None = None
-        check_progress(progress)
-        of_video = VideoOptions(
-            codec=codec,
-            encoder=encoder,
-            crf=crf,
-            bitrate=bitrate,
-            max_bytes=max_bytes,
-            preset=preset,
-            encoder_options=encoder_options,
-            pixel_format=pixel_format,
-            chroma=chroma,
-            dither=dither,
-            color=color,
-            audio_rate=audio_rate,
-            audio_fit=audio_fit,
-            light=light,
-            primaries=primaries,
-            mastering_display=mastering_display,
-        )
-        asked = Asked(
-            quality=quality,
-            bit_depth=bit_depth,
-            value_range=parse_value_range(value_range),
-            background=parse_background(background),
-            metadata=None if metadata is None else exact_text(parse_metadata(metadata, self._notes)),
-            seal=None if provenance is None else _seal(provenance, row),
-            clock=self._clock,
-            notes=self._notes,
-        )
-        self._output = _output(row, asked, of_video, loops)
+        row = output_of(path, given["format"])
         self._path = Path(path)
+        self._recognizer = Recognizer(given["layout"], given["channels"])
+        hold, self._repeat = parse_last_frame(given["hold"], given["repeat"])
+        fps, self._notes = parse_fps(given["fps"]), Notes()
+        self._plan = plan = plan_of(row, given, hold, self._notes)
+        self._clock = Clock(fps, hold, plan.shown_for)
+        self._shape: Shape[Any] | None = None  # once there is a frame
+        self._video: Video | None = None  # once it is closed
         self._writing, self._writing_audio = threading.RLock(), threading.RLock()
-        output = self._output
-        self._job = _Job(os.fspath(self._path), output, lambda: output.publication(path, overwrite), progress)
+        self._job = _Job(os.fspath(self._path), lambda: plan.publication(path, given["overwrite"]), given["progress"])
         # A writer that is dropped, or still open when the interpreter ends, keeps what it has, as one that failed.
         self._dropped = weakref.finalize(self, _keep_dropped, self._job, self._clock, callers_line())
         try:
@@ -240,10 +115,10 @@ class VideoWriter:
                 if time is None:
                     raise OptionError(f"frame {self._clock.count} has no timestamp: give one for each frame")
                 with np.errstate(all="ignore"):  # the caller may have NumPy raise, of what is too small to matter here
-                    if self._clock.count == 0:
-                        self._output.settle(frame)
-                    converted = self._output.convert(frame, time)
-                self._job.put(converted)
+                    if self._shape is None or self._clock.count == 0:
+                        self._shape = self._plan.shape(frame, self._clock)
+                    picture = self._shape.convert(frame)
+                self._job.put(self._shape, picture, time)
                 self._clock.advance(time)
                 self._job.report(self._clock.count, None)
         if left := length_hint(times):
@@ -260,7 +135,8 @@ class VideoWriter:
             PublishError: the disk has failed.
         """
         with self._alone(self._writing_audio):
-            self._job.write_audio(audio)
+            self._job.check()
+            self._plan.sound.write(audio, self._job.put_box)
 
     def close(self) -> Video:
         """Finish the file, check it and publish it. Closing again gives the same video.
@@ -350,11 +226,9 @@ class VideoWriter:
 class _Job:
     """What a writer has open: the thread that the file belongs to, and the progress bar."""
 
-    def __init__(
-        self, path: str, output: Output[Any], open_publication: Callable[[], Publishing], progress: Progress
-    ) -> None:
-        self.path, self._output = path, output
-        self._thread = EncodingThread(path, output, open_publication)
+    def __init__(self, path: str, open_publication: Callable[[], Publishing], progress: Progress) -> None:
+        self.path = path
+        self._thread = EncodingThread(path, open_publication)
         self._process = os.getpid()
         self._open = ExitStack()
         self.report = self._open.enter_context(reporting(progress))
@@ -381,13 +255,15 @@ class _Job:
     def open(self) -> None:
         self._thread.open()
 
-    def put(self, frame: object) -> None:
+    def put(self, shape: Shape[Any], picture: object, pts: int) -> None:
         self.check_open()
-        self._thread.put(frame)
+        self._thread.put(shape, picture, pts)
 
-    def write_audio(self, audio: Audio) -> None:
+    def check(self) -> None:
         self._thread.check()
-        self._output.write_audio(audio, self._thread.put_box)
+
+    def put_box(self, box: bytes) -> None:
+        self._thread.put_box(box)
 
     @property
     def queued(self) -> int:
@@ -438,41 +314,9 @@ def _in_words(kept: Kept, count: int, path: str) -> str:
     return f"{kept.frames} of {of} frames are kept: telecine recover {shell_word(kept.place if kept.moved else path)}"
 
 
-# ---- what is written -----------------------------------------------------------------------------------------------
-
-_Row = Container | MovingImageFormat | SequenceFormat
-
-
 def _temporary_path(format: str | None) -> Path:
     from tempfile import gettempdir
 
     row = output_of("clip.mp4", format)
     extension = "" if isinstance(row, SequenceFormat) else row.extensions[0]
     return Path(gettempdir()) / f"telecine-{os.urandom(4).hex()}{extension}"
-
-
-def _bounds(row: _Row) -> tuple[Fraction, Fraction] | None:
-    return (row.shortest, row.longest) if isinstance(row, MovingImageFormat) else None
-
-
-def _seal(provenance: Provenance, row: _Row) -> Seal:
-    if isinstance(row, SequenceFormat):
-        raise OptionError(f"provenance= signs one file, and {row.name} is a folder of images: leave it out")
-    from .provenance.seal import seal_of
-
-    return seal_of(provenance, row.name)
-
-
-def _output(row: _Row, asked: Asked, of_video: VideoOptions, loops: int | None) -> Output[Any]:
-    """Choose what the frames become; raises OptionError for what does not go with it."""
-    if loops is not None and not isinstance(row, MovingImageFormat):
-        raise OptionError(f"loops={loops!r} does not go with {row.name}: leave it out")
-    if isinstance(row, Container):
-        return VideoOutput(row.name, asked, of_video)
-    linear = row.name == "exr" and of_video.light == "scene-linear"
-    (replace(of_video, light=None) if linear else of_video).refuse(row.name)
-    from .output.images import MovingImageOutput, SequenceOutput
-
-    if isinstance(row, SequenceFormat):
-        return SequenceOutput(row, asked, linear)
-    return MovingImageOutput(row, asked, loops or 0)

@@ -472,7 +472,7 @@ def test_an_error_that_is_not_ours_is_one_line_too(
     def fail(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("of two\nlines")
 
-    monkeypatch.setattr("telecine.cli.commands.export_video", fail)
+    monkeypatch.setattr("telecine.cli.commands.export", fail)
     assert run(["export", "images", "-o", "clip.mp4"]) == 1
     expected = "ZeroDivisionError: of two lines (--debug shows where)"
     assert only_line(capsys.readouterr().err) == expected
@@ -492,13 +492,13 @@ def test_ctrl_c_leaves_the_file_that_was_there(video: telecine.Video) -> None:
     code = """if True:
         import os, signal, sys
         from telecine.cli import commands as cli
-        find = cli.open_frames
+        find = cli.open_source
         def interrupted(*given):
-            for index, frame in enumerate(find(*given)):
+            for index, frame in enumerate(find(*given).frames):
                 if index == 7:
                     os.kill(os.getpid(), signal.SIGINT)
                 yield frame
-        cli.open_frames = interrupted
+        cli.open_source = lambda *given: cli.Source(interrupted(*given))
         sys.exit(cli.run())
     """
     done = script(code, "export", "images", "-o", "video.mp4")

@@ -311,7 +311,7 @@ def test_a_file_that_lost_the_alpha_of_one_frame_is_not_published(
 
     def losing(packets: Iterator[Any]) -> Iterator[Any]:
         for index, packet in enumerate(parted(packets)):
-            yield alpha._with_data(packet, bytes(packet)) if index == 7 else packet
+            yield alpha.with_data(packet, bytes(packet)) if index == 7 else packet
 
     with VideoWriter(tmp_path / "clip.webm", **WEBM) as writer:
         writer.write(clip(9))

@@ -25,7 +25,7 @@ from ..support.helpers import assert_frames, failing_at, greys, run_python
 
 PAIRS = [(container.name, codec) for container in CONTAINERS.values() for codec in container.codecs]
 EXTENSIONS = {"vp9": "webm", "prores": "mov", "ffv1": "mkv"}
-SCALED = [codec.name for codec in CODECS.values() if codec.crf_range]
+SCALED = [codec.name for codec in CODECS.values() if codec.scale]
 EVERYWHERE = [("mp4", "h264"), ("mov", "h264")]
 MILLISECOND = Fraction(1, 1000)  # which Matroska counts in
 OFF_BY = {"mp4": Fraction(0), "mov": Fraction(0), "webm": MILLISECOND, "mkv": MILLISECOND}
@@ -282,14 +282,13 @@ from types import SimpleNamespace
 from av import VideoFrame
 from telecine.encode.encoder import Encoder, EncoderSettings
 from telecine.formats.choose import choose_format
+from telecine.formats.containers import CONTAINERS
 
-encoder = Encoder(io.BytesIO(), EncoderSettings(choose_format("clip.mp4", codec=sys.argv[1]), Fraction(16)))
+encoder = Encoder(io.BytesIO(), EncoderSettings(choose_format(CONTAINERS["mp4"], codec=sys.argv[1]), Fraction(16)))
 packets = []
 encoder._container = SimpleNamespace(mux=packets.append, close=encoder._container.close)
 for pts in range(int(sys.argv[2])):
-    frame = VideoFrame(128, 96, "yuv420p")
-    frame.pts = pts
-    encoder.encode(frame)
+    encoder.encode(VideoFrame(128, 96, "yuv420p"), pts)
 encoder.finish(lambda: False)
 print(*(packet.dts == packet.pts for packet in packets))
 """

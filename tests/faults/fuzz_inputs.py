@@ -22,7 +22,7 @@ import telecine
 from telecine import TelecineError
 from telecine.container.chunks import PNG
 from telecine.frames.recognise import Recognizer
-from telecine.frames.sources import opened
+from telecine.frames.sources import open_source
 from telecine.sound.recognise import AudioRecognizer
 
 from ..support.journals import assert_recovers_or_says
@@ -81,7 +81,7 @@ def _frames(path: Path) -> None:
 
 
 def _as_frames(path: Path) -> None:
-    for _ in Recognizer().frames(opened(path)):
+    for _ in Recognizer().frames(open_source(path).frames):
         pass
 
 

@@ -14,11 +14,11 @@ def main() -> None:
     import atheris
 
     from telecine.container import boxes
-    from telecine.encode import finish as remux
+    from telecine.encode import finish, journal_packets
 
     from ..support.journals import assert_recovers_or_says
 
-    for module in (boxes, remux):
+    for module in (boxes, finish, journal_packets):
         for function in vars(module).values():
             if inspect.isfunction(function) and function.__module__ == module.__name__:
                 atheris.instrument_func(function)

@@ -9,8 +9,8 @@ from typing import Any, get_args
 import pytest
 
 import telecine
-from telecine.color.bt2100 import PRIMARIES
 from telecine.color.color import parse_color
+from telecine.color.primaries import PRIMARIES
 from telecine.formats import choices
 from telecine.formats.choose import OUTPUTS
 from telecine.formats.codecs import CODECS

@@ -20,7 +20,7 @@ import telecine
 from telecine import OptionError, VideoWriter, export_video
 from telecine.encode.encoder import Encoder, EncoderSettings
 from telecine.formats.choose import Format
-from telecine.formats.codecs import CODECS, Codec
+from telecine.formats.codecs import CODECS, Codec, Hardware
 from telecine.formats.containers import CONTAINERS
 from telecine.formats.hardware import HARDWARE
 from telecine.formats.ignored import GENERAL, ignored_options
@@ -96,12 +96,12 @@ def test_where_the_machine_lacks_an_encoder_the_error_says_so_and_what_to_use(en
     "row", [row for row in HARDWARE.values() if known_to_ffmpeg(row.encoder)], ids=lambda r: r.encoder
 )
 def test_ffmpeg_understands_every_level_preset_and_rate_of_an_encoder(row: Codec, tmp_path: Path) -> None:
-    assert row.crf_range is not None
+    assert row.scale is not None
     assert set(row.presets) == set(CODECS["h264"].presets)
     assert list(row.qualities) == ["draft", "balanced", "high", "visually-lossless"]
     asked: list[dict[str, Any]] = [{"quality": quality} for quality in row.qualities]
     asked += [{"preset": preset} for preset in row.presets]
-    asked += [{"crf": crf} for crf in row.crf_range] + [{"bitrate": 2_000_000}]
+    asked += [{"crf": crf} for crf in (row.scale.best, row.scale.worst)] + [{"bitrate": 2_000_000}]
     asked += [{"pixel_format": name} for name in row.pixel_formats]
     for arguments in asked:
         # The options are read before the hardware is looked for: what is said is of the hardware.
@@ -113,12 +113,14 @@ def test_ffmpeg_understands_every_level_preset_and_rate_of_an_encoder(row: Codec
 )
 def test_an_encoder_takes_the_pixel_formats_that_it_is_given(row: Codec) -> None:
     taken = {each.name for each in av.Codec(row.encoder, "w").video_formats or []}
-    assert {row.takes.get(name, name) for name in row.pixel_formats} <= taken
+    assert {row.layout_of(name) for name in row.pixel_formats} <= taken
 
 
 @pytest.mark.parametrize("row", HARDWARE.values(), ids=lambda row: row.encoder)
 def test_an_encoder_reads_the_general_options_that_its_levels_use(row: Codec) -> None:
-    used = {name for options in (*row.qualities.values(), *row.presets.values(), row.at_bitrate) for name in options}
+    assert row.scale is not None
+    options_of = (*row.qualities.values(), *row.presets.values(), row.scale.at_bitrate)
+    used = {name for options in options_of for name in options}
     assert ignored_options(row.encoder, used | {"b", "g"}) == []
     assert "dct" in ignored_options(row.encoder, GENERAL)
 
@@ -154,6 +156,9 @@ def test_pairs_of_chroma_hold_the_same_codes(name: str, paired: str, depth: int,
     assert np.array_equal(found[1][:, 1:50:2] >> shift, cr)
 
 
+PAIRED = Hardware("nothing", layouts={"yuv420p": "nv12"})
+
+
 def test_an_encoder_is_given_the_layout_that_it_takes() -> None:
     random = np.random.default_rng(0)
     codes = [[random.integers(0, 256, size, np.uint16) for size in ((96, 128), (48, 64), (48, 64))] for _ in range(5)]
@@ -164,14 +169,12 @@ def test_an_encoder_is_given_the_layout_that_it_takes() -> None:
         format = Format(CONTAINERS["mp4"], codec, PIXEL_FORMATS["yuv420p"])
         encoder = Encoder(file, EncoderSettings(format, Fraction(16), options))
         for pts, each in enumerate(codes):
-            frame = frame_of("yuv420p", each)
-            frame.pts = pts
-            encoder.encode(frame)
+            encoder.encode(frame_of("yuv420p", each), pts)
         encoder.finish(lambda: False)
-        assert encoder.context.pix_fmt == codec.takes.get("yuv420p", "yuv420p")
+        assert encoder.context.pix_fmt == codec.layout_of("yuv420p")
         return file.getvalue()
 
-    assert encoded(replace(CODECS["h264"], takes={"yuv420p": "nv12"})) == encoded(CODECS["h264"])
+    assert encoded(replace(CODECS["h264"], hardware=PAIRED)) == encoded(CODECS["h264"])
 
 
 # ---- software, by name ---------------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -71,7 +70,7 @@ def packets(row: Codec, count: int, more: Mapping[str, str]) -> list[bytes] | st
         try:
             encoder = Encoder(file, settings)
             for pts in range(count):
-                encoder.encode(texture(name, pts))
+                encoder.encode(texture(name, pts), pts)
             encoder.finish(lambda: False)
         except (av.FFmpegError, OSError, ValueError) as error:
             return f"{error} {lines}"
@@ -102,10 +101,11 @@ def test_every_general_option_that_an_encoder_does_not_read_is_refused_by_name(r
     assert len(ignored) > 25
     how: dict[str, Any] = {"format": format_of(row).container.name, "codec": row.name}
     how |= {"quality": "lossless"} if row in LOSSLESS else {}
-    options: dict[str, str | int | float] = dict.fromkeys(set(ignored) - row.rates, 1)
+    exclusive = row.scale.exclusive if row.scale else frozenset()
+    options: dict[str, str | int | float] = dict.fromkeys(set(ignored) - exclusive, 1)
     with pytest.raises(OptionError, match=f"{row.encoder} with .* ignores a part: ") as refused:
         VideoWriter(path, encoder_options=options, **how)
-    assert {name for name in ignored if f"{name!r} is not read" in str(refused.value)} == set(ignored) - row.rates
+    assert {name for name in ignored if f"{name!r} is not read" in str(refused.value)} == set(ignored) - exclusive
     assert_untouched(path)
 
 
@@ -207,9 +207,9 @@ def test_a_crf_between_whole_numbers_is_between_them_in_av1(tmp_path: Path) -> N
 
 def test_the_rates_of_every_row_are_options_that_it_has() -> None:
     for row in (*CODECS.values(), *HARDWARE.values()):
-        assert (not row.rates) == (row.crf_range is None)
-        assert set(row.crf_options) & row.rates or row.crf_range is None
-        assert replace(row).at_crf(20).keys() == set(row.crf_options)
+        if row.scale:
+            assert set(row.scale.options) & row.scale.exclusive
+            assert row.scale.options_at(20).keys() == set(row.scale.options)
 
 
 @pytest.mark.parametrize("lines", [480, 720])

@@ -24,7 +24,7 @@ import telecine
 from telecine import FrameError, TelecineWarning
 from telecine.color.color import BT601, BT709, Color
 from telecine.frames.recognise import Recognizer
-from telecine.planes import device as accelerator
+from telecine.planes import tensors
 from telecine.planes.convert import Conversion
 from telecine.planes.device import DeviceChunk
 from telecine.planes.frame import Frame
@@ -205,7 +205,7 @@ def test_an_overshoot_of_a_hundredth_is_clamped() -> None:
 
 @pytest.fixture
 def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accelerator, "_SLICE_PIXELS", 3 * 48 * 64)
+    monkeypatch.setattr(tensors, "_SLICE_PIXELS", 3 * 48 * 64)
 
 
 def clip(count: int, dtype: torch.dtype = torch.bfloat16, seed: int = 0) -> torch.Tensor:
@@ -288,10 +288,10 @@ PLANE_BYTES = 48 * 64 * 3 // 2
 
 @pytest.fixture(params=["late", "early", "without streams"])
 def device(request: pytest.FixtureRequest) -> Iterator[Accelerator]:
-    accelerator._copying_stream.cache_clear()
+    tensors._copying_stream.cache_clear()
     with entered(Accelerator(request.param == "late", request.param != "without streams")) as entered_device:
         yield entered_device
-    accelerator._copying_stream.cache_clear()
+    tensors._copying_stream.cache_clear()
 
 
 FORMS: dict[str, Callable[[torch.Tensor], Any]] = {

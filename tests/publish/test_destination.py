@@ -386,8 +386,7 @@ def test_what_is_made_of_a_file_is_for_nobody_else_and_without_its_attributes(ex
         path.write_bytes(OLDER)
         path.chmod(0o644)
         set_attribute(path, "user.xdg.origin.url", b"https://host/secret")
-    publication = Publication(path)
-    publication.allow_at_most(0o640)
+    publication = Publication(path, at_most=0o640)
     publication.open_finished().write(b"new")
     assert {each.stat().st_mode & 0o137 for each in tmp_path.iterdir() if each != path} == {0}
     publication.commit()

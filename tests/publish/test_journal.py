@@ -204,11 +204,11 @@ def test_while_the_encoder_is_in_a_long_call_what_is_on_the_disk_is_told_and_rec
     path, is_stuck, may_go_on = tmp_path / "clip.mp4", threading.Event(), threading.Event()
     encode = Encoder.encode
 
-    def slow(self: Encoder, frame: Any) -> None:
-        if frame.pts == 4:
+    def slow(self: Encoder, frame: Any, pts: int) -> None:
+        if pts == 4:
             is_stuck.set()
             assert may_go_on.wait(timeout=60)
-        encode(self, frame)
+        encode(self, frame, pts)
 
     monkeypatch.setattr(Encoder, "encode", slow)
     monkeypatch.setattr(encoding_thread, "_PATIENCE", 0.1)

@@ -19,7 +19,7 @@ from PIL import Image, ImageOps, ImageSequence
 import telecine
 from telecine import FrameError, InputError
 from telecine.frames.recognise import Recognizer, count_frames
-from telecine.frames.sources import opened
+from telecine.frames.sources import open_source
 
 from ..support.helpers import waves
 
@@ -31,7 +31,7 @@ ALPHA = np.ascontiguousarray(DEEP[:, ::-1, :, :1])
 
 def read(frames: Any, **how: Any) -> list[Pixels]:
     """The values that frames are recognised with."""
-    return [frame.values.copy() for frame in Recognizer(**how).frames(opened(frames))]
+    return [frame.values.copy() for frame in Recognizer(**how).frames(open_source(frames).frames)]
 
 
 def shown(path: Any, tmp_path: Path) -> Pixels:

@@ -15,7 +15,7 @@ import pytest
 
 import telecine
 from telecine import InputError
-from telecine.cli.commands import facts_of_file
+from telecine.cli.tables import facts_of_file
 
 from ..support.helpers import waves
 

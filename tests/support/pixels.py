@@ -53,8 +53,7 @@ def planes_of_frame(
     planes = VideoFrame(width + width % 2 * wide, height + height % 2 * high, name)
     for plane in planes.planes:
         plane.update(bytes([0xA5]) * plane.buffer_size)  # what is left unwritten shows
-    composited = Conversion(color, **how).to_planes(recognized, planes)
-    return planes, composited
+    return planes, Conversion(color, **how).to_planes(recognized, planes).composited
 
 
 def codes(frame: Any, name: str = "yuv420p", color: Color = BT709, **how: Any) -> list[npt.NDArray[Any]]:

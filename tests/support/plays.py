@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from telecine.cli.commands import rows_of_places
+from telecine.cli.tables import rows_of_places
 from telecine.formats.codecs import CODECS
 from telecine.formats.containers import CONTAINERS
 from telecine.formats.images import MOVING_IMAGES

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import OptionError
+from .primaries import D65, PRIMARIES, Chromaticity
 
-Chromaticity = tuple[float, float]
+_RED, _GREEN, _BLUE = PRIMARIES["p3-d65"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,31 @@ class ContentLight:
 
 
 @dataclass(frozen=True)
+class FrameLight:
+    """How bright one frame is, in cd/m2: its brightest pixel, and the mean over its pixels."""
+
+    brightest: float
+    mean: float
+
+
+class LightMeter:
+    """Takes in how bright each frame of a video is."""
+
+    def __init__(self) -> None:
+        self._brightest = self._brightest_mean = 0.0
+
+    def add(self, light: FrameLight) -> None:
+        """Take in a frame."""
+        self._brightest = max(self._brightest, light.brightest)
+        self._brightest_mean = max(self._brightest_mean, light.mean)
+
+    @property
+    def content_light(self) -> ContentLight:
+        """How bright the frames so far are."""
+        return ContentLight(round(self._brightest), round(self._brightest_mean))
+
+
+@dataclass(frozen=True)
 class MasteringDisplay:
     """The display that a video was judged on: x and y of its primaries and white, and its luminance in cd/m2.
 
@@ -35,10 +61,10 @@ class MasteringDisplay:
     4000.0
     """
 
-    red: Chromaticity = (0.680, 0.320)  # SMPTE EG 432-1, "P3-D65"
-    green: Chromaticity = (0.265, 0.690)
-    blue: Chromaticity = (0.150, 0.060)
-    white: Chromaticity = (0.3127, 0.3290)
+    red: Chromaticity = _RED
+    green: Chromaticity = _GREEN
+    blue: Chromaticity = _BLUE
+    white: Chromaticity = D65
     max_luminance: float = 1000.0
     min_luminance: float = 0.0001
 
@@ -59,19 +85,19 @@ class MasteringDisplay:
         return {"red": self.red, "green": self.green, "blue": self.blue, "white": self.white}
 
 
-def parse_mastering_display(given: Any, hdr: str | None) -> MasteringDisplay | None:
+def parse_mastering_display(value: Any, hdr: str | None) -> MasteringDisplay | None:
     """Check `mastering_display`; None unless the colour is HDR's, "pq" or "hlg", whose default is `MasteringDisplay()`.
 
     Raises:
         OptionError: it is none, is out of what a file can hold, or does not go with the colour.
     """
     if hdr is None:
-        if given is not None:
+        if value is not None:
             raise OptionError("mastering_display= is for color='pq' and color='hlg': leave it out")
         return None
-    display = MasteringDisplay() if given is None else given
+    display = MasteringDisplay() if value is None else value
     if not isinstance(display, MasteringDisplay):
-        raise OptionError(f"mastering_display={given!r} is none: use telecine.MasteringDisplay(max_luminance=1000)")
+        raise OptionError(f"mastering_display={value!r} is none: use telecine.MasteringDisplay(max_luminance=1000)")
     # H.265 D.3.28
     if not all(0.0001 <= x <= 0.74 and 0.0001 <= y <= 0.84 for x, y in display.chromaticities.values()):
         raise OptionError(f"mastering_display={display} has a colour out of range: x is 0.0001 to 0.74, y up to 0.84")

@@ -55,7 +55,7 @@ def joined(packet: VideoPacket) -> VideoPacket:
     if not packet.has_sidedata(BESIDE):
         return packet
     beside = bytes(packet.get_sidedata(BESIDE))
-    return _with_data(packet, bytes(packet) + beside + len(beside).to_bytes(_LENGTH_BYTES, "little"))
+    return with_data(packet, bytes(packet) + beside + len(beside).to_bytes(_LENGTH_BYTES, "little"))
 
 
 def parted(packets: Iterator[VideoPacket]) -> Iterator[VideoPacket]:
@@ -66,14 +66,15 @@ def parted(packets: Iterator[VideoPacket]) -> Iterator[VideoPacket]:
         at = end - int.from_bytes(data[max(0, end) :], "little")
         if not 0 < at < end - _ID_BYTES:
             return
-        picture = _with_data(packet, data[:at])
+        picture = with_data(packet, data[:at])
         beside: PacketSideData = cast(Any, PacketSideData)(_BESIDE_TYPE, end - at)  # PyAV's types don't know how
         beside.update(data[at:end])
         picture.set_sidedata(beside, move=True)
         yield picture
 
 
-def _with_data(packet: VideoPacket, data: bytes) -> VideoPacket:
+def with_data(packet: VideoPacket, data: bytes) -> VideoPacket:
+    """Give a packet of other bytes, decoded and shown as this one is."""
     copy = cast(VideoPacket, Packet(data))
     copy.stream, copy.time_base = packet.stream, packet.time_base
     copy.pts, copy.dts, copy.duration = packet.pts, packet.dts, packet.duration

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import TypeAlias
 
 from ..container.hdr_boxes import HdrMetadata
 from ..errors import EncodeError
@@ -12,6 +13,8 @@ from ..read.probe import AudioInfo, VideoInfo
 from ..sound.encode import Soundtrack
 from ..support.words import differences
 from .encoder import EncoderSettings
+
+_Promised: TypeAlias = dict[str, tuple[object, object]]  # what was found and what was promised, by what it is called
 
 _MOVIE_TICK = Fraction(1, 10_000)  # or less (rate.ticks_a_second)
 _ROUNDED_RATE = Fraction(1, 10_000)  # a tenth of what tells 30 from 30000/1001
@@ -29,24 +32,19 @@ def check_promises(
     Raises:
         EncodeError: it differs, naming what was found and what was promised.
     """
-    codec, clock = settings.format.codec, settings.format.container.clock
-    pixel_format = settings.format.pixel_format.name
-    rate = info.fps if settings.variable or frame_count == 1 else settings.fps
-    if clock:
-        rounded = max(_ROUNDED_RATE, 2 * clock * rate / max(1, frame_count - 1))  # both ends are, and few are between
-        if abs(info.fps / rate - 1) <= rounded and abs(info.duration - duration) <= 2 * clock:
-            rate, duration = info.fps, info.duration
+    codec, pixel_format = settings.format.codec, settings.format.pixel_format.name
     display, light = (hdr.mastering_display, hdr.content_light) if hdr else (None, None)
-    promised = {
+    promised: _Promised = {
         "container": (info.container, settings.format.container.name),
         "codec": (info.codec, codec.name),
         "pixel format": (info.pixel_format, codec.decoded.get(pixel_format, pixel_format)),
-        "profile": (info.profile, settings.profile or info.profile),
+    }
+    if settings.profile:
+        promised["profile"] = info.profile, settings.profile
+    promised |= {
         "size": (f"{info.width}x{info.height}", f"{settings.width}x{settings.height}"),
         "frame count": (info.frame_count, frame_count),
-        "frame rate": (info.fps, rate),
-        "constant rate": (info.constant_rate, info.constant_rate or not settings.variable),
-        "duration": (info.duration, duration),
+        **_promised_times(info, settings, frame_count, duration),
         "colour": (info.color, settings.color),
         "mastering display": (info.mastering_display, display),
         "content light": (info.content_light, light),
@@ -59,23 +57,41 @@ def check_promises(
         raise EncodeError(f"the written file is not what was promised: {broken}")
 
 
+def _promised_times(info: VideoInfo, settings: EncoderSettings, frame_count: int, duration: Fraction) -> _Promised:
+    """Pair the times that were found with those that were promised, without what the container's clock rounds off."""
+    clock, has_rate = settings.format.container.clock, not settings.variable and frame_count > 1
+    is_rounded = False
+    if clock is not None:
+        # The first and the last time are rounded, and few frames may be between them.
+        rate_error = max(_ROUNDED_RATE, 2 * clock * settings.fps / max(1, frame_count - 1))
+        rate_is_near = not has_rate or abs(info.fps / settings.fps - 1) <= rate_error
+        is_rounded = rate_is_near and abs(info.duration - duration) <= 2 * clock
+    promised: _Promised = {}
+    if has_rate and not is_rounded:
+        promised["frame rate"] = info.fps, settings.fps
+    if not settings.variable:
+        promised["constant rate"] = info.constant_rate, True
+    if not is_rounded:
+        promised["duration"] = info.duration, duration
+    return promised
+
+
 def check_audio(info: AudioInfo | None, sound: Soundtrack | None, clock: Fraction | None) -> None:
     """Compare a written file's sound with what it was to be, which may be none.
 
     Raises:
         EncodeError: it differs.
     """
+    promised: _Promised = {}
     if info is None or sound is None:
-        promised: dict[str, tuple[object, object]] = {"sound": (info, sound and sound.coding.codec.name)}
+        promised["sound"] = info, sound and sound.coding.codec.name
     else:
+        promised["codec"] = info.codec, sound.coding.codec.name
+        promised["rate"] = info.sample_rate, sound.coding.rate
+        promised["channels"] = info.channels, sound.track.format.channels
         # Resampling ends a sample sooner or later, and a file's clock may not count samples.
-        near = abs(info.duration - sound.duration) <= Fraction(1, sound.coding.rate) + 2 * (clock or _MOVIE_TICK)
-        promised = {
-            "codec": (info.codec, sound.coding.codec.name),
-            "rate": (info.sample_rate, sound.coding.rate),
-            "channels": (info.channels, sound.track.format.channels),
-            "duration": (info.duration, info.duration if near else sound.duration),
-        }
+        if abs(info.duration - sound.duration) > Fraction(1, sound.coding.rate) + 2 * (clock or _MOVIE_TICK):
+            promised["duration"] = info.duration, sound.duration
     if broken := differences(promised, "is"):
         raise EncodeError(f"the written file's sound is not what was promised: {broken}")
 

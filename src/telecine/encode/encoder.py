@@ -69,9 +69,9 @@ class Encoder:
         self._time_base = settings.time_base
         self._interval = round(1 / settings.fps / settings.time_base)
         self._count = 0
-        self._real_time = settings.format.codec.real_time
+        self._real_time = settings.format.codec.library.real_time
         codec = settings.format.codec
-        for name, value in codec.environment.items():
+        for name, value in codec.library.environment.items():
             os.environ.setdefault(name, value)
         self._container = av.open(
             journal,
@@ -80,7 +80,8 @@ class Encoder:
             container_options=_muxer_options(settings),
             buffer_size=1 << 18,
         )
-        device: dict[str, Any] = {"hwaccel": HWAccel(codec.device)} if codec.device else {}
+        hardware = codec.hardware
+        device: dict[str, Any] = {"hwaccel": HWAccel(hardware.device)} if hardware and hardware.device else {}
         stream = self._container.add_stream(codec.encoder, rate=settings.fps, **device)
         assert isinstance(stream, VideoStream)
         self._stream = stream
@@ -92,10 +93,10 @@ class Encoder:
         if settings.format.pixel_format.alpha and codec.name in alpha.DECODERS:
             stream.metadata.update(alpha.SAYS_JOINED)
 
-    def encode(self, frame: VideoFrame) -> None:
-        """Encode the next frame, whose `pts` is its time in ticks, and write the packets that are ready."""
+    def encode(self, frame: VideoFrame, pts: int) -> None:
+        """Encode the next frame, to be shown at a time in ticks, and write the packets that are ready."""
         self._count += 1
-        frame.time_base, frame.duration = self._time_base, self._interval
+        frame.pts, frame.time_base, frame.duration = pts, self._time_base, self._interval
         # prores_ks writes the frame's tags, the others the context's.
         frame.colorspace, frame.color_range = self.context.colorspace, self.context.color_range
         frame.color_primaries, frame.color_trc = self.context.color_primaries, self.context.color_trc
@@ -139,25 +140,24 @@ def _muxer_options(settings: EncoderSettings) -> dict[str, str]:
 
 def _configure(context: VideoCodecContext, settings: EncoderSettings) -> None:
     context.width, context.height = settings.width, settings.height
-    pixel_format = settings.format.pixel_format.name
-    context.pix_fmt = settings.format.codec.takes.get(pixel_format, pixel_format)  # PyAV lays the codes out anew
+    context.pix_fmt = settings.format.codec.layout_of(settings.format.pixel_format.name)  # PyAV lays the codes out anew
     context.framerate = settings.fps
     context.time_base = settings.time_base
     context.colorspace = settings.color.matrix
     context.color_primaries = settings.color.primaries
     context.color_trc = settings.color.transfer
     context.color_range = 2 if settings.color.full_range else 1  # AVCOL_RANGE_JPEG, AVCOL_RANGE_MPEG
-    context.thread_count = max(settings.threads, settings.format.codec.fewest_threads)
-    options, codec = dict(settings.options), settings.format.codec
-    # In front of what the caller says there, which is believed.
-    told = (
-        codec.always,
-        "" if settings.variable else codec.at_constant_rate,
-        codec.between_crfs.format(crf=options["crf"]) if "." in options.get("crf", "") else "",
-        options.get(codec.parameters, ""),
+    context.thread_count = max(settings.threads, settings.format.codec.library.fewest_threads)
+    options, parameters = dict(settings.options), settings.format.codec.parameters
+    # In front of the caller's own, which are obeyed where they differ.
+    values = (
+        parameters.always,
+        "" if settings.variable else parameters.at_constant_rate,
+        parameters.at_fractional_crf.format(crf=options["crf"]) if "." in options.get("crf", "") else "",
+        options.get(parameters.option, ""),
     )
-    if any(told):
-        options[codec.parameters] = ":".join(filter(None, told))
+    if any(values):
+        options[parameters.option] = ":".join(filter(None, values))
     context.options = options
-    if codec.tag:
-        context.codec_tag = codec.tag
+    if settings.format.codec.tag:
+        context.codec_tag = settings.format.codec.tag

@@ -8,13 +8,12 @@ next.
 
 from __future__ import annotations
 
-import math
 import numbers
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import BinaryIO
 
@@ -30,15 +29,9 @@ from ..read.probe import VideoInfo
 from ..support.ffmpeg_log import captured_log, in_words
 from ..support.pyav import open_input, seconds
 from .encoder import Encoder, EncoderSettings
+from .rate_search import Bracket, Try, scale_and_level
 
 _LEAST = 1000  # an MP4's index alone takes about as many
-_AIM = 0.97  # of the limit: what a pass makes is a few percent off
-_GOOD = 0.9  # of the limit: one more pass would gain little
-_MOST_PASSES = 6  # after the first
-_HALVINGS = 8  # of the bytes, from the best crf to the worst on any encoder's scale, roughly
-_NO_SMALLER = 0.99
-_ROUNDING = 1e-6  # what a logarithm and back is off by
-_LOWEST_RATE = math.log2(1000)  # encoders count in kilobits
 # Without loss; x264 takes half of FFV1's time, and FFV1 any pixel format.
 _X264_EXACTLY: tuple[Codec, Mapping[str, str]] = CODECS["h264"], {"preset": "ultrafast", "qp": "0"}
 _FFV1_EXACTLY: tuple[Codec, Mapping[str, str]] = CODECS["ffv1"], CODECS["ffv1"].qualities["lossless"]
@@ -75,9 +68,9 @@ def parse_max_bytes(max_bytes: int | None, format: Format, options: Mapping[str,
     given, codec = f"max_bytes={max_bytes!r}", format.codec
     if isinstance(max_bytes, bool) or not (isinstance(max_bytes, numbers.Integral) and max_bytes >= _LEAST):
         raise OptionError(f"{given} is no limit in bytes: use an int from {_LEAST}, such as 10_000_000")
-    if codec.crf_range is None:
+    if codec.scale is None:
         raise OptionError(f"{given} does not go with {codec.encoder} here, which has no rate to lower: leave it out")
-    if codec.crf_options[0] not in options:
+    if codec.scale.options[0] not in options:
         raise OptionError(f"{given} sets the bitrate itself, below what a crf takes: leave bitrates and quantisers out")
     # In 8 bit, x264's crf 0 is lossless, and of another profile than all that is smaller.
     if codec.encoder == "libx264" and format.pixel_format.depth == 8 and options.get("crf") == "0":
@@ -92,7 +85,7 @@ class Passes:
         """Open what they need, which goes with the publication."""
         self._limit, self._settings, self._publication = limit, settings, publication
         self._copy = publication.scratch_file()
-        has_statistics = bool(settings.format.codec.statistics)
+        has_statistics = bool(settings.format.codec.parameters.statistics)
         self._statistics = os.path.join(publication.scratch_folder(), "statistics") if has_statistics else ""
 
     def first(self) -> Encoder:
@@ -117,32 +110,26 @@ class Passes:
             EncodeError: no pass came within the limit.
             TelecineError: it was told to stop.
         """
-        journal: BinaryIO = self._publication.journal
-        encoded = _encoded_bytes(journal)
-        dial = _Dial.of(self._settings, 8 * encoded / made.duration)
-        tries = [_Try(dial.first, encoded, made, journal)]
-        refused, why = -math.inf, ""  # the highest turn that the encoder did not take
+        first: BinaryIO = self._publication.journal
+        packet_bytes = _packet_bytes(first)
+        scale, first_level = scale_and_level(self._settings, 8 * packet_bytes / made.duration)
+        bracket, refusal = Bracket(self._limit, scale, Try(first_level, packet_bytes, made, first)), ""
         with captured_log() as lines:
-            while len(tries) <= _MOST_PASSES and not _settled(tries, self._limit):
-                turn = dial.rounded(_next_turn(tries, self._limit, dial.lowest, refused))
-                if turn <= refused:  # which it was rounded down to
-                    above = min(each.turn for each in tries if each.size > self._limit)
-                    turn = dial.rounded((refused + above) / 2)
-                if turn <= refused or turn in (each.turn for each in tries):
-                    break
+            while (level := bracket.propose()) is not None:
                 journal = self._publication.scratch_file()
                 try:
-                    self._encode(journal, dial.options(turn), stop)
-                except av.FFmpegError as error:
-                    refused, why = turn, in_words(error, lines)  # x264 and x265 take no rate below their headers'
-                    continue
-                tries.append(_Try(turn, _encoded_bytes(journal), finish(journal), journal))
-            best = max((each for each in tries if each.size <= self._limit), key=lambda each: each.size, default=None)
+                    self._encode(journal, scale.options(level), stop)
+                except av.FFmpegError as error:  # x264 and x265 take no rate below their headers'
+                    refusal = in_words(error, lines)
+                    bracket.refuse(level)
+                else:
+                    bracket.accept(Try(level, _packet_bytes(journal), finish(journal), journal))
+            best, latest = bracket.best, bracket.tries[-1]
             if best is None:
-                raise self._unmet(tries, why)
-            return best.made if best is tries[-1] else finish(best.journal), dial.in_words(best.turn)
+                raise self._unmet(bracket.tries, refusal)
+            return best.info if best is latest else finish(best.journal), scale.in_words(best.level)
 
-    def _unmet(self, tries: Sequence[_Try], refusal: str) -> EncodeError:
+    def _unmet(self, tries: Sequence[Try], refusal: str) -> EncodeError:
         smallest = f"the smallest file made of these frames has {min(each.size for each in tries)} bytes"
         if refusal and len(tries) == 1:
             smallest += f", and the encoder takes no other rate: {refusal}"
@@ -153,7 +140,7 @@ class Passes:
             for frame in self._frames():
                 if stop():
                     break
-                encoder.encode(frame)
+                encoder.encode(frame, frame.pts or 0)
             encoder.finish(stop)
         if stop():
             raise TelecineError(f"the writer of {self._publication.path!r} was aborted")
@@ -173,11 +160,11 @@ class Passes:
 
     def _with(self, options: dict[str, str], number: int) -> EncoderSettings:
         """The settings of a pass: its options, and where its statistics are."""
-        codec = self._settings.format.codec
-        if codec.statistics:
+        parameters = self._settings.format.codec.parameters
+        if parameters.statistics:
             file = re.sub(r"([\\':])", r"\\\1", self._statistics)  # as FFmpeg reads a value (ffmpeg-utils, Quoting)
-            told = options.get(codec.parameters), codec.statistics.format(file=file, number=number)
-            options[codec.parameters] = ":".join(filter(None, told))
+            told = options.get(parameters.option), parameters.statistics.format(file=file, number=number)
+            options[parameters.option] = ":".join(filter(None, told))
         return replace(self._settings, options=tuple(options.items()))
 
 
@@ -191,9 +178,9 @@ class _CopyingEncoder(Encoder):
         format = replace(settings.format, codec=exact)
         self._copy = Encoder(copy, replace(settings, format=format, options=tuple(options.items())))
 
-    def encode(self, frame: VideoFrame) -> None:
-        super().encode(frame)
-        self._copy.encode(frame)
+    def encode(self, frame: VideoFrame, pts: int) -> None:
+        super().encode(frame, pts)
+        self._copy.encode(frame, pts)
 
     def finish(self, stop: Callable[[], bool]) -> None:
         super().finish(stop)
@@ -204,112 +191,5 @@ class _CopyingEncoder(Encoder):
         self._copy.close()
 
 
-# ---- how a pass is told to spend fewer bytes, and how many --------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Try:
-    """What came of a pass: the bytes of its packets, and the file."""
-
-    turn: float
-    encoded: int
-    made: VideoInfo
-    journal: BinaryIO
-
-    @property
-    def size(self) -> int:
-        return self.made.size_bytes
-
-
-@dataclass(frozen=True)
-class _Dial:
-    """An encoder's rate as a dial of which one turn doubles the bytes, roughly: a bitrate's logarithm, or the crf."""
-
-    settings: EncoderSettings
-    by_rate: bool
-    first: float
-
-    @classmethod
-    def of(cls, settings: EncoderSettings, rate: float | Fraction) -> _Dial:
-        """Give the dial, set as the first pass was, which took `rate` bits a second."""
-        options, codec = dict(settings.options), settings.format.codec
-        if codec.statistics:
-            return cls(settings, True, math.log2(rate))
-        assert codec.crf_range is not None
-        best, worst = codec.crf_range
-        crf = float(options[codec.crf_options[0]]) / codec.crf_unit
-        return cls(settings, False, _HALVINGS * (worst - crf) / (worst - best))
-
-    @property
-    def lowest(self) -> float:
-        """The turn that makes the smallest file."""
-        return _LOWEST_RATE if self.by_rate else 0.0
-
-    def rounded(self, turn: float) -> float:
-        """The next turn below that the encoder can be set to: whole kilobits a second, or a crf that it has."""
-        if self.by_rate:
-            return math.log2(1000 * self._rate(turn))
-        return math.floor(turn * self._steps + _ROUNDING) / self._steps
-
-    def options(self, turn: float) -> dict[str, str]:
-        """The encoder's options at a turn."""
-        options, codec = dict(self.settings.options), self.settings.format.codec
-        if self.by_rate:
-            for name in codec.crf_options:
-                options.pop(name, None)
-            return options | dict(codec.at_bitrate) | {"b": f"{self._rate(turn)}k"}
-        return options | codec.at_crf(self._crf(turn))
-
-    def in_words(self, turn: float) -> str:
-        """What the encoder is told at a turn."""
-        return f"{self._rate(turn)} kb/s" if self.by_rate else f"crf {self._crf(turn):g}"
-
-    def _rate(self, turn: float) -> int:
-        return max(1, int(2**turn / 1000 + _ROUNDING))
-
-    def _crf(self, turn: float) -> float:
-        best, worst, step = self._scale
-        return worst - math.copysign(step, worst - best) * round(turn * self._steps)
-
-    @property
-    def _steps(self) -> float:
-        """How many crfs there are to a turn."""
-        best, worst, step = self._scale
-        return abs(worst - best) / step / _HALVINGS
-
-    @property
-    def _scale(self) -> tuple[float, float, float]:
-        codec = self.settings.format.codec
-        assert codec.crf_range is not None
-        return *codec.crf_range, codec.crf_step
-
-
-def _next_turn(tries: Sequence[_Try], limit: int, lowest: float, refused: float) -> float:
-    """Where the file would be just below the limit, by a line through the two tries that were nearest.
-
-    It lies between what was within the limit, or was refused, and what was not.
-    """
-    wanted = max(1.0, _AIM * limit - (tries[-1].size - tries[-1].encoded))
-    near = sorted(tries, key=lambda each: abs(math.log2(each.encoded / wanted)))[:2]
-    slope = 1.0
-    if len(near) == 2:
-        slope = math.log2(near[1].encoded / near[0].encoded) / (near[1].turn - near[0].turn)
-    turn = near[0].turn + math.log2(wanted / near[0].encoded) / min(max(slope, 0.25), 4.0)
-    low = max((each.turn for each in tries if each.size <= limit), default=max(lowest, refused))
-    high = min(each.turn for each in tries if each.size > limit)
-    if low < turn < high:
-        return turn
-    return lowest if turn <= low == lowest > refused else (low + high) / 2
-
-
-def _settled(tries: Sequence[_Try], limit: int) -> bool:
-    """Whether one more pass would gain nothing: one is near the limit, or the last was told to shrink and did not."""
-    if any(_GOOD * limit <= each.size <= limit for each in tries):
-        return True
-    *before, last = tries
-    told = all(last.turn < each.turn for each in before)
-    return bool(before) and told and last.size > limit and last.size >= _NO_SMALLER * min(each.size for each in before)
-
-
-def _encoded_bytes(journal: BinaryIO) -> int:
+def _packet_bytes(journal: BinaryIO) -> int:
     return sum(box.end - box.start - 8 for box in whole_fragments(journal))

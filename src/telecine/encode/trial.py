@@ -48,7 +48,7 @@ def try_encoder(settings: EncoderSettings) -> VideoInfo:
             encoder = Encoder(journal, settings)
             with contextlib.closing(encoder):
                 for pts in range(_FRAMES):
-                    encoder.encode(_black(settings, pts))
+                    encoder.encode(_black(settings), pts)
                 encoder.finish(lambda: False)
             write_finished(journal, file, settings.format.container, hdr=settings.hdr_metadata(_LIGHT))
         except (av.FFmpegError, ValueError, OSError, NotImplementedError) as error:
@@ -68,14 +68,13 @@ def try_encoder(settings: EncoderSettings) -> VideoInfo:
     return info
 
 
-def _black(settings: EncoderSettings, pts: int) -> VideoFrame:
+def _black(settings: EncoderSettings) -> VideoFrame:
     pixel_format = settings.format.pixel_format
     frame = VideoFrame(settings.width, settings.height, pixel_format.name)
     for component, plane in zip(pixel_format.components, frame.planes, strict=False):  # packed pixels have one plane
         code = _BLACK.get(component, 0) << pixel_format.depth - 8
         samples = plane.buffer_size // pixel_format.bytes_per_sample
         plane.update(code.to_bytes(pixel_format.bytes_per_sample, "little") * samples)
-    frame.pts = pts
     return frame
 
 
@@ -100,10 +99,10 @@ def _check_picture(file: io.BytesIO, settings: EncoderSettings) -> None:
 
 def _advice(settings: EncoderSettings) -> str:
     codec = settings.format.codec
-    if not codec.needs:
-        return f"; it prints why with {codec.speaks}" if codec.speaks else ""
+    if codec.hardware is None:
+        return f"; it prints why with {codec.library.explains_with}" if codec.library.explains_with else ""
     usual = CODECS[codec.name].encoder
-    return f"; it needs {codec.needs}: where there is none, use encoder={usual!r} or leave encoder= out"
+    return f"; it needs {codec.hardware.needs}: where there is none, use encoder={usual!r} or leave encoder= out"
 
 
 def _shown(options: tuple[tuple[str, str], ...]) -> str:

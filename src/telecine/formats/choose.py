@@ -57,8 +57,7 @@ def output_of(
 
 
 def choose_format(
-    path: str | os.PathLike[str],
-    format: str | None = None,
+    container: Container,
     codec: str | Codec | None = None,
     pixel_format: str | None = None,
     quality: str = "high",
@@ -66,21 +65,19 @@ def choose_format(
     chroma: str | None = None,
     hdr: bool = False,
 ) -> Format:
-    """Choose the container by `format` or else by the path's extension, and the codec and pixel format that fit it.
+    """Choose the codec and the pixel format that fit a container.
 
     The pixel format is the codec's first that has the bit depth and the chroma that are asked for. A codec may be a row
-    of its own, for an encoder that is not the usual one.
-    HDR is in 10 bit or more, of the first codec that is used for it.
+    of its own, for an encoder that is not the usual one. HDR is in 10 bit or more, of the first codec that is used for
+    it.
 
-    >>> choose_format("clip.mp4").codec.encoder, choose_format("clip.mov", codec="prores").pixel_format.name
+    >>> mov = CONTAINERS["mov"]
+    >>> choose_format(mov).codec.encoder, choose_format(mov, codec="prores").pixel_format.name
     ('libx264', 'yuv422p10le')
 
     Raises:
         OptionError: one is unknown, or they don't go together.
     """
-    container = output_of(path, format)
-    if not isinstance(container, Container):
-        raise OptionError(f"{container.name} has no codecs: use {either(CONTAINERS)}")
     if codec is None:
         usual = (name for name in container.codecs if hdr and CODECS[name].hdr)
         codec = CODECS[next(usual, container.codecs[0])]
@@ -88,28 +85,29 @@ def choose_format(
     if chosen.name not in container.codecs:
         raise OptionError(f"codec={chosen.name!r} does not go into {container.name}: use {either(container.codecs)}")
     if hdr and not CODECS[chosen.name].hdr:
-        used = [name for name, each in CODECS.items() if each.hdr]
-        raise OptionError(f"{chosen.name} is not used for PQ and HLG: use codec={either(used)}")
+        hdr_codecs = (name for name, each in CODECS.items() if each.hdr)
+        raise OptionError(f"{chosen.name} is not used for PQ and HLG: use codec={either(hdr_codecs)}")
     if quality == "lossless" and quality not in chosen.qualities:
         if chosen.lossless is None:
             lossless = [name for name, each in CODECS.items() if each.lossless or quality in each.qualities]
             raise OptionError(f"quality='lossless' is not what {chosen.called} does: use codec={either(lossless)}")
         chosen = chosen.lossless
-    asked = {"pixel_format": pixel_format, "bit_depth": bit_depth, "chroma": chroma}
+    arguments = {"pixel_format": pixel_format, "bit_depth": bit_depth, "chroma": chroma}
+    wanted = {name: value for name, value in arguments.items() if value is not None}
     rows = [PIXEL_FORMATS[name] for name in chosen.pixel_formats if not hdr or PIXEL_FORMATS[name].depth >= 10]
     for row in rows:
-        its_own = {"pixel_format": row.name, "bit_depth": row.depth, "chroma": row.chroma}
-        if all(value is None or value == its_own[name] for name, value in asked.items()):
+        has = {"pixel_format": row.name, "bit_depth": row.depth, "chroma": row.chroma}
+        if all(has[name] == value for name, value in wanted.items()):
             return Format(container, chosen, row)
-    given = ", ".join(f"{name}={value!r}" for name, value in asked.items() if value is not None)
+    said = ", ".join(f"{name}={value!r}" for name, value in wanted.items())
     what = f"HDR in {chosen.called}" if hdr else chosen.called
-    raise OptionError(f"{given} does not go with {what}: use {either(row.name for row in rows)}")
+    raise OptionError(f"{said} does not go with {what}: use {either(row.name for row in rows)}")
 
 
 def keeping_alpha(format: Format) -> str:
     """Say which arguments keep alpha: of the codec where it can, else of others.
 
-    >>> keeping_alpha(choose_format("clip.webm"))
+    >>> keeping_alpha(choose_format(CONTAINERS["webm"]))
     "pixel_format='yuva420p'"
     """
     own = next((name for name in format.codec.pixel_formats if PIXEL_FORMATS[name].alpha), None)
@@ -118,11 +116,11 @@ def keeping_alpha(format: Format) -> str:
     return "a WebM with pixel_format='yuva420p' or a MOV with codec='prores', pixel_format='yuva444p10le'"
 
 
-def choice(argument: str, given: str, table: Mapping[str, Row]) -> Row:
+def choice(argument: str, name: str, table: Mapping[str, Row]) -> Row:
     """Give the row of a name; raise OptionError, which lists the names, where it has none."""
-    if isinstance(given, str) and given in table:
-        return table[given]
-    raise OptionError(f"{argument}={given!r} is not known: use {either(table)}")
+    if isinstance(name, str) and name in table:
+        return table[name]
+    raise OptionError(f"{argument}={name!r} is not known: use {either(table)}")
 
 
 def either(names: Iterable[str]) -> str:

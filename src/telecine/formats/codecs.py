@@ -5,17 +5,76 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 from .._convert import instruction_set
 
 
+def _empty() -> Mapping[str, Any]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class CrfScale:
+    """An encoder's scale of constant quality: FFmpeg's crf, or what stands for it.
+
+    A crf sets each of `options` to so many times it as `unit` says. Of the options and parameters in `exclusive` the
+    encoder obeys one alone.
+    """
+
+    best: float
+    worst: float
+    exclusive: frozenset[str]
+    options: tuple[str, ...] = ("crf",)
+    unit: int = 1
+    step: float = 0  # from one crf to the next; 0 where the encoder has them all
+    at_bitrate: Mapping[str, str] = field(default_factory=_empty)  # options that go with a bitrate, in place of the crf
+
+    def options_at(self, crf: float) -> dict[str, str]:
+        """Give the options that set the encoder to a crf."""
+        return dict.fromkeys(self.options, f"{crf * self.unit:g}")
+
+
+@dataclass(frozen=True)
+class PrivateParameters:
+    """The option that takes parameters of an encoder's own, "name=value:name=value", and those that are set here."""
+
+    option: str = ""
+    always: str = ""
+    at_constant_rate: str = ""  # where frames are evenly timed
+    at_fractional_crf: str = ""  # where the crf is not whole: the encoder's option takes it for the nearest that is
+    statistics: str = ""  # to write, as pass 1, or to read, as pass 2, what helps to share a bitrate out
+
+
+@dataclass(frozen=True)
+class Library:
+    """How an encoder's library behaves in the process that it is loaded into."""
+
+    fewest_threads: int = 1  # on fewer it writes other bytes
+    environment: Mapping[str, str] = field(default_factory=_empty)  # what it reads there of how much to print
+    explains_with: str = ""  # what makes it print to stderr why it can't be opened, which FFmpeg's log does not tell
+    real_time: bool = False  # whether its threads are, where the process may have such
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What a hardware encoder needs, in words, and how it takes frames.
+
+    `device` is FFmpeg's kind of device that frames are brought to, where the encoder takes none from memory. `layouts`
+    are the pixel formats of which it takes the same codes in another one.
+    """
+
+    needs: str
+    device: str = ""
+    layouts: Mapping[str, str] = field(default_factory=_empty)
+
+
 @dataclass(frozen=True, eq=False)
 class Codec:
-    """A codec: FFmpeg's encoder, what its options are called, and what each quality level means for it.
+    """A codec: FFmpeg's encoder, what each quality level is in its options, and what of the codec files say.
 
-    `crf_range` goes from the best to the worst; it is None where there is no crf. `presets` are x264's names for speed,
-    as options of this encoder; one that is given replaces a level's `effort`, the options that are about speed too.
-    `journal` is the fragmented container that its packets are kept in while writing.
+    `presets` are x264's names for speed, as options of this encoder; one that is given replaces a level's `effort`, the
+    options that are about speed too. `journal` is the fragmented container that packets are kept in while writing.
     """
 
     name: str
@@ -24,56 +83,48 @@ class Codec:
     smallest_side: int
     largest_side: int
     qualities: Mapping[str, Mapping[str, str]]
-    crf_range: tuple[float, float] | None = None
-    crf_options: tuple[str, ...] = ("crf",)  # those that a crf sets, each to so many times it as `crf_unit` says
-    crf_unit: int = 1
-    crf_step: float = 0  # from one that it has to the next; 0 where it has them all
-    rates: frozenset[str] = frozenset()  # options and parameters of which it obeys one alone
-    at_bitrate: Mapping[str, str] = field(default_factory=dict)  # what goes with a bitrate, in place of the crf
-    presets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    scale: CrfScale | None = None
+    presets: Mapping[str, Mapping[str, str]] = field(default_factory=_empty)
     effort: frozenset[str] = frozenset()
-    named_values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of which it prints bad ones to stderr
-    plays_everywhere: frozenset[str] = field(default_factory=frozenset)  # the profiles that do
-    decoded: Mapping[str, str] = field(default_factory=dict)  # the pixel formats that decoders make another of
-    of_pixel_format: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # options that go with it
-    dithered: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by level, what makes it keep dither
+    dithered: Mapping[str, Mapping[str, str]] = field(default_factory=_empty)  # by level: what keeps dither
+    of_pixel_format: Mapping[str, Mapping[str, str]] = field(default_factory=_empty)  # options that go with it
+    named_values: Mapping[str, tuple[str, ...]] = field(default_factory=_empty)  # of which it prints bad ones to stderr
+    parameters: PrivateParameters = PrivateParameters()
     lossless: Codec | None = None  # the row that keeps RGB bit by bit
+    hdr: bool = False  # whether PQ and HLG are usual in it, in 10 bit and more
+    library: Library = Library()
+    hardware: Hardware | None = None
+    tried_at: tuple[int, int] = (128, 96)  # the size of a trial's pictures
     journal: str = "mp4"
     tag: str = ""  # what an MP4 calls it, if not what FFmpeg's muxer does
-    parameters: str = ""  # the option for parameters of the encoder's own, "name=value:name=value"
-    always: str = ""  # what it is told there
-    at_constant_rate: str = ""  # and if frames are evenly timed
-    between_crfs: str = ""  # and if the crf is not whole, which the option takes for the nearest
-    statistics: str = ""  # and to write, as pass 1, or to read, as pass 2, what helps to share a bitrate out
-    fewest_threads: int = 1
-    environment: Mapping[str, str] = field(default_factory=dict)  # what it asks there how much to print
-    speaks: str = ""  # with what it prints to stderr why it can't be opened, which FFmpeg's log does not tell
-    real_time: bool = False  # whether its threads are, where they may
-    hdr: bool = False  # whether PQ and HLG are usual in it, in 10 bit and more
-    needs: str = ""  # the hardware that it is made for
-    device: str = ""  # FFmpeg's kind of device that frames are brought to, if it takes none from memory
-    takes: Mapping[str, str] = field(default_factory=dict)  # the pixel formats that it wants the same codes laid out in
-    tried_at: tuple[int, int] = (128, 96)  # the size of a trial's pictures
+    decoded: Mapping[str, str] = field(default_factory=_empty)  # the pixel formats that decoders make another of
+    plays_everywhere: frozenset[str] = frozenset()  # the profiles that do
 
     @property
     def called(self) -> str:
         """The name that a caller asked for it by."""
-        return self.encoder if self.needs else self.name
+        return self.encoder if self.hardware else self.name
 
-    def at_crf(self, crf: float) -> dict[str, str]:
-        """The options that set it to a crf."""
-        return dict.fromkeys(self.crf_options, f"{crf * self.crf_unit:g}")
+    def layout_of(self, pixel_format: str) -> str:
+        """Give the pixel format in which the encoder takes the codes of this one."""
+        return self.hardware.layouts.get(pixel_format, pixel_format) if self.hardware else pixel_format
 
 
 _SPEEDS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
 
 
+def frozen(rows: Mapping[str, Mapping[str, str]]) -> Mapping[str, Mapping[str, str]]:
+    """Give options by the name of a level or a preset as what nobody can change."""
+    return MappingProxyType({name: MappingProxyType(options) for name, options in rows.items()})
+
+
 def _speeds(option: str, values: Iterable[str | int], **others: str) -> Mapping[str, Mapping[str, str]]:
-    return MappingProxyType({name: {option: str(value), **others} for name, value in zip(_SPEEDS, values, strict=True)})
+    options = ({option: str(value), **others} for value in values)
+    return frozen(dict(zip(_SPEEDS, options, strict=True)))
 
 
 def _levels(**levels: Mapping[str, str]) -> Mapping[str, Mapping[str, str]]:
-    return MappingProxyType({name.replace("_", "-"): options for name, options in levels.items()})
+    return frozen({name.replace("_", "-"): options for name, options in levels.items()})
 
 
 def _planar(*depths: int) -> tuple[str, ...]:
@@ -81,21 +132,32 @@ def _planar(*depths: int) -> tuple[str, ...]:
     return tuple(f"yuv{chroma}p{'' if depth == 8 else f'{depth}le'}" for depth in depths for chroma in (420, 422, 444))
 
 
-def _lossless(name: str, encoder: str, pixel_formats: tuple[str, ...], options: Mapping[str, str]) -> Codec:
+def _lossless(
+    name: str,
+    encoder: str,
+    pixel_formats: tuple[str, ...],
+    options: Mapping[str, str],
+    smallest_side: int = 1,
+    tag: str = "",
+    library: Library = Library(),
+) -> Codec:
     return Codec(
-        fewest_threads=2 if name == "vp9" else 1,
         name=name,
         encoder=encoder,
         pixel_formats=pixel_formats,
-        smallest_side=32 if name == "hevc" else 1,
+        smallest_side=smallest_side,
         largest_side=16384,
         qualities=_levels(lossless=options),
         dithered=_levels(lossless={}),
+        library=library,
+        tag=tag,
         decoded=MappingProxyType({"rgb24": "gbrp"}),
-        tag="hvc1" if name == "hevc" else "",
     )
 
 
+_X265_SMALLEST = 32  # below, x265 writes outside its memory
+_HVC1 = "hvc1"  # which QuickTime and Safari ask for: parameter sets in the index (ISO/IEC 14496-15 8.4.1.1)
+_LIBVPX = Library(fewest_threads=2)  # all of which give the same bytes
 _FFV1 = {"level": "3", "g": "1", "slicecrc": "1"}  # every frame by itself, and checked (RFC 9043)
 
 
@@ -121,7 +183,7 @@ CODECS = {
         lossless=_lossless("h264", "libx264rgb", ("rgb24",), {"preset": "fast", "qp": "0"}),
         smallest_side=1,
         largest_side=16384,
-        crf_range=(0, 51),
+        scale=CrfScale(0, 51, frozenset({"crf", "qp", "b", "bitrate"})),
         presets=_speeds("preset", _SPEEDS),
         # As `x264 --fullhelp` lists them.
         named_values=MappingProxyType(
@@ -147,12 +209,13 @@ CODECS = {
         dithered=_levels(high={"crf": "16", "aq-strength": "1.5"}, visually_lossless={"crf": "11", "aq-strength": "1"}),
         effort=frozenset({"refs", "partitions", "mbtree"}),
         plays_everywhere=frozenset({"Constrained Baseline", "Baseline", "Main", "High"}),
-        rates=frozenset({"crf", "qp", "b", "bitrate"}),
-        parameters="x264-params",
-        always=_SAME_BYTES,
-        statistics="pass={number}:stats={file}",
-        # Else x264 waits for one frame more, to know how long the one before it is shown (x264, encoder/encoder.c).
-        at_constant_rate="force-cfr=1",
+        parameters=PrivateParameters(
+            "x264-params",
+            always=_SAME_BYTES,
+            # Else x264 waits for one frame more, to know how long the one before it is shown (x264, encoder/encoder.c).
+            at_constant_rate="force-cfr=1",
+            statistics="pass={number}:stats={file}",
+        ),
     ),
     "hevc": Codec(
         name="hevc",
@@ -163,10 +226,12 @@ CODECS = {
             "libx265",
             ("gbrp", "gbrp10le", "gbrp12le"),
             {"preset": "fast", "x265-params": "log-level=none:lossless=1"},
+            smallest_side=_X265_SMALLEST,
+            tag=_HVC1,
         ),
-        smallest_side=32,  # below, x265 writes outside its memory
+        smallest_side=_X265_SMALLEST,
         largest_side=16384,
-        crf_range=(0, 51),
+        scale=CrfScale(0, 51, frozenset({"crf", "qp", "b", "bitrate", "lossless"})),
         presets=_speeds("preset", _SPEEDS),
         named_values=MappingProxyType(
             {
@@ -193,14 +258,14 @@ CODECS = {
             high=_HEVC | {"crf": "19"},
             visually_lossless=_HEVC | {"crf": "14"},
         ),
-        tag="hvc1",  # which QuickTime and Safari ask for: parameter sets in the index (ISO/IEC 14496-15 8.4.1.1)
-        rates=frozenset({"crf", "qp", "b", "bitrate", "lossless"}),
-        parameters="x265-params",
-        always="log-level=none",
-        speaks="encoder_options={'x265-params': 'log-level=error'}",
+        parameters=PrivateParameters(
+            "x265-params",
+            always="log-level=none",
+            statistics="slow-firstpass=1:pass={number}:stats={file}",  # the first pass may be the only one
+        ),
         hdr=True,
-        # The first pass may be the only one.
-        statistics="slow-firstpass=1:pass={number}:stats={file}",
+        library=Library(explains_with="encoder_options={'x265-params': 'log-level=error'}"),
+        tag=_HVC1,
     ),
     "av1": Codec(
         name="av1",
@@ -208,7 +273,7 @@ CODECS = {
         pixel_formats=("yuv420p", "yuv420p10le"),
         smallest_side=48,  # SVT-AV1 4 refuses its own packets up to 36 at crf 1, and writes beyond its memory up to 8
         largest_side=16384,
-        crf_range=(1, 63),
+        scale=CrfScale(1, 63, frozenset({"crf", "qp", "b", "tbr"}), step=0.25),
         presets=_speeds("preset", (12, 10, 9, 8, 7, 6, 5, 4, 3, 1)),
         qualities=_levels(  # as for HEVC
             draft={"preset": "10", "crf": "40"},
@@ -216,27 +281,29 @@ CODECS = {
             high={"preset": "6", "crf": "20"},
             visually_lossless={"preset": "6", "crf": "8"},
         ),
-        crf_step=0.25,
-        rates=frozenset({"crf", "qp", "b", "tbr"}),
-        parameters="svtav1-params",
-        between_crfs="crf={crf}",
-        real_time=True,
-        environment=MappingProxyType({"SVT_LOG": "0"}),  # what it dies of alone (SVT-AV1 Docs/CommonQuestions.md)
-        speaks="SVT_LOG=1 in the environment",
+        parameters=PrivateParameters("svtav1-params", at_fractional_crf="crf={crf}"),
         hdr=True,
+        library=Library(
+            environment=MappingProxyType({"SVT_LOG": "0"}),  # fatal errors alone (SVT-AV1 Docs/CommonQuestions.md)
+            explains_with="SVT_LOG=1 in the environment",
+            real_time=True,
+        ),
     ),
     "vp9": Codec(
         name="vp9",
         encoder="libvpx-vp9",
         pixel_formats=(*_planar(8), "yuva420p"),
         lossless=_lossless(
-            "vp9", "libvpx-vp9", ("gbrp",), {"lossless": "1", "deadline": "good", "cpu-used": "4", "row-mt": "1"}
+            "vp9",
+            "libvpx-vp9",
+            ("gbrp",),
+            {"lossless": "1", "deadline": "good", "cpu-used": "4", "row-mt": "1"},
+            library=_LIBVPX,
         ),
         smallest_side=1,
         largest_side=16384,
-        crf_range=(0, 63),
-        crf_step=1,
-        rates=frozenset({"crf", "lossless"}),  # a bitrate beside a crf is the most that it may take
+        # A bitrate beside a crf is the most that it may take.
+        scale=CrfScale(0, 63, frozenset({"crf", "lossless"}), step=1),
         presets=_speeds("cpu-used", (8, 7, 6, 5, 4, 3, 2, 1, 0, 0), deadline="good"),
         qualities=_levels(  # as for HEVC
             draft={"deadline": "good", "cpu-used": "5", "row-mt": "1", "crf": "41", "b": "0"},
@@ -244,7 +311,7 @@ CODECS = {
             high={"deadline": "good", "cpu-used": "3", "row-mt": "1", "crf": "22", "b": "0"},
             visually_lossless={"deadline": "good", "cpu-used": "2", "row-mt": "1", "crf": "12", "b": "0"},
         ),
-        fewest_threads=2,  # on one libvpx writes other bytes than on any more
+        library=_LIBVPX,
     ),
     "prores": Codec(
         name="prores",
@@ -253,7 +320,7 @@ CODECS = {
         smallest_side=16,
         largest_side=16384,
         qualities=_levels(draft=_scale(16), balanced=_scale(9), high=_scale(4), visually_lossless=_scale(2)),
-        of_pixel_format=MappingProxyType(
+        of_pixel_format=frozen(
             {"yuv422p10le": {"profile": "hq"}, "yuv444p10le": {"profile": "4444"}, "yuva444p10le": {"profile": "4444"}}
         ),
         decoded=MappingProxyType({"yuv444p10le": "yuv444p12le", "yuva444p10le": "yuva444p12le"}),  # as 4444 may be

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from types import MappingProxyType
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +48,7 @@ class SequenceFormat:
 # Chromium, Firefox and WebKit show a frame of up to 10 ms for 100 ms.
 _SHORTEST = Fraction(11, 1000)
 _LOSSY_LEVELS = ("draft", "balanced", "high", "visually-lossless")
-_ALL_LEVELS = (*_LOSSY_LEVELS, "lossless")
+_LOSSLESS = MappingProxyType(dict.fromkeys((*_LOSSY_LEVELS, "lossless")))  # the same at every level
 
 _MOVING_IMAGES = (
     MovingImageFormat(
@@ -59,7 +60,7 @@ _MOVING_IMAGES = (
         largest_side=65535,
         most_loops=65536,
         # How many colours. Where the clip has no more than that, it is exact.
-        qualities={"draft": 64, "balanced": 128, "high": 256, "visually-lossless": 256},
+        qualities=MappingProxyType({"draft": 64, "balanced": 128, "high": 256, "visually-lossless": 256}),
         alpha="on or off",
     ),
     MovingImageFormat(
@@ -70,7 +71,9 @@ _MOVING_IMAGES = (
         longest=Fraction(2**24 - 1, 1000),
         largest_side=16383,
         most_loops=65535,
-        qualities={"draft": 50, "balanced": 75, "high": 90, "visually-lossless": 97, "lossless": None},
+        qualities=MappingProxyType(
+            {"draft": 50, "balanced": 75, "high": 90, "visually-lossless": 97, "lossless": None}
+        ),
         numbers=True,
     ),
     MovingImageFormat(
@@ -81,7 +84,7 @@ _MOVING_IMAGES = (
         longest=Fraction(65535),
         largest_side=65535,
         most_loops=65535,
-        qualities=dict.fromkeys(_ALL_LEVELS),
+        qualities=_LOSSLESS,
     ),
     MovingImageFormat(
         name="avif",
@@ -91,17 +94,18 @@ _MOVING_IMAGES = (
         longest=Fraction(2**31 - 1, 1000),
         largest_side=16384,
         most_loops=0,  # Pillow's are shown forever
-        qualities={"draft": 50, "balanced": 65, "high": 80, "visually-lossless": 92},
+        qualities=MappingProxyType({"draft": 50, "balanced": 65, "high": 80, "visually-lossless": 92}),
         numbers=True,
     ),
 )
 MOVING_IMAGES = {row.name: row for row in _MOVING_IMAGES}
 
-_JPEG = {"draft": 75, "balanced": 85, "high": 95, "visually-lossless": 98}
+_JPEG = MappingProxyType({"draft": 75, "balanced": 85, "high": 95, "visually-lossless": 98})
+_HALVES = MappingProxyType(dict.fromkeys(_LOSSY_LEVELS))  # which are not what came
 _SEQUENCES = (
-    SequenceFormat("png", ".png", bits=(8, 16), alpha=True, qualities=dict.fromkeys(_ALL_LEVELS), metadata=True),
-    SequenceFormat("tiff", ".tif", bits=(8, 16, 32), alpha=True, qualities=dict.fromkeys(_ALL_LEVELS)),
+    SequenceFormat("png", ".png", bits=(8, 16), alpha=True, qualities=_LOSSLESS, metadata=True),
+    SequenceFormat("tiff", ".tif", bits=(8, 16, 32), alpha=True, qualities=_LOSSLESS),
     SequenceFormat("jpeg", ".jpg", bits=(8,), alpha=False, qualities=_JPEG, largest_side=65500),
-    SequenceFormat("exr", ".exr", bits=(16,), alpha=True, qualities=dict.fromkeys(_LOSSY_LEVELS)),
+    SequenceFormat("exr", ".exr", bits=(16,), alpha=True, qualities=_HALVES),
 )
 SEQUENCES = {row.name: row for row in _SEQUENCES}

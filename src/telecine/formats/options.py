@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from ..errors import OptionError
 from .choose import choice, either
-from .codecs import Codec
+from .codecs import Codec, CrfScale
 
 
 def encoder_options(
@@ -31,10 +31,11 @@ def encoder_options(
     rates = [*_rates(codec, crf, bitrate, own)]
     if len(rates) > 1:
         raise OptionError(f"{' and '.join(rates)} contradict: give one")
-    given = {**_speed(codec, preset), **own}
-    replaced = {*(codec.crf_options if rates else ()), *(codec.effort if "preset" in given else ())}
-    kept = {name: value for name, value in level.items() if name not in replaced}
-    options = {**kept, **_rate(codec, crf, bitrate, own), **given}
+    overrides = {**_speed(codec, preset), **own}
+    crf_options = codec.scale.options if rates and codec.scale else ()
+    replaced = {*crf_options, *(codec.effort if "preset" in overrides else ())}
+    level = {name: value for name, value in level.items() if name not in replaced}
+    options = {**level, **_rate(codec, crf, bitrate, own), **overrides}
     for name, accepted in codec.named_values.items():
         if name in options and options[name] not in accepted:
             raise OptionError(f"{name}={options[name]!r} is not known: use {either(accepted)}")
@@ -44,37 +45,41 @@ def encoder_options(
 def _rates(codec: Codec, crf: float | None, bitrate: int | None, own: Mapping[str, str]) -> Iterator[str]:
     """Name all that is given of what decides how many bits there are."""
     yield from (f"{name}={value!r}" for name, value in (("crf", crf), ("bitrate", bitrate)) if value is not None)
-    told = [part.partition("=")[::2] for part in own.get(codec.parameters, "").split(":")]
-    yield from (f"{name}={value}" for name, value in (*own.items(), *told) if name in codec.rates)
+    parameters = [part.partition("=")[::2] for part in own.get(codec.parameters.option, "").split(":")]
+    exclusive = codec.scale.exclusive if codec.scale else ()
+    yield from (f"{name}={value}" for name, value in (*own.items(), *parameters) if name in exclusive)
 
 
 def _rate(codec: Codec, crf: float | None, bitrate: int | None, own: Mapping[str, str]) -> dict[str, str]:
     """Give the options of a crf or a bitrate."""
     if crf is not None:
-        _check_crf(codec, crf)
-        return codec.at_crf(float(crf))
+        return _scale_for_crf(codec, crf).options_at(float(crf))
     if bitrate is not None:
-        _check_bitrate(codec, bitrate)
-        return {**codec.at_bitrate, "b": str(int(bitrate))}
-    return dict(codec.at_bitrate) if "b" in own else {}
+        return {**_scale_for_bitrate(codec, bitrate).at_bitrate, "b": str(int(bitrate))}
+    return dict(codec.scale.at_bitrate) if codec.scale and "b" in own else {}
 
 
-def _check_crf(codec: Codec, crf: float) -> None:
-    if codec.crf_range is None:
+def _scale_for_crf(codec: Codec, crf: float) -> CrfScale:
+    """Give the codec's scale. Raises OptionError where it has none, or has no such crf."""
+    scale = codec.scale
+    if scale is None:
         raise OptionError(f"crf={crf!r} does not go with {codec.called}, which has no such scale: leave it out")
-    best, worst = codec.crf_range
-    between = isinstance(crf, numbers.Real) and min(codec.crf_range) <= crf <= max(codec.crf_range)
-    if isinstance(crf, bool) or not between:
-        raise OptionError(f"crf={crf!r} is not in {codec.called}'s range: use {best:g} (best) to {worst:g}")
-    if codec.crf_step and crf % codec.crf_step:
-        raise OptionError(f"crf={crf!r} is between what {codec.called} has: use a multiple of {codec.crf_step:g}")
+    low, high = sorted((scale.best, scale.worst))
+    if isinstance(crf, bool) or not (isinstance(crf, numbers.Real) and low <= crf <= high):
+        accepted = f"{scale.best:g} (best) to {scale.worst:g}"
+        raise OptionError(f"crf={crf!r} is not in {codec.called}'s range: use {accepted}")
+    if scale.step and crf % scale.step:
+        raise OptionError(f"crf={crf!r} is between what {codec.called} has: use a multiple of {scale.step:g}")
+    return scale
 
 
-def _check_bitrate(codec: Codec, bitrate: int) -> None:
-    if codec.crf_range is None:
+def _scale_for_bitrate(codec: Codec, bitrate: int) -> CrfScale:
+    """Give the codec's scale. Raises OptionError where it has none, or it is no number of bits per second."""
+    if codec.scale is None:
         raise OptionError(f"bitrate={bitrate!r} does not go with {codec.called}, which has none: leave it out")
     if isinstance(bitrate, bool) or not (isinstance(bitrate, numbers.Integral) and 1000 <= bitrate < 2**31):
         raise OptionError(f"bitrate={bitrate!r} is not in bits per second: use an int from 1000, such as 5_000_000")
+    return codec.scale
 
 
 def _speed(codec: Codec, preset: str | None) -> Mapping[str, str]:

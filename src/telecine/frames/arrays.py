@@ -80,7 +80,7 @@ _HEADERS: dict[tuple[int, int], Callable[[io.BytesIO], tuple[tuple[int, ...], bo
 
 def _safetensors(name: str, _: BinaryIO) -> Frames:
     try:
-        from safetensors import safe_open
+        from safetensors import safe_open  # an optional dependency
     except ImportError as error:
         raise MissingDependencyError(f"{name!r} needs safetensors: pip install 'telecine[cli]'") from error
     for framework in ("numpy", "pt"):  # NumPy has no bfloat16: PyTorch does

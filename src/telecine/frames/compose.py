@@ -5,29 +5,28 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
-from typing import Any, Literal
+from typing import Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
 
 from ..color.color import Color
 from ..errors import FrameError, OptionError
-from ..formats.choices import ChannelOrder
 from ..planes.convert import Conversion, parse_value_range
 from ..planes.frame import Frame
 from ..read.frames import ReadFrames
+from .options import ArrayOptions, complete, with_options
 from .recognise import Frames, Recognizer
-from .sources import opened
+from .sources import open_source
 
 
+@with_options(ArrayOptions)
 def grid(
     videos: Iterable[Frames],
     columns: int = 2,
     *,
     padding: int = 0,
-    layout: str = "auto",
-    channels: ChannelOrder = "RGB",
-    value_range: tuple[float, float] | Literal["auto"] = "auto",
+    **options: Unpack[ArrayOptions],
 ) -> Iterator[npt.NDArray[Any]]:
     """Lay several videos side by side, row by row: their frames come out as one video's, of the same dtype.
 
@@ -36,9 +35,8 @@ def grid(
             a batch of them.
         columns: How many stand in a row.
         padding: Black pixels between them.
-        layout: The layout of each video's arrays, as for `export_video`.
-        channels: The order of their colours, as for `export_video`; what comes out is RGB.
-        value_range: As for `export_video`: its low end is the black between and around them.
+        **options: Those below, of each video's arrays. What comes out is RGB, and the low end of the value range is the
+            black between and around them.
 
     A video that ends early holds its last frame; one that is smaller than the largest is centred in its cell. Nothing
     is scaled.
@@ -57,13 +55,15 @@ def grid(
     """
     if not (isinstance(columns, int) and isinstance(padding, int) and columns >= 1 and padding >= 0):
         raise OptionError(f"columns={columns!r}, padding={padding!r}: at least one column and no negative padding")
-    conversion = Conversion(Color(), parse_value_range(value_range))
+    arguments = complete(ArrayOptions, options, "grid")
+    conversion = Conversion(Color(), parse_value_range(arguments["value_range"]))
     if isinstance(videos, (str, os.PathLike)) or not isinstance(videos, Iterable):
         raise FrameError(f"grid takes several videos, not {videos!r}")
     videos = list(videos)
     if not videos:
         raise FrameError("no videos: there is nothing to lay out")
-    recognized = [Recognizer(layout, channels).frames(opened(each)) for each in videos]
+    layout, channels = arguments["layout"], arguments["channels"]
+    recognized = [Recognizer(layout, channels).frames(open_source(each).frames) for each in videos]
     return ReadFrames(_grid(recognized, columns, padding, conversion))
 
 

@@ -186,21 +186,21 @@ def _in_order(pixels: Colors, channels: str) -> Colors:
 # ---- arrays and images ---------------------------------------------------------------------------------------------
 
 
-def _as_array(given: object) -> tuple[Array, str] | None:
+def _as_array(source: object) -> tuple[Array, str] | None:
     """View an array or a tensor on the host as a NumPy array, with the name of its dtype; None for anything else.
 
     A tensor on an accelerator stays what it is.
     """
     torch = sys.modules.get("torch")
-    if torch is not None and isinstance(given, torch.Tensor):
-        tensor = given.detach()
+    if torch is not None and isinstance(source, torch.Tensor):
+        tensor = source.detach()
         return tensor_array(tensor) if tensor.device.type == "cpu" else _device_tensor(tensor)
-    if isinstance(given, np.ndarray):
-        array = given
-    elif isinstance(given, ArrayLike) and hasattr(given, "dtype"):
-        array = np.asarray(given)
-    elif isinstance(given, DLPackLike):
-        array = np.from_dlpack(given)  # type: ignore[arg-type]
+    if isinstance(source, np.ndarray):
+        array = source
+    elif isinstance(source, ArrayLike) and hasattr(source, "dtype"):
+        array = np.asarray(source)
+    elif isinstance(source, DLPackLike):
+        array = np.from_dlpack(source)  # type: ignore[arg-type]
     else:
         return None
     return with_dtype(array)
@@ -227,32 +227,32 @@ class Recognizer:
         self._first: Frame | None = None
         self.count = 0
 
-    def frames(self, given: Frames) -> Iterator[Frame]:
+    def frames(self, source: Frames) -> Iterator[Frame]:
         """Give the frames in one image, array, tensor or image path, or in an iterable of them.
 
         Raises:
             FrameError: something in it is no frame, or contradicts the first one.
         """
-        array = _as_array(given)
+        array = _as_array(source)
         if array is not None:
             yield from self._of_array(*array)
-        elif is_image(given):
-            for pixels in frames_of_image(given):
+        elif is_image(source):
+            for pixels in frames_of_image(source):
                 yield from self._of_image(pixels)
-        elif isinstance(given, (str, os.PathLike)):
-            for pixels in frames_of_file(given):
+        elif isinstance(source, (str, os.PathLike)):
+            for pixels in frames_of_file(source):
                 yield from self._of_image(pixels)
-        elif isinstance(given, ReadFrames):
-            for pixels in given:
+        elif isinstance(source, ReadFrames):
+            for pixels in source:
                 yield from self._next(*with_dtype(pixels), "array")
-        elif isinstance(given, Iterable) and not isinstance(given, (bytes, bytearray, memoryview, dict)):
-            for item in only_video(given):
-                if isinstance(given, (list, tuple)) and is_image(item):
+        elif isinstance(source, Iterable) and not isinstance(source, (bytes, bytearray, memoryview, dict)):
+            for item in only_video(source):
+                if isinstance(source, (list, tuple)) and is_image(item):
                     _check_single(item, self.count)
                 yield from self.frames(item)
         else:
             raise FrameError(
-                f"frame {self.count} is {_described(given)}: PIL images, NumPy, torch or JAX arrays, "
+                f"frame {self.count} is {_described(source)}: PIL images, NumPy, torch or JAX arrays, "
                 "image paths, and iterables of them are accepted"
             )
 
@@ -324,41 +324,41 @@ def _check_single(image: Image.Image, index: int) -> None:
         )
 
 
-def _described(given: object) -> str:
-    text = " ".join(repr(given).split())
-    return f"{type(given).__name__} {text if len(text) <= 40 else text[:37] + '...'}"
+def _described(source: object) -> str:
+    text = " ".join(repr(source).split())
+    return f"{type(source).__name__} {text if len(text) <= 40 else text[:37] + '...'}"
 
 
-def only_video(given: Any) -> Any:
+def only_video(source: Any) -> Any:
     """Unwrap a batch of one video, as `pipe(...).frames` is for PIL images; refuse a batch of several.
 
     Raises:
         FrameError: several videos.
     """
-    if not (isinstance(given, Sequence) and given and isinstance(given[0], (list, tuple))):
-        return given
-    if len(given) == 1:
-        return given[0]
+    if not (isinstance(source, Sequence) and source and isinstance(source[0], (list, tuple))):
+        return source
+    if len(source) == 1:
+        return source[0]
     raise FrameError(
-        f"frames holds {len(given)} videos of {len(given[0])} frames: export frames[i] one by one, "
+        f"frames holds {len(source)} videos of {len(source[0])} frames: export frames[i] one by one, "
         "or telecine.grid(frames) to see them side by side"
     )
 
 
-def count_frames(given: object, layout: str = "auto") -> int | None:
+def count_frames(source: object, layout: str = "auto") -> int | None:
     """Count the frames in an array, a list or a tuple without reading any; None where that can't be known."""
-    if isinstance(given, (str, os.PathLike)):
-        return count_in_file(given)
-    if is_image(given):
+    if isinstance(source, (str, os.PathLike)):
+        return count_in_file(source)
+    if is_image(source):
         return 1
-    shape = getattr(given, "shape", None)
+    shape = getattr(source, "shape", None)
     if shape is not None:
         try:
             axes = dict(zip(find_layout(tuple(shape)) if layout == "auto" else layout, shape, strict=False))
         except FrameError:
             return None
         return int(axes.get("T", 1))
-    if not isinstance(given, (list, tuple)):
+    if not isinstance(source, (list, tuple)):
         return None
-    counts = [count_frames(item, layout) for item in given]
+    counts = [count_frames(item, layout) for item in source]
     return None if None in counts else sum(count for count in counts if count is not None)

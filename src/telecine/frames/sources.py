@@ -1,4 +1,4 @@
-"""Frames on disk: a folder or a glob of images, a file of arrays, a video. Found at once, read one by one."""
+"""Frames on disk: a folder or a glob of images, a file of arrays, a video. Looked at once, and read one by one."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ import errno
 import glob
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import groupby, pairwise
 from pathlib import Path
-from typing import TypeGuard
-
-import numpy as np
-import numpy.typing as npt
 
 from ..errors import FrameError, InputError
 from ..files.pillow import image_extensions, opened_image
@@ -21,12 +18,36 @@ from ..files.urls import local_path
 from ..planes.pixel_formats import has_alpha
 from ..read.frames import read_frames
 from ..read.images import copies_of_pictures, count_pictures, is_image
-from ..read.probe import probe
+from ..read.probe import VideoInfo, probe
 from ..support.notes import warn
 from .arrays import is_array, read_array
-from .recognise import Frames
+from .recognise import Frames, count_frames
 
 _MAY_MOVE = {".webp", ".png", ".apng", ".avif"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is given as frames, looked at once: the frames, and of a video what is in its file."""
+
+    frames: Frames
+    video: VideoInfo | None = None
+
+    def count(self, layout: str = "auto") -> int | None:
+        """How many frames there are; None where that can't be known before they are read."""
+        return self.video.frame_count if self.video else count_frames(self.frames, layout)
+
+
+def open_source(frames: Frames, allow_gaps: bool = False) -> Source:
+    """Look at what is given as frames: a path, an image of several pictures, or frames themselves.
+
+    Raises as `open_frames`.
+    """
+    if isinstance(frames, (str, os.PathLike)):
+        return _source_at(local_path(frames, "read", InputError), allow_gaps)
+    if is_image(frames) and count_pictures(frames) > 1:
+        return Source(copies_of_pictures(frames))
+    return Source(frames)
 
 
 def open_frames(path: str | os.PathLike[str], allow_gaps: bool = False) -> Frames:
@@ -42,30 +63,25 @@ def open_frames(path: str | os.PathLike[str], allow_gaps: bool = False) -> Frame
         FrameError: a number is missing.
         MissingDependencyError: a `.safetensors` file without the package for it.
     """
-    name = local_path(path, "read", InputError)
+    return _source_at(local_path(path, "read", InputError), allow_gaps).frames
+
+
+def _source_at(name: str, allow_gaps: bool) -> Source:
     if os.path.isdir(name):
-        return images_in_order((each for each in Path(name).iterdir() if _is_image(each)), name, allow_gaps)
+        return Source(images_in_order((each for each in Path(name).iterdir() if _is_image(each)), name, allow_gaps))
     if not os.path.exists(name):
         if glob.has_magic(name):
-            return images_in_order(map(Path, glob.glob(name, recursive=True)), name, allow_gaps)
+            return Source(images_in_order(map(Path, glob.glob(name, recursive=True)), name, allow_gaps))
         said = f"{name!r} does not exist: give a folder or a glob of images, a file of arrays or a video"
         raise InputError.of(errno.ENOENT, said, name)
     if is_array(name):
-        return read_array(name)
-    return _video(name) if is_video(name) else [Path(name)]
+        return Source(read_array(name))
+    return _video(name) if _is_video(name) else Source([Path(name)])
 
 
-def is_video(frames: object) -> TypeGuard[str | os.PathLike[str]]:
-    """Tell whether frames are given as the path of a video: of a file that is no array and no image that stands still.
-
-    Its contents tell, when it is read, whether it is one.
-    """
-    if not isinstance(frames, (str, os.PathLike)):
-        return False
-    name = os.fsdecode(frames)
+def _is_video(name: str) -> bool:
+    """Tell whether a file is taken for a video: no array, and no image that stands still. Reading it tells if it is."""
     extension = os.path.splitext(name)[1].lower()
-    if is_array(name) or not os.path.exists(name) or os.path.isdir(name):
-        return False
     return _moves(name) if extension in _MAY_MOVE else extension == ".gif" or extension not in image_extensions()
 
 
@@ -73,15 +89,6 @@ def _moves(name: str) -> bool:
     with contextlib.suppress(InputError), opened_image(name) as image:
         return getattr(image, "n_frames", 1) > 1
     return False
-
-
-def opened(frames: Frames) -> Frames:
-    """Give the frames that a path or an image of several pictures stands for, and all else as it is."""
-    if isinstance(frames, (str, os.PathLike)):
-        return open_frames(frames)
-    if is_image(frames) and count_pictures(frames) > 1:
-        return copies_of_pictures(frames)
-    return frames
 
 
 def images_in_order(paths: Iterable[Path], given: str, allow_gaps: bool = False) -> list[Path]:
@@ -130,10 +137,10 @@ def _is_image(path: Path) -> bool:
     return path.is_file() and not path.name.startswith(".") and path.suffix.lower() in image_extensions()
 
 
-def _video(name: str) -> Iterator[npt.NDArray[np.uint8]]:
+def _video(name: str) -> Source:
     info = probe(name)  # what can't be read shows now, not when the first frame is asked for
     if info.cut_off:
         raise InputError(f"{name!r} is cut off: {info.frame_count} of its frames are whole")
     for note in info.notes:
         warn(f"of {name!r}: {note}")
-    return read_frames(name, alpha=has_alpha(info.pixel_format))
+    return Source(read_frames(name, alpha=has_alpha(info.pixel_format)), info)

@@ -23,6 +23,7 @@ from ..formats.images import MOVING_IMAGES
 from ..images import avif
 from ..metadata.images import add_metadata, read_image
 from ..metadata.tags import read_exact, read_tags
+from ..planes.pixel_formats import MOST_PIXELS, is_too_large
 from ..support.rate import ticks_a_second
 from ..support.words import differences
 from .apng import Apng
@@ -75,9 +76,6 @@ class Encoder(Protocol):
         """Let go of all that is open."""
 
 
-_MOST_PIXELS = 2**28 - 1  # FFmpeg's bound, with 128 added to each side (libavutil/imgutils.c); libavif's is as large
-
-
 # ---- options -------------------------------------------------------------------------------------------------------
 
 
@@ -122,10 +120,10 @@ def check_options(format: str, loops: int, fps: Fraction) -> None:
 def check_frames(settings: MovingImageSettings) -> None:
     """Raise FrameError where the frames are too large for the format."""
     row, (width, height) = MOVING_IMAGES[settings.format], (settings.width, settings.height)
-    if max(width, height) > row.largest_side or (width + 128) * (height + 128) > _MOST_PIXELS:
+    if is_too_large(width, height, row.largest_side):
         raise FrameError(
             f"frames are {width}x{height}: too large for {settings.format}, "
-            f"whose sides are up to {row.largest_side} and whose pixels up to {_MOST_PIXELS}"
+            f"whose sides are up to {row.largest_side} and whose pixels up to {MOST_PIXELS}"
         )
 
 

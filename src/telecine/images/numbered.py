@@ -18,11 +18,13 @@ from av import CodecContext, VideoFrame
 from av.video.codeccontext import VideoCodecContext
 from PIL import Image
 
+from ..color.srgb import srgb_to_linear
 from ..errors import EncodeError, FrameError, MissingDependencyError, OptionError
 from ..formats.images import SEQUENCES
 from ..metadata.images import png_chunks
 from ..metadata.tags import read_exact
 from ..planes.codes import to_codes, to_floats
+from ..planes.pixel_formats import is_too_large
 from ..publish.frame_files import frame_name, write_frame
 from ..publish.open_folder import Folder
 from ..support.in_order import InOrder
@@ -67,8 +69,8 @@ def _scene_linear(pixels: Pixels, settings: SequenceSettings) -> Pixels:
     values = to_floats(pixels)
     if not settings.linear:
         size = np.abs(values[:, :, :3]).astype(np.float64)
-        light = np.where(size <= 0.04045, size / 12.92, ((size + 0.055) / 1.055) ** 2.4)
-        values[:, :, :3] = np.copysign(np.minimum(light, _LARGEST_HALF), values[:, :, :3])
+        light = np.minimum(srgb_to_linear(size), _LARGEST_HALF)
+        values[:, :, :3] = np.copysign(light, values[:, :, :3])
     if settings.alpha:
         values[:, :, :3] *= values[:, :, 3:]
     halves = np.clip(values, -_LARGEST_HALF, _LARGEST_HALF).astype(np.float16)
@@ -145,7 +147,6 @@ _IMAGES = {
     "jpeg": _Image(_codes, _jpeg),
     "exr": _Image(_scene_linear, _exr),
 }
-_MOST_PIXELS = 2**28 - 1  # FFmpeg's bound, with 128 added to each side (libavutil/imgutils.c)
 
 
 def check_sequence(settings: SequenceSettings) -> None:
@@ -164,9 +165,8 @@ def check_sequence(settings: SequenceSettings) -> None:
         raise OptionError(f"{name} has no alpha: composite the frames on a background first, or write PNG")
     if settings.linear and name != "exr":
         raise OptionError(f"scene-linear frames do not go with {name}: write OpenEXR, or encode them as sRGB first")
-    width, height = settings.width, settings.height
-    if max(width, height) > row.largest_side or (width + 128) * (height + 128) > _MOST_PIXELS:
-        raise FrameError(f"frames are {width}x{height}: too large for {name}")
+    if is_too_large(settings.width, settings.height, row.largest_side):
+        raise FrameError(f"frames are {settings.width}x{settings.height}: too large for {name}")
     if name == "tiff":
         try:
             import tifffile  # noqa: F401

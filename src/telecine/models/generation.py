@@ -68,14 +68,14 @@ def generation_metadata(pipe: object, **call: object) -> dict[str, Json]:
     return {name: fact for name, fact in facts.items() if fact is not None}
 
 
-def _texts(given: object) -> Json:
-    if isinstance(given, (list, tuple)) and all(isinstance(each, str) for each in given):
-        return given[0] if len(given) == 1 else list(given)
-    return given if isinstance(given, str) else None
+def _texts(value: object) -> Json:
+    if isinstance(value, (list, tuple)) and all(isinstance(each, str) for each in value):
+        return value[0] if len(value) == 1 else list(value)
+    return value if isinstance(value, str) else None
 
 
-def _number(given: object) -> Json:
-    number = of_one(given)
+def _number(value: object) -> Json:
+    number = of_one(value)
     return number if isinstance(number, (int, float)) and not isinstance(number, bool) else None
 
 
@@ -101,18 +101,18 @@ def _from_config(part: object) -> object:
 
 
 def _fps(pipe: object, arguments: Mapping[str, object]) -> Json:
-    given = next((arguments[name] for name in ("fps", "frame_rate") if arguments.get(name) is not None), None)
+    fps = next((arguments[name] for name in ("fps", "frame_rate") if arguments.get(name) is not None), None)
     try:
-        rate = recommended_fps(pipe) if given is None else parse_fps(given)  # type: ignore[arg-type]
+        rate = recommended_fps(pipe) if fps is None else parse_fps(fps)  # type: ignore[arg-type]
     except OptionError:
-        if given is None:
+        if fps is None:
             return None
         raise
     return rate.numerator if rate.denominator == 1 else str(rate)
 
 
 def _software() -> str:
-    from importlib.metadata import version
+    from importlib.metadata import version  # start-up: it takes longer than telecine itself
 
     loaded = [name for name in _SOFTWARE if name in sys.modules]
     return ", ".join(f"{name} {version(name)}" for name in ("telecine", *loaded))

@@ -1,11 +1,16 @@
-"""What frames become, as the writer sees it: the part of the line that a video and images have each their own way."""
+"""What frames become, as the writer sees it: a plan, then a shape, then a job; of a video and of images each their own.
+
+A plan is made of the options, and all of them are right: no path is touched. The first frame gives it a shape, by which
+frames are converted, in the caller's thread. A job is what the encoding thread has open, of a shape and a publication.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ..errors import PublishError
 from ..planes.convert import Background, ValueRange
@@ -13,28 +18,28 @@ from ..planes.frame import Frame
 from ..publish.journal import Kept
 from ..sound.recognise import Audio
 from ..support.clock import Clock
-from ..support.notes import Notes
 from .result import Video
 
 if TYPE_CHECKING:
     from ..provenance.seal import Seal
 
-Item = TypeVar("Item")
-Given = TypeVar("Given", contravariant=True)
+Picture = TypeVar("Picture")
+Encoded = TypeVar("Encoded", contravariant=True)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a writer is asked for that concerns every kind of file. `metadata` is the exact copy that goes into it."""
+class Common:
+    """What every kind of file has of a writer's options, read. `hold` is in seconds, of the last frame.
 
-    quality: str
-    bit_depth: int | None
+    `metadata` is the exact copy that goes into the file; `seal` signs it.
+    """
+
+    fps: Fraction
+    hold: Fraction | None
     value_range: ValueRange
     background: Background | None
     metadata: str | None
     seal: Seal | None
-    clock: Clock
-    notes: Notes
 
 
 class Publishing(Protocol):
@@ -67,11 +72,22 @@ class Publishing(Protocol):
         """Remove it."""
 
 
-class Encoder(Protocol[Given]):
-    """What takes frames in order, each with its `pts` in ticks."""
+class Sound(Protocol):
+    """What takes the sound."""
 
-    def encode(self, frame: Given) -> None:
-        """Take the next one."""
+    def write(self, audio: Audio, insert: Callable[[bytes], None]) -> None:
+        """Take sound, or its next piece, and make boxes for the journal of it.
+
+        Raises:
+            OptionError: it is no sound, or there is no place for it.
+        """
+
+
+class Encoder(Protocol[Encoded]):
+    """What takes pictures in order."""
+
+    def encode(self, picture: Encoded, pts: int) -> None:
+        """Take the next one, and when it is shown, in ticks."""
 
     def finish(self, stop: Callable[[], bool]) -> None:
         """Write what is still held back, unless told to stop, and let go of the file."""
@@ -80,34 +96,54 @@ class Encoder(Protocol[Given]):
         """Let go of the file, finished or not."""
 
 
-class Output(Protocol[Item]):
-    """A kind of file. Options are checked when one is made, and the size when the first frame settles it."""
+class Job(Protocol[Encoded]):
+    """What is being written, in the encoding thread."""
 
-    def publication(self, path: str | os.PathLike[str], overwrite: bool) -> Publishing:
-        """Open the destination, which proves that it can be written."""
+    def encoder(self) -> Encoder[Encoded]:
+        """Open the encoder; it is done when it is freed: x264 writes its statistics then."""
 
-    def settle(self, first: Frame) -> None:
-        """Take the size and all that the first frame says."""
+    def finish(self, stop: Callable[[], bool]) -> Video:
+        """Complete what the encoder has written, unless told to stop, and check that it is what was promised."""
+
+
+class Shape(Protocol[Picture]):
+    """The size of the frames and what follows from it, in the caller's thread."""
 
     @property
     def pixels(self) -> int:
         """The pixels of a frame."""
 
     @property
-    def bytes_of_frame(self) -> int:
+    def bytes_of_picture(self) -> int:
         """The bytes that a converted frame takes."""
 
-    def convert(self, frame: Frame, pts: int) -> Item:
+    def convert(self, frame: Frame) -> Picture:
         """Make of a frame what the encoder takes, with memory of its own."""
 
-    def release(self, item: Item) -> None:
+    def release(self, picture: Picture) -> None:
         """Take back what is encoded."""
 
-    def write_audio(self, audio: Audio, put_box: Callable[[bytes], None]) -> None:
-        """Take sound, or its next piece, and make boxes for the journal of it."""
+    def job(self, publication: Any, threads: int) -> Job[Picture]:
+        """Give the job of a publication that the plan has opened, for an encoder of so many threads."""
 
-    def encoder(self, threads: int) -> Encoder[Item]:
-        """Open the encoder."""
 
-    def finish(self, stop: Callable[[], bool]) -> Video:
-        """Complete what the encoder has written, unless told to stop, and check that it is what was promised."""
+class Plan(Protocol):
+    """What is to be written. Every option is checked, and the encoder tried, when one is made."""
+
+    @property
+    def sound(self) -> Sound:
+        """What takes the sound."""
+
+    @property
+    def shown_for(self) -> tuple[Fraction, Fraction] | None:
+        """The least and most seconds that the format shows a frame, where it has bounds of its own."""
+
+    def publication(self, path: str | os.PathLike[str], overwrite: bool) -> Publishing:
+        """Open the destination, which proves that it can be written."""
+
+    def shape(self, first: Frame, clock: Clock) -> Shape[Any]:
+        """Give the shape of the frames by the first of them.
+
+        Raises:
+            FrameError: its size, or what its values are, does not go with the format.
+        """

@@ -11,7 +11,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import chain
 from queue import Empty
@@ -20,19 +20,18 @@ from typing import Any
 import av
 
 from ..errors import EncodeError, PublishError, TelecineError
+from ..files.descriptors import take_closed_standard_descriptors
 from ..publish.journal import Kept
 from ..support.ffmpeg_log import captured_log, in_words
 from ..support.handover import Channel, Decision, Latch, start_thread
 from ..support.processors import encoder_threads
-from .descriptors import take_closed_standard_descriptors
-from .protocol import Encoder, Output, Publishing
+from .protocol import Encoder, Publishing, Shape
 from .result import Video
 
 _QUEUED_BYTES = 8 << 20  # five frames of 1360x768: enough to keep the encoder busy while the caller converts
 _GRACE = 1.0  # seconds that `keep` gives to what is queued: Ctrl-C returns within two
 _PATIENCE = 1.7  # seconds that it waits in all: the encoder may be in a call that takes longer
 _LOOK_AGAIN = 0.2  # seconds after which one who waits sees that the thread was stopped by another
-_END = None  # what follows the last item
 
 
 class _Fate(Enum):
@@ -41,6 +40,22 @@ class _Fate(Enum):
     PUBLISHED = "published"
     KEPT = "kept"
     DROPPED = "dropped"
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """A converted frame, and when it is shown, in ticks."""
+
+    shape: Shape[Any]
+    picture: Any
+    pts: int
+
+
+@dataclass(frozen=True)
+class _End:
+    """What follows the last picture: when that is shown again."""
+
+    repeats: Sequence[int] = ()
 
 
 @dataclass
@@ -58,12 +73,12 @@ class EncodingThread:
     An error waits for the caller's next call.
     """
 
-    def __init__(self, path: str, output: Output[Any], open_publication: Callable[[], Publishing]) -> None:
-        self._path, self._output, self._open_publication = path, output, open_publication
+    def __init__(self, path: str, open_publication: Callable[[], Publishing]) -> None:
+        self._path, self._open_publication = path, open_publication
         self._items: Channel[Any] = Channel()
-        self._at_end, self._latest = False, -1
+        self._at_end = False
+        self._latest: _Picture | None = None
         self._stop_at = math.inf
-        self._repeats: Sequence[int] = ()
         self._begun, self._opened, self._ended = Decision[bool](), Latch(), Latch()
         self._fate = Decision[_Fate]()
         self._identifier: int | None = None
@@ -91,14 +106,14 @@ class EncodingThread:
         """How many frames wait to be encoded."""
         return len(self._items)
 
-    def put(self, frame: object) -> None:
+    def put(self, shape: Shape[Any], picture: object, pts: int) -> None:
         """Queue a converted frame; waits while the queue is full. One at the time of the one before is left out.
 
         Raises:
             EncodeError, PublishError: the thread has failed.
             TelecineError: the thread was stopped.
         """
-        self._put(frame, self._output.bytes_of_frame)
+        self._put(_Picture(shape, picture, pts), shape.bytes_of_picture)
 
     def put_box(self, data: bytes) -> None:
         """Write a box to the journal, between two frames. Raises as `put`; after a PublishError more may come."""
@@ -129,8 +144,7 @@ class EncodingThread:
     def finish(self, repeats: Sequence[int] = ()) -> Video:
         """Encode what is queued, the last frame again at each of `repeats`, and publish the file. Raises as `put`."""
         self._check_open()
-        self._repeats = repeats
-        self._items.put(_END)
+        self._items.put(_End(repeats))
         self._ended.wait()
         self.check()
         if self._video is None:
@@ -156,7 +170,7 @@ class EncodingThread:
         """Tell the thread to end, and what is to become of the file, unless that is decided; gives what is."""
         fate = self._fate.make(fate)
         self._stop_at = min(self._stop_at, at)
-        self._items.put(_END)
+        self._items.put(_End())
         if not self._begun.make(False):
             self._ended.set()
         return fate
@@ -184,52 +198,55 @@ class EncodingThread:
         with contextlib.ExitStack() as opened:
             lines: list[tuple[int, str, str]] = []
             try:
-                for first in self._frames(publication):
+                for first in self._pictures(publication):
                     lines = opened.enter_context(captured_log())
-                    threads = opened.enter_context(encoder_threads(self._output.pixels))
-                    self._encode(self._output.encoder(threads), chain([first], self._frames(publication)))
+                    threads = opened.enter_context(encoder_threads(first.shape.pixels))
+                    job = first.shape.job(publication, threads)
+                    self._encode(job.encoder(), chain([first], self._pictures(publication)))
                     if not self._is_told():
-                        video = self._output.finish(self._is_told)
+                        video = job.finish(self._is_told)
             except BaseException as error:
                 self._error = self._as_telecine_error(error, lines, publication)
-        for _ in self._frames(publication):  # a writer that waits to put a frame must get to see the error
+        for _ in self._pictures(publication):  # a writer that waits to put a frame must get to see the error
             pass
         return video
 
-    def _frames(self, publication: Publishing) -> Iterator[Any]:
-        """Give the frames that are queued, up to the end, and write the boxes; syncs while the caller is slow."""
+    def _pictures(self, publication: Publishing) -> Iterator[_Picture]:
+        """Give the pictures that are queued, up to the end, and write the boxes; syncs while the caller is slow."""
         while not self._at_end:
             try:
                 item = self._items.get(None if self._error else publication.sync_due_in())
             except Empty:
                 publication.sync()
                 continue
-            if item is _END:
+            latest = self._latest
+            if isinstance(item, _End):
                 self._at_end = True
+                if latest is not None:
+                    yield from (replace(latest, pts=pts) for pts in item.repeats)
             elif isinstance(item, _Box):
-                try:
-                    if self._error is None:
-                        publication.insert(item.data)
-                except PublishError as error:
-                    item.error = error
-                item.is_done.set()
-            elif item.pts > self._latest:  # or else its `write` was interrupted, and it was written again
-                self._latest = item.pts
+                self._insert(item, publication)
+            elif latest is None or item.pts > latest.pts:  # or else its `write` was interrupted, and it came again
+                self._latest = item
                 yield item
 
-    def _encode(self, encoder: Encoder[Any], frames: Iterable[Any]) -> None:
+    def _insert(self, box: _Box, publication: Publishing) -> None:
         try:
-            last: Any = None  # not for reuse yet: it may be repeated
-            for frame in frames:
+            if self._error is None:
+                publication.insert(box.data)
+        except PublishError as error:
+            box.error = error
+        box.is_done.set()
+
+    def _encode(self, encoder: Encoder[Any], pictures: Iterable[_Picture]) -> None:
+        try:
+            last: _Picture | None = None  # not for reuse yet: it may be repeated
+            for each in pictures:
                 if not self._stopped():
-                    encoder.encode(frame)
-                if last is not None:
-                    self._output.release(last)
-                last = frame
-            for pts in self._repeats:
-                if last is not None and not self._stopped():
-                    last.pts = pts
-                    encoder.encode(last)
+                    encoder.encode(each.picture, each.pts)
+                if last is not None and last.picture is not each.picture:
+                    last.shape.release(last.picture)
+                last = each
             encoder.finish(self._stopped)
         except BaseException:
             with contextlib.suppress(Exception):

@@ -4,245 +4,277 @@ from __future__ import annotations
 
 import os
 import queue
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import av
 from av import VideoFrame
 
 from ..color.color import BT601, BT709, RGB, Color, parse_color
-from ..color.hdr import MasteringDisplay, parse_mastering_display
+from ..color.hdr import LightMeter, parse_mastering_display
 from ..encode.checks import check_audio, check_promises, check_times
 from ..encode.encoder import Encoder, EncoderSettings
 from ..encode.finish import write_finished
-from ..encode.passes import Passes, parse_max_bytes
 from ..encode.trial import try_encoder
 from ..errors import EncodeError, FrameError, OptionError, PublishError
-from ..formats.choose import choose_format, keeping_alpha
-from ..formats.hardware import choose_encoder
+from ..formats.choose import Format, choose_format, keeping_alpha
+from ..formats.codecs import Codec
+from ..formats.containers import Container
 from ..formats.options import encoder_options
 from ..planes.codes import composited
-from ..planes.convert import BLACK, Conversion
+from ..planes.convert import BLACK, SHOWN_ON_BLACK, Conversion
 from ..planes.frame import Frame
 from ..planes.light import parse_light
+from ..planes.pixel_formats import is_too_large
 from ..publish.publication import Publication
 from ..read.frames import read_timestamps
 from ..read.probe import VideoInfo, probe
 from ..sound.encode import Sound
-from ..sound.recognise import Audio
+from ..support.clock import Clock
 from ..support.ffmpeg_log import captured_log, in_words
-from .protocol import Asked
+from ..support.notes import Notes
+from .options import WriterOptions, refuse_others
+from .protocol import Common
 from .result import Video
 
-_MOST_PIXELS = 2**28 - 1  # FFmpeg's bound, with 128 added to each side (libavutil/imgutils.c)
+if TYPE_CHECKING:
+    from ..encode.passes import Passes
+
 _LOSSLESS_BESIDE = {"prores", "ffv1"}  # what is made to be edited or kept has its sound so too
 
 
-@dataclass(frozen=True)
-class VideoOptions:
-    """The arguments of `VideoWriter` that only a video has."""
+class VideoPlan:
+    """A video of one container, codec and pixel format, of which the encoder was tried."""
 
-    codec: str | None = None
-    encoder: str | None = None
-    crf: float | None = None
-    bitrate: int | None = None
-    max_bytes: int | None = None
-    preset: str | None = None
-    encoder_options: Mapping[str, str | int | float] | None = None
-    pixel_format: str | None = None
-    chroma: str | None = None
-    dither: bool = False
-    color: str = "auto"
-    audio_rate: int | None = None
-    audio_fit: str = "pad"
-    light: str | None = None
-    primaries: str | None = None
-    mastering_display: MasteringDisplay | None = None
-
-    def refuse(self, format: str) -> None:
-        """Raise OptionError if one is given for what is no video."""
-        for field in fields(self):
-            given = getattr(self, field.name)
-            if given != field.default:
-                raise OptionError(f"{field.name}={given!r} does not go with {format}: leave it out")
-
-
-class VideoOutput:
-    """A video of one container, codec and pixel format."""
-
-    def __init__(self, container: str, asked: Asked, options: VideoOptions) -> None:
-        quality, clock, notes = asked.quality, asked.clock, asked.notes
-        self._seal = asked.seal
-        self._color = parse_color(options.color)
-        hdr = self._color.hdr if self._color else None
-        self._light = parse_light(hdr, options.light, options.primaries)
-        display = parse_mastering_display(options.mastering_display, hdr)
-        codec = choose_encoder(options.encoder, options.codec)
-        chosen = choose_format(
-            "", container, codec, options.pixel_format, quality, asked.bit_depth, options.chroma, bool(hdr)
-        )
-        of_format = dict(chosen.codec.of_pixel_format.get(chosen.pixel_format.name, {}))
-        of_format |= encoder_options(
-            chosen.codec, quality, options.crf, options.bitrate, options.preset, options.encoder_options, options.dither
-        )
-        self._limit = parse_max_bytes(options.max_bytes, chosen, of_format)
-        self._passes: Passes | None = None
+    def __init__(self, container: Container, common: Common, options: WriterOptions, notes: Notes) -> None:
+        refuse_others(options, "video", container.name)
+        self.common, self.notes = common, notes
+        self.color = parse_color(options["color"])
+        hdr = self.color.hdr if self.color else None
+        self.light = parse_light(hdr, options["light"], options["primaries"])
+        chosen = _format(container, options, bool(hdr))
         if chosen.pixel_format.rgb:
-            if self._color is not None:
+            if self.color is not None:
                 name = chosen.pixel_format.name
-                raise OptionError(f"color={options.color!r} is a matrix, and {name} has none: leave it out")
-            self._color = RGB
-        if options.dither and chosen.pixel_format.depth != 8:
+                raise OptionError(f"color={options['color']!r} is a matrix, and {name} has none: leave it out")
+            self.color = RGB
+        self.dither = options["dither"]
+        if self.dither and chosen.pixel_format.depth != 8:
             raise OptionError(f"dither=True is for 8 bit, and {chosen.pixel_format.name} has more: leave it out")
-        self._settings = EncoderSettings(
+        of_encoder = _encoder_options(chosen, options)
+        self.limit = None if options["max_bytes"] is None else _limit(options["max_bytes"], chosen, of_encoder)
+        lossless = options["quality"] == "lossless" or chosen.codec.name in _LOSSLESS_BESIDE
+        self.sound = Sound(chosen.container, options["audio_rate"], options["audio_fit"], lossless, notes)
+        display = parse_mastering_display(options["mastering_display"], hdr)
+        trial = EncoderSettings(
             chosen,
-            clock.fps,
-            tuple(of_format.items()),
-            self._color or BT709,
+            common.fps,
+            tuple(of_encoder.items()),
+            self.color or BT709,
             *chosen.codec.tried_at,
             mastering_display=display,
         )
-        self._value_range, self._background, self._dither = asked.value_range, asked.background, options.dither
-        self._clock, self._notes = clock, notes
-        self._padding = (0, 0)
-        lossless = quality == "lossless" or chosen.codec.name in _LOSSLESS_BESIDE
-        self._sound = Sound(chosen.container, options.audio_rate, options.audio_fit, lossless, notes)
-        self._encoded: queue.SimpleQueue[VideoFrame] = queue.SimpleQueue()
-        tried = try_encoder(self._settings)
-        if self._color is None and options.encoder_options:
-            self._try_other_color()
-        self._settings = replace(self._settings, profile=tried.profile, metadata=asked.metadata)
-        if tried.profile not in chosen.codec.plays_everywhere or not chosen.container.plays_everywhere:
-            what = f"{chosen.codec.name} {tried.profile} in {chosen.container.name}"
-            notes.warn(f"{what} does not play everywhere: some browsers and phones refuse it")
-        if options.dither and quality not in chosen.codec.dithered:
-            what = f"{chosen.codec.called} at quality={quality!r}"
-            notes.warn(f"{what} takes most of the dither for noise: use h264 at 'high', or bit_depth=10")
+        profile = try_encoder(trial).profile
+        if self.color is None and options["encoder_options"]:
+            _try_other_color(trial)
+        self.settings = replace(trial, profile=profile, metadata=common.metadata)
+        _note(notes, self.settings, self.dither, options["quality"])
 
-    def _try_other_color(self) -> None:
-        """Refuse an option that is right for frames of some sizes only, which are not known yet."""
-        try:
-            try_encoder(replace(self._settings, color=BT601))
-        except OptionError as error:
-            raise OptionError(f"{error}; the colour is by the frames' size: use color='bt601' or 'bt709'") from error
+    @property
+    def shown_for(self) -> None:
+        """A frame of a video is shown for any time."""
 
     def publication(self, path: str | os.PathLike[str], overwrite: bool) -> Publication:
         """Open the file's publication."""
-        self._publication = Publication(path, overwrite)
-        return self._publication
+        return Publication(path, overwrite)
 
-    def settle(self, first: Frame) -> None:
+    def shape(self, first: Frame, clock: Clock) -> VideoShape:
         """Take the size of the first frame, and what follows from it: padding and colour."""
-        (width, height), codec = first.size, self._settings.format.codec
-        self._padding = self._settings.format.pixel_format.padding(width, height)
-        if any(self._padding):
-            why = f"as {self._settings.format.pixel_format.chroma} needs"
-            self._notes.add(f"{width}x{height} is padded to even sides, {why}, by repeating the last line")
-        width, height = width + self._padding[0], height + self._padding[1]
-        if max(width, height) > codec.largest_side or (width + 128) * (height + 128) > _MOST_PIXELS:
-            raise FrameError(f"frames are {width}x{height}: too large for {codec.name} in FFmpeg")
-        if min(width, height) < codec.smallest_side:
-            least = codec.smallest_side
-            raise FrameError(
-                f"frames are {width}x{height}: too small for {codec.name}, which takes {least}x{least} and up"
-            )
-        color = self._color or Color.of_size(width, height)
-        self._conversion = Conversion(color, self._value_range, self._background or BLACK, self._dither, self._light)
-        self._settings = replace(
-            self._settings, color=color, width=width, height=height, variable=bool(self._clock.variable)
-        )
+        return VideoShape(self, first, clock)
+
+
+def _format(container: Container, options: WriterOptions, hdr: bool) -> Format:
+    codec: Codec | str | None = options["codec"]
+    if options["encoder"] is not None:
+        from ..formats.hardware import choose_encoder  # start-up: few name an encoder
+
+        codec = choose_encoder(options["encoder"], options["codec"])
+    return choose_format(
+        container,
+        codec,
+        options["pixel_format"],
+        options["quality"],
+        options["bit_depth"],
+        options["chroma"],
+        hdr,
+    )
+
+
+def _encoder_options(chosen: Format, options: WriterOptions) -> dict[str, str]:
+    of_format = chosen.codec.of_pixel_format.get(chosen.pixel_format.name, {})
+    return {**of_format} | encoder_options(
+        chosen.codec,
+        options["quality"],
+        options["crf"],
+        options["bitrate"],
+        options["preset"],
+        options["encoder_options"],
+        options["dither"],
+    )
+
+
+def _limit(max_bytes: int, chosen: Format, of_encoder: dict[str, str]) -> int | None:
+    from ..encode.passes import parse_max_bytes  # start-up: few limit the size
+
+    return parse_max_bytes(max_bytes, chosen, of_encoder)
+
+
+def _try_other_color(settings: EncoderSettings) -> None:
+    """Refuse an option that is right for frames of some sizes only, which are not known yet."""
+    try:
+        try_encoder(replace(settings, color=BT601))
+    except OptionError as error:
+        raise OptionError(f"{error}; the colour is by the frames' size: use color='bt601' or 'bt709'") from error
+
+
+def _note(notes: Notes, settings: EncoderSettings, dither: bool, quality: str) -> None:
+    """Say what may surprise of the format."""
+    codec, container = settings.format.codec, settings.format.container
+    if settings.profile not in codec.plays_everywhere or not container.plays_everywhere:
+        what = f"{codec.name} {settings.profile} in {container.name}"
+        notes.warn(f"{what} does not play everywhere: some browsers and phones refuse it")
+    if dither and quality not in codec.dithered:
+        what = f"{codec.called} at quality={quality!r}"
+        notes.warn(f"{what} takes most of the dither for noise: use h264 at 'high', or bit_depth=10")
+
+
+class VideoShape:
+    """A video of one picture size and colour."""
+
+    def __init__(self, plan: VideoPlan, first: Frame, clock: Clock) -> None:
+        pixel_format = plan.settings.format.pixel_format
+        self.padding = pixel_format.padding(*first.size)
+        if any(self.padding):
+            size, why = "{}x{}".format(*first.size), f"as {pixel_format.chroma} needs"
+            plan.notes.add(f"{size} is padded to even sides, {why}, by repeating the last line")
+        width, height = (side + more for side, more in zip(first.size, self.padding, strict=True))
+        _check_size(width, height, plan.settings.format.codec)
+        common, color = plan.common, plan.color or Color.of_size(width, height)
+        self.settings = replace(plan.settings, color=color, width=width, height=height, variable=bool(clock.variable))
+        self.seal, self.limit, self.sound, self.meter = common.seal, plan.limit, plan.sound, LightMeter()
+        self.clock, self.notes = clock, plan.notes
+        self._background = common.background
+        self._conversion = Conversion(color, common.value_range, common.background or BLACK, plan.dither, plan.light)
+        self._encoded: queue.SimpleQueue[VideoFrame] = queue.SimpleQueue()
 
     @property
     def pixels(self) -> int:
         """The pixels of a frame."""
-        return self._settings.width * self._settings.height
+        return self.settings.width * self.settings.height
 
     @property
-    def bytes_of_frame(self) -> int:
+    def bytes_of_picture(self) -> int:
         """The bytes of a frame's planes."""
-        return self._settings.format.pixel_format.bytes_of(self._settings.width, self._settings.height)
+        return self.settings.format.pixel_format.bytes_of(self.settings.width, self.settings.height)
 
-    def convert(self, frame: Frame, pts: int) -> VideoFrame:
+    def convert(self, frame: Frame) -> VideoFrame:
         """Write a frame's planes into one that is encoded by now, or a new one."""
+        settings, conversion = self.settings, self._conversion
         try:
             planes = self._encoded.get_nowait()
             planes.make_writable()  # other memory, should the encoder still look at this one's
         except queue.Empty:
-            settings = self._settings
             planes = VideoFrame(settings.width, settings.height, settings.format.pixel_format.name)
-        conversion = self._conversion
-        if self._background is not None and self._settings.format.pixel_format.alpha:
+        if self._background is not None and settings.format.pixel_format.alpha:
             frame, conversion = composited(frame, conversion)
-        if conversion.to_planes(frame, planes) and self._background is None:
-            self._background = BLACK
-            keeping = keeping_alpha(self._settings.format)
-            self._notes.warn(
-                f"transparent pixels are shown on black: pass background= to choose another; {keeping} keeps them"
-            )
-        planes.pts = pts
+        converted = conversion.to_planes(frame, planes)
+        if converted.light is not None:
+            self.meter.add(converted.light)
+        if converted.composited and self._background is None:
+            keeping = keeping_alpha(settings.format)
+            self.notes.warn(f"{SHOWN_ON_BLACK}; {keeping} keeps them")
         return planes
 
-    def release(self, item: VideoFrame) -> None:
+    def release(self, picture: VideoFrame) -> None:
         """Take back the memory of a frame."""
-        self._encoded.put(item)
+        self._encoded.put(picture)
 
-    def write_audio(self, audio: Audio, put_box: Callable[[bytes], None]) -> None:
-        """Keep sound in the journal, or its next piece."""
-        self._sound.write(audio, put_box)
+    def job(self, publication: Publication, threads: int) -> VideoJob:
+        """Give the job of a publication."""
+        return VideoJob(self, publication, threads)
 
-    def encoder(self, threads: int) -> Encoder:
+
+def _check_size(width: int, height: int, codec: Codec) -> None:
+    if is_too_large(width, height, codec.largest_side):
+        raise FrameError(f"frames are {width}x{height}: too large for {codec.name} in FFmpeg")
+    if min(width, height) < codec.smallest_side:
+        least = codec.smallest_side
+        raise FrameError(f"frames are {width}x{height}: too small for {codec.name}, which takes {least}x{least} and up")
+
+
+class VideoJob:
+    """A video that is being written: into its journal, and then into the finished file."""
+
+    def __init__(self, shape: VideoShape, publication: Publication, threads: int) -> None:
+        self._shape, self._publication = shape, publication
+        self._settings = replace(shape.settings, threads=threads)
+        self._passes = None if shape.limit is None else _passes(shape.limit, self._settings, publication)
+
+    def encoder(self) -> Encoder:
         """Open the encoder, which writes to the journal."""
-        self._settings = replace(self._settings, threads=threads)
-        if self._limit is None:
-            return Encoder(self._publication.journal, self._settings)
-        self._passes = Passes(self._limit, self._settings, self._publication)
-        return self._passes.first()
+        return self._passes.first() if self._passes else Encoder(self._publication.journal, self._settings)
 
     def finish(self, stop: Callable[[], bool]) -> Video:
         """Make the finished file, in more passes where it is to be smaller."""
-        self._publication.check_journal()
-        info = self._finished_from(self._publication.journal)
-        if self._passes is not None and self._limit is not None and info.size_bytes > self._limit:
+        publication, notes, limit = self._publication, self._shape.notes, self._shape.limit
+        publication.check_journal()
+        info = self._finished_from(publication.journal)
+        if self._passes is not None and limit is not None and info.size_bytes > limit:
             whole = info.size_bytes
             try:
                 info, rate = self._passes.fit(info, self._finished_from, stop)
             except OSError as error:
-                raise error if isinstance(error, PublishError) else self._publication.failure(error) from error
-            self._notes.add(f"at the quality asked for it takes {whole} bytes: encoded again at {rate}, for max_bytes")
+                raise error if isinstance(error, PublishError) else publication.failure(error) from error
+            notes.add(f"at the quality asked for it takes {whole} bytes: encoded again at {rate}, for max_bytes")
         if info.audio is not None and (over := round(float(info.audio.duration - info.duration), 2)) > 0:
-            self._notes.add(f"the sound goes on for {over:g} s after the last frame")
+            notes.add(f"the sound goes on for {over:g} s after the last frame")
         light, display = info.content_light, info.mastering_display
         if light and display and light.max_cll > display.max_luminance:
             beyond = f"{light.max_cll} cd/m2, beyond the mastering display's {display.max_luminance:g}"
-            self._notes.warn_later(f"the brightest pixel is of {beyond}: pass mastering_display= if it showed that")
-        return Video.of(Path(self._publication.path), info, self._padding)
+            notes.warn_later(f"the brightest pixel is of {beyond}: pass mastering_display= if it showed that")
+        return Video.of(Path(publication.path), info, self._shape.padding)
 
     def _finished_from(self, journal: BinaryIO) -> VideoInfo:
         """Copy a journal's packets to the finished file and compare it with what was promised."""
-        settings, clock, publication = self._settings, self._clock, self._publication
-        hdr = settings.hdr_metadata(self._light.content_light if self._light else None)
+        shape, settings, publication = self._shape, self._settings, self._publication
+        clock, container = shape.clock, settings.format.container
+        hdr = settings.hdr_metadata(shape.meter.content_light)
         file = publication.open_finished()
         try:
             with captured_log() as lines:
                 end = clock.duration if clock.uneven else None
-                sound = self._sound.track_beside(publication.journal, clock.duration)
-                write_finished(journal, file, settings.format.container, end, sound=sound, hdr=hdr)
+                sound = shape.sound.track_beside(publication.journal, clock.duration)
+                write_finished(journal, file, container, end, sound=sound, hdr=hdr)
         except av.FFmpegError as error:
             raise EncodeError(f"the file can't be finished: {in_words(error, lines)}") from error
         except OSError as error:
             raise publication.failure(error) from error
-        if self._seal is not None:
-            self._seal.sign_finished(publication)
+        if shape.seal is not None:
+            shape.seal.sign_finished(publication)
         publication.start_sync()
         info = probe(file)
         check_promises(info, settings, clock.count, clock.duration, hdr)
-        check_audio(info.audio, sound, settings.format.container.clock)
+        check_audio(info.audio, sound, container.clock)
         if clock.variable:
-            check_times(
-                read_timestamps(file), [tick * clock.time_base for tick in clock.ticks], settings.format.container.clock
-            )
-        if self._limit is not None and info.size_bytes > self._limit:
+            check_times(read_timestamps(file), [tick * clock.time_base for tick in clock.ticks], container.clock)
+        if shape.limit is not None and info.size_bytes > shape.limit:
             publication.drop_finished()
         return info
+
+
+def _passes(limit: int, settings: EncoderSettings, publication: Publication) -> Passes:
+    from ..encode.passes import Passes  # start-up, as above
+
+    return Passes(limit, settings, publication)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import FrameError
-from .convert import TOLERANCE, Background, Conversion, _out_of_range
+from .convert import Background, Conversion
 from .frame import Frame
 
 Pixels: TypeAlias = npt.NDArray[Any]
@@ -40,7 +38,7 @@ def to_codes(pixels: Pixels, bits: int, low: float = 0.0, high: float = 1.0) -> 
         black = low * scale
         codes = np.floor(real * scale - black + 0.5)
         if black or pixels.dtype == np.float64:  # else the arithmetic is exact
-            codes += _missed(real, scale, black, codes)
+            codes += _correction(real, scale, black, codes)
         codes = np.clip(codes, 0, white).astype(dtype)
     else:
         full = _full_scale(pixels)
@@ -53,17 +51,19 @@ def _full_scale(pixels: Pixels) -> int:
     return 1 if pixels.dtype == np.bool_ else int(np.iinfo(pixels.dtype).max)
 
 
-def _missed(real: Pixels, scale: float, black: float, codes: Pixels) -> Pixels:
-    """Give -1, 0 or 1: what rounding in `real * scale - black` made wrong.
+def _correction(real: Pixels, scale: float, black: float, codes: Pixels) -> Pixels:
+    """Give what to add to codes, -1, 0 or 1: `real * scale - black` was rounded, and may have crossed a half.
 
-    The product of each half of a float64 is exact, and so is its difference to a tie that is near.
+    A code is right where `real * scale` lies from `code - 0.5 + black` up to the same of the next code. How far it is
+    from these ends is exact where it is near: a float64 is its value as a float32 and a rest, each of which times the
+    scale fits a float64, and so does the difference of two numbers that are within a factor of two.
     """
     upper = real.astype(np.float32).astype(np.float64)
     lower = (real - upper) * scale
     upper *= scale
-    too_high = (upper - (codes - 0.5 + black)) + lower < 0
-    too_low = (upper - (codes + 0.5 + black)) + lower >= 0
-    return too_low.astype(np.int8) - too_high
+    above_begin = (upper - (codes - 0.5 + black)) + lower
+    above_end = (upper - (codes + 0.5 + black)) + lower
+    return (above_end >= 0).astype(np.int8) - (above_begin < 0)
 
 
 _LARGEST_FLOAT = float(np.finfo(np.float32).max)
@@ -93,9 +93,7 @@ def pixels_of(frame: Frame, conversion: Conversion, bits: int, background: Backg
     values = frame.values
     if frame.full_scale is None:
         deviation = float(np.abs(values.astype(np.float64) - (low + high) / 2).max())
-        tolerated = (high - low) / 2 + TOLERANCE if conversion.value_range == "auto" else math.inf
-        if not (deviation <= tolerated and math.isfinite(deviation)):
-            raise FrameError(_out_of_range(frame, conversion.value_range))
+        conversion.check(frame, deviation)
     if background is not None and values.shape[2] == 4:
         real = (values.astype(np.float64) - low) / (high - low)
         alpha = np.clip(real[:, :, 3:], 0, 1)

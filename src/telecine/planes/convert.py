@@ -8,7 +8,7 @@
 Chroma that is halved in width is sited left, 1-2-1 about every even column; halved in height it is the mean of two rows
 (H.264 E.2.1). A code value is what rounding the real number gives, from whatever dtype the pixels have: floats are
 never made 8-bit RGB first. What float32 arithmetic may add to the half of rounding is 0.001 of a code in 8 and 10 bit,
-0.003 in 12 bit, and 0.02 in 16 bit, where integers are still exact. The loops are in `_convert`, and in `accelerator`
+0.003 in 12 bit, and 0.02 in 16 bit, where integers are still exact. The loops are in `_convert`, and in `tensors`
 for a tensor on a device.
 """
 
@@ -28,6 +28,7 @@ from av import VideoFrame
 
 from .. import _convert
 from ..color.color import Color
+from ..color.hdr import FrameLight
 from ..errors import FrameError, OptionError
 from ..planes import dither
 from .device import DevicePixels, Recipe
@@ -39,7 +40,8 @@ ValueRange: TypeAlias = 'Literal["auto"] | tuple[float, float]'
 Background: TypeAlias = "tuple[float, float, float]"
 
 BLACK: Background = (0.0, 0.0, 0.0)
-TOLERANCE = 0.01  # how far outside [0, 1] a float may be before the range is in doubt
+SHOWN_ON_BLACK = "transparent pixels are shown on black: pass background= to choose another"
+_TOLERANCE = 0.01  # how far outside [0, 1] a float may be before the range is in doubt
 
 
 def parse_value_range(value_range: str | tuple[float, float]) -> ValueRange:
@@ -71,7 +73,7 @@ def parse_background(background: str | tuple[float, float, float] | None) -> Bac
         return None
     accepted = "use a name, '#rrggbb' or (r, g, b) in [0, 1]"
     if isinstance(background, str):
-        from PIL import ImageColor
+        from PIL import ImageColor  # start-up: few exports name a colour
 
         try:
             codes = ImageColor.getrgb(background)
@@ -86,6 +88,17 @@ def parse_background(background: str | tuple[float, float, float] | None) -> Bac
 
 
 @dataclass(frozen=True)
+class Converted:
+    """What a frame was found to be while it was converted.
+
+    `composited` tells whether some pixel was composited on the background, `light` how bright an HDR frame is.
+    """
+
+    composited: bool
+    light: FrameLight | None = None
+
+
+@dataclass(frozen=True)
 class Conversion:
     """How the pixels of one export become planes: what holds from the first frame to the last."""
 
@@ -95,29 +108,25 @@ class Conversion:
     dither: bool = False  # of 8-bit codes, by blue noise that stands still: else they are rounded
     light: Light | None = None  # what values are where the color is PQ or HLG: else they are encoded for the display
 
-    def to_planes(self, frame: Frame, planes: VideoFrame) -> bool:
+    def to_planes(self, frame: Frame, planes: VideoFrame) -> Converted:
         """Convert a frame into the memory of a frame of any format in `PIXEL_FORMATS`.
 
         `planes` has the frame's size and its format's padding, which repeats the last line or column. Alpha is kept,
         straight, by a format that holds it.
-
-        Returns:
-            Whether some pixel was composited on the background.
 
         Raises:
             FrameError: a value is NaN, infinite or out of the range.
             OptionError: the format is not in the table, or has more than 8 bit and is to be dithered.
         """
         low, high = self.stored_range(frame)
-        tolerated = (high - low) / 2 + TOLERANCE if self.value_range == "auto" else math.inf
         pixel_format = _pixel_format(planes.format.name, self.dither)
-        matrix = _matrix(self.color, pixel_format, low, high, self.background, self.dither)
-        memory = planes.planes
-        pixels, sample, composited = frame.pixels, SAMPLES["uint8" if frame.dtype == "bool" else frame.dtype], False
+        pixels, sample = frame.pixels, SAMPLES["uint8" if frame.dtype == "bool" else frame.dtype]
+        signal = None
         if self.light is not None:
-            pixels, composited = self.light.encode(frame, low, high, self.background, tolerated)
-            sample = SAMPLES["float32"]
-            matrix = _matrix(self.color, pixel_format, 0.0, 1.0, self.background, self.dither)
+            signal = self.light.encode(frame, low, high, self.background)
+            self.check(frame, signal.deviation)
+            pixels, sample, low, high = signal.pixels, SAMPLES["float32"], 0.0, 1.0
+        matrix, memory = _matrix(self.color, pixel_format, low, high, self.background, self.dither), planes.planes
         if isinstance(pixels, DevicePixels):
             deviation, alpha = pixels.to_planes(Recipe(matrix, pixel_format, self.dither), memory)
         else:
@@ -130,9 +139,25 @@ class Conversion:
                 [plane.line_size for plane in memory],
                 dither.thresholds() if self.dither else None,
             )
+        if signal is not None:
+            return Converted(signal.composited, signal.light)
+        self.check(frame, deviation)
+        return Converted(alpha < 1)
+
+    def check(self, frame: Frame, deviation: float) -> None:
+        """Refuse a frame by how far its furthest value is from the middle of the stored range.
+
+        Any finite value is accepted of a range that was given, and of linear light.
+
+        Raises:
+            FrameError: a value is NaN, infinite or out of the range.
+        """
+        tolerated = math.inf
+        if self.value_range == "auto" and (self.light is None or self.light.is_encoded):
+            low, high = self.stored_range(frame)
+            tolerated = (high - low) / 2 + _TOLERANCE
         if not (deviation <= tolerated and math.isfinite(deviation)):
             raise FrameError(_out_of_range(frame, self.value_range))
-        return composited or alpha < 1
 
     def stored_range(self, frame: Frame) -> tuple[float, float]:
         """Give the stored values that mean 0 and 1.

@@ -8,7 +8,6 @@ octave, straight between them: the signal is at most 8e-7 off, 0.0007 of a code 
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +21,6 @@ from ..color.bt2100 import (
     HLG_PEAK,
     LUMINANCE,
     PQ_CORNER,
-    PRIMARIES,
     REFERENCE_WHITE,
     SYSTEMS,
     Real,
@@ -32,9 +30,10 @@ from ..color.bt2100 import (
     pq_eotf,
     pq_inverse_eotf,
     pq_ootf,
-    to_bt2020,
 )
-from ..color.hdr import ContentLight
+from ..color.hdr import FrameLight
+from ..color.primaries import PRIMARIES, to_bt2020
+from ..color.srgb import srgb_to_linear
 from ..errors import FrameError, OptionError
 from .device import DevicePixels
 from .frame import SAMPLES, Frame
@@ -101,90 +100,94 @@ def _pieces(curve: Curve | None) -> npt.NDArray[np.float32] | None:
     return np.stack((first, last - first), axis=1).astype(np.float32)
 
 
-class Light:
-    """What the values of an HDR video's frames are: encodes and decodes them, and meters what it encodes."""
+@dataclass(frozen=True)
+class Signal:
+    """A frame's signal, (height, width, 3), and what was found while it was made.
 
-    def __init__(self, system: System, light: str, primaries: str) -> None:
-        self._system, self._light = system, light
-        self._to_bt2020 = to_bt2020(primaries)
-        white = np.full(3, REFERENCE_WHITE)  # what 1.0 is
-        self._white = float(system.inverse_ootf(white)[0] if light == SCENE else white[0])
-        self._brightest = self._brightest_average = 0.0
+    `composited` tells whether some pixel was composited on the background. `deviation` is how far the furthest value is
+    from the middle of its range: infinite or NaN if one is. Then the others mean nothing.
+    """
+
+    pixels: npt.NDArray[np.float32]
+    composited: bool
+    deviation: float
+    light: FrameLight
+
+
+@dataclass(frozen=True)
+class Light:
+    """What the values of an HDR video's frames are: linear light of the scene or of the display, or the signal."""
+
+    system: System
+    kind: str
+    primaries: str
 
     @property
-    def content_light(self) -> ContentLight:
-        """How bright the frames encoded so far are."""
-        return ContentLight(round(self._brightest), round(self._brightest_average))
+    def is_encoded(self) -> bool:
+        """Whether values are the signal already."""
+        return self.kind == ENCODED
 
-    def encode(
-        self,
-        frame: Frame,
-        low: float,
-        high: float,
-        background: tuple[float, float, float],
-        tolerated: float = math.inf,
-    ) -> tuple[npt.NDArray[np.float32], bool]:
-        """Give a frame's signal, (height, width, 3), and whether some pixel was composited on the background.
+    @property
+    def white(self) -> float:
+        """What 1.0 is: in cd/m2 of the display's light, or in the units of the scene's."""
+        white = np.full(3, REFERENCE_WHITE)
+        return float(self.system.inverse_ootf(white)[0] if self.kind == SCENE else white[0])
+
+    def encode(self, frame: Frame, low: float, high: float, background: tuple[float, float, float]) -> Signal:
+        """Give a frame's signal, and how bright it is.
 
         `low` and `high` are the stored values that mean 0 and 1. Alpha is composited in light where the frame is that,
-        else in the signal; the background, in sRGB, with its white at reference white. The signal is NaN where the
-        frame is not finite, or is encoded already and a value is further than `tolerated` from the middle.
+        else in the signal; the background, in sRGB, with its white at reference white.
 
         Raises:
             FrameError: linear light in integers.
         """
-        encoded = self._light == ENCODED
-        if not encoded and frame.full_scale is not None:
+        if not self.is_encoded and frame.full_scale is not None:
             raise FrameError(
-                f"frame {frame.index} is {frame.dtype}, and light={self._light!r} comes in floats: "
-                f"pass floats, or light={ENCODED!r} if it is {self._system.name} already"
+                f"frame {frame.index} is {frame.dtype}, and light={self.kind!r} comes in floats: "
+                f"pass floats, or light={ENCODED!r} if it is {self.system.name} already"
             )
-        way = _WAYS[self._system.name, self._light]
-        white = 1.0 if encoded else self._white / way.unit
-        ground = _linear_bt2020(background) * (REFERENCE_WHITE if encoded else white)
-        height, width, _ = frame.pixels.shape
-        planes = np.empty((3, height, width), np.float32)
         pixels, dtype = frame.pixels, frame.dtype
         if isinstance(pixels, DevicePixels):
             pixels = frame.values
             dtype = pixels.dtype.name
-        largest, total, alpha, deviation = _convert.to_signal(
-            pixels,
-            SAMPLES["uint8" if dtype == "bool" else dtype],
-            (self._to_bt2020 * white / (high - low)).tolist(),
-            low,
-            high,
-            (self._system.inverse_eotf(ground) if encoded else ground).tolist(),
-            [_pieces(curve) for curve in (way.signal, way.level, way.scene, way.luminance)],
-            way.factor_of_level,
-            LUMINANCE,
-            self._system.peak,
-            planes,
-        )
-        if not math.isfinite(deviation) or (encoded and deviation > tolerated):
-            planes[:] = np.nan
-        else:
-            self._brightest = max(self._brightest, largest)
-            self._brightest_average = max(self._brightest_average, total / (height * width))
-        return planes.transpose(1, 2, 0), alpha < 1
+        height, width, _ = pixels.shape
+        planes = np.empty((3, height, width), np.float32)
+        sample, grade = SAMPLES["uint8" if dtype == "bool" else dtype], _grade(self, low, high, background)
+        brightest, total, alpha, deviation = _convert.to_signal(pixels, sample, grade, planes)
+        light = FrameLight(brightest, total / (height * width))
+        return Signal(planes.transpose(1, 2, 0), alpha < 1, deviation, light)
 
     def decode(self, signal: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Give what a (height, width, 3) signal stands for: linear light, or the signal itself."""
-        if self._light == ENCODED:
+        if self.is_encoded:
             return signal
-        from_bt2020 = np.linalg.inv(self._to_bt2020) / self._white
+        from_bt2020 = np.linalg.inv(to_bt2020(self.primaries)) / self.white
         for rows in _bands(*signal.shape[:2]):
-            light = self._system.eotf(signal[rows].astype(np.float64).clip(0, 1))
-            if self._light == SCENE:
-                light = self._system.inverse_ootf(light)
+            light = self.system.eotf(signal[rows].astype(np.float64).clip(0, 1))
+            if self.kind == SCENE:
+                light = self.system.inverse_ootf(light)
             signal[rows] = light @ from_bt2020.T
         return signal
 
 
-def _linear_bt2020(srgb: tuple[float, float, float]) -> Real:
-    code = np.array(srgb)
-    linear = np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4)  # IEC 61966-2-1
-    return np.asarray(to_bt2020("bt709") @ linear, np.float64)
+@functools.lru_cache(maxsize=64)
+def _grade(light: Light, low: float, high: float, background: tuple[float, float, float]) -> _convert.Grade:
+    """Give what the kernel makes a signal by. See kernel.h."""
+    way = _WAYS[light.system.name, light.kind]
+    white = 1.0 if light.is_encoded else light.white / way.unit
+    ground = to_bt2020("bt709") @ srgb_to_linear(np.array(background))
+    ground = light.system.inverse_eotf(ground * REFERENCE_WHITE) if light.is_encoded else ground * white
+    return _convert.Grade(
+        matrix=(to_bt2020(light.primaries) * white / (high - low)).tolist(),
+        low=low,
+        high=high,
+        background=ground.tolist(),
+        curves=[_pieces(curve) for curve in (way.signal, way.level, way.scene, way.luminance)],
+        factor_of_level=way.factor_of_level,
+        weights=LUMINANCE,
+        peak=light.system.peak,
+    )
 
 
 def _bands(height: int, width: int) -> Iterator[slice]:

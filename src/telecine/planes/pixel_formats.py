@@ -96,6 +96,17 @@ _ROWS = (
 )
 PIXEL_FORMATS = {row.name: row for row in _ROWS}
 
+MOST_PIXELS = 2**28 - 1  # FFmpeg's bound, with 128 added to each side (libavutil/imgutils.c); libavif's is as large
+
+
+def is_too_large(width: int, height: int, largest_side: int) -> bool:
+    """Tell whether no picture of these sides can be made, by FFmpeg or by a format whose sides are bounded.
+
+    >>> is_too_large(16256, 16256, 65535), is_too_large(16257, 16256, 65535), is_too_large(4097, 1, 4096)
+    (False, True, True)
+    """
+    return max(width, height) > largest_side or (width + 128) * (height + 128) > MOST_PIXELS
+
 
 @functools.cache
 def has_alpha(name: str) -> bool:

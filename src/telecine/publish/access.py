@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from .open_folder import Folder
 
@@ -35,22 +36,22 @@ class Access:
         """Give it to an open entry that is private by now, as far as we may and the filesystem can."""
         if self.alien:
             return
-        kept = self._give_owner(descriptor)
-        carried = kept or _ACL not in self.attributes
+        has_group = self._give_owner(descriptor)
+        has_list = has_group or _ACL not in self.attributes
         for name, value in self.attributes.items():
-            if kept or name not in _SYSTEM:  # of which one names a group
+            if has_group or name not in _SYSTEM:  # of which one names a group
                 try:
                     os.setxattr(descriptor, name, value)
                 except OSError:
-                    carried &= name != _ACL
+                    has_list &= name != _ACL
         # Without its list, the permissions of the group are those of everybody on it.
-        mode = self.mode if kept and carried else _narrow(self.mode) if carried else self.mode & stat.S_IRWXU
+        mode = self.mode if has_group and has_list else _narrow(self.mode) if has_list else self.mode & stat.S_IRWXU
         set_mode(descriptor, mode)
 
     def at_most(self, mode: int) -> Access:
         """Give what is left of it without other permissions than these, and without what users note of a file."""
-        kept = {name: value for name, value in self.attributes.items() if name in _SYSTEM}
-        return replace(self, mode=self.mode & mode, attributes=kept)
+        attributes = {name: value for name, value in self.attributes.items() if name in _SYSTEM}
+        return replace(self, mode=self.mode & mode, attributes=MappingProxyType(attributes))
 
     def _give_owner(self, descriptor: int) -> bool:
         """Give owner and group, or the group alone; False if not even that."""
@@ -82,7 +83,8 @@ def access_of(folder: Folder, name: str) -> Access:
         if found is None:
             raise
         # There may be a list, of which the group's permissions are part.
-        return Access(found.st_uid, found.st_gid, found.st_mode & stat.S_IRWXU, {}, _is_alien(folder, found))
+        owner_only, nothing = found.st_mode & stat.S_IRWXU, MappingProxyType[str, bytes]({})
+        return Access(found.st_uid, found.st_gid, owner_only, nothing, _is_alien(folder, found))
     try:
         found = os.fstat(descriptor)
         attributes = {name: os.getxattr(descriptor, name) for name in _names_of_attributes(descriptor)}
@@ -90,7 +92,7 @@ def access_of(folder: Folder, name: str) -> Access:
         os.close(descriptor)
     # A file's other bits say that it runs with somebody's rights, which new contents do not earn.
     mode = stat.S_IMODE(found.st_mode) & (0o3777 if stat.S_ISDIR(found.st_mode) else 0o777)
-    return Access(found.st_uid, found.st_gid, mode, attributes, _is_alien(folder, found))
+    return Access(found.st_uid, found.st_gid, mode, MappingProxyType(attributes), _is_alien(folder, found))
 
 
 def mode_of_new(access: Access | None, new: int) -> int:

@@ -9,17 +9,17 @@ import stat
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from ..errors import OptionError, PublishError
+from ..errors import OptionError, PublishError, TelecineError
 from ..files.urls import local_path
 from .access import Access, access_of
-from .open_folder import Folder
+from .open_folder import Folder, os_error
 
 Opened = TypeVar("Opened")
 
 _TRIES = 20
 _MOST_LINKS = 40  # of one path, as Linux has it
 _ELSEWHERE = "a new file is made beside it first: choose a folder where you may make files"
-_WAYS_OUT = {
+_WAYS_TO_WRITE = {
     errno.EACCES: _ELSEWHERE,
     errno.EPERM: _ELSEWHERE,
     errno.EROFS: "choose a folder that is not on a read-only filesystem",
@@ -29,6 +29,23 @@ _WAYS_TO_REPLACE = {
     errno.EPERM: "it is immutable, append-only or another user's: choose another name, or see lsattr",
     errno.EXDEV: "it comes from a lower layer, as a container's image has them: choose another name, or remove it",
 }
+
+
+def refusal(path: str, done: str, error: OSError, way_out: str = "") -> PublishError:
+    """Say of an error of the filesystem which path can't be written, replaced, recovered or listed, and what to do."""
+    said = f"{path!r} can't be {done}: {error.strerror or error}{way_out and ': '}{way_out}"
+    return PublishError.of(error.errno or errno.EIO, said, path)
+
+
+@contextlib.contextmanager
+def naming(path: str, done: str) -> Iterator[None]:
+    """Raise as `refusal` what the filesystem refuses meanwhile; errors of telecine's own pass."""
+    try:
+        yield
+    except TelecineError:
+        raise
+    except OSError as error:
+        raise refusal(path, done, error) from error
 
 
 class Destination:
@@ -57,9 +74,7 @@ class Destination:
 
     def failure(self, error: OSError) -> PublishError:
         """Say of an error of the filesystem which path it cost."""
-        way_out = f": {_WAYS_OUT[error.errno]}" if error.errno in _WAYS_OUT else ""
-        said = f"{self.path!r} can't be written: {error.strerror or error}{way_out}"
-        return PublishError.of(error.errno or errno.EIO, said, self.path)
+        return refusal(self.path, "written", error, _WAYS_TO_WRITE.get(error.errno or 0, ""))
 
     @contextlib.contextmanager
     def _naming_the_path(self) -> Iterator[None]:
@@ -78,8 +93,7 @@ class Destination:
             raise
         except OSError as error:
             way_out = _WAYS_TO_REPLACE.get(error.errno or 0, "choose another name")
-            said = f"{self.path!r} can't be replaced: {error.strerror or error}: {way_out}"
-            raise PublishError.of(error.errno or errno.EIO, said, self.path) from error
+            raise refusal(self.path, "replaced", error, way_out) from error
 
     def _exists(self) -> PublishError:
         return PublishError.of(errno.EEXIST, f"{self.path!r} exists and overwrite is False", self.path)
@@ -90,7 +104,7 @@ class Destination:
         if found is None:
             return None
         if stat.S_ISLNK(found.st_mode):
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+            raise os_error(errno.ELOOP)
         self._check_kind(found)
         if not self.overwrite:
             raise self._exists()
@@ -102,6 +116,20 @@ class Destination:
     def _check_kind(self, found: os.stat_result) -> None:
         """Raise PublishError where something else than what is to be written is there."""
         raise NotImplementedError
+
+    def discard(self) -> None:
+        """Remove what is hidden beside the path, and the folders that were made for it."""
+        raise NotImplementedError
+
+    def _let_go(self) -> None:
+        """Close what is hidden beside the path, and leave it there."""
+        raise NotImplementedError
+
+    def _end(self, keeping: bool) -> None:
+        if keeping:
+            self._let_go()
+        else:
+            self.discard()
 
     def _in_its_folder(self, open_there: Callable[[Folder], Opened]) -> Opened:
         """Make the missing folders around the path and open something there."""

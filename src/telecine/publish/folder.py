@@ -15,11 +15,11 @@ from collections.abc import Iterator
 
 from ..errors import PublishError
 from .access import NEW_FOLDER, mode_of_new, set_mode
-from .destination import Destination, free_path
+from .destination import Destination, free_path, naming
 from .frame_files import count_to_gap, frames_in, is_frame, keep_whole, remove_frames, remove_parts
-from .hidden import HiddenFolder, free_name
-from .journal import Kept, being_written, hidden_entry, path_of_descriptor, target_of
-from .open_folder import Folder, token
+from .hidden import HiddenFolder, free_name, newest_last
+from .journal import Kept, hidden_entry, target_of
+from .open_folder import Folder, os_error, token
 from .proof import prove_exchange, prove_folder_target, prove_new_folder
 
 SUFFIX = ".telecine-frames"
@@ -72,7 +72,7 @@ class FolderPublication(Destination):
             access = self._access(around)
             if folder.descriptor is not None:
                 if access is None:
-                    set_mode(folder.descriptor, self._mode)
+                    set_mode(folder.descriptor, stat.S_IMODE(folder.identity.st_mode))  # as it was made
                 else:
                     access.give(folder.descriptor)
             folder.sync()
@@ -92,10 +92,7 @@ class FolderPublication(Destination):
     def keep(self) -> Kept:
         """Let go of the hidden folder for `recover_folder` to find; one without a frame is removed."""
         kept = self._kept()
-        if kept.frames or kept.lost:
-            self._let_go()
-        else:
-            self.discard()
+        self._end(keeping=bool(kept.frames or kept.lost))
         return kept
 
     def give_up(self) -> Kept:
@@ -107,21 +104,11 @@ class FolderPublication(Destination):
 
     def _kept(self) -> Kept:
         """Count the frames before the first gap: others were written at the same time as the missing one."""
-        place = self._place()
+        place = self.folder.place()
         if place is None:
             return Kept(lost=1)
         count = count_to_gap(frames_in(self.folder))
         return Kept(count, place, place != self.folder.path) if count else Kept()
-
-    def _place(self) -> str | None:
-        """Find where the hidden folder is by now; None where no name leads to it."""
-        folder = self.folder
-        now = None if folder.descriptor is None else path_of_descriptor(folder.descriptor)
-        for place in filter(None, (folder.path, now)):
-            with contextlib.suppress(OSError):
-                if os.path.samestat(os.stat(place, follow_symlinks=False), folder.identity):
-                    return place
-        return None
 
     def discard(self) -> None:
         """Remove the hidden folder, and the folders that were made for it."""
@@ -135,9 +122,8 @@ class FolderPublication(Destination):
         _restore(around, self._name)
         access = self._access(around)
         folder = self._make_hidden(around, mode_of_new(access, NEW_FOLDER))
-        self._mode = stat.S_IMODE(folder.identity.st_mode)
         if folder.descriptor is not None:
-            mode = self._mode if access is None else access.meanwhile(folder.identity)
+            mode = stat.S_IMODE(folder.identity.st_mode) if access is None else access.meanwhile(folder.identity)
             set_mode(folder.descriptor, mode & ~0o022 | stat.S_IRWXU)
         if folder.names():  # of somebody who was faster, where everybody may write into new folders
             folder.close()
@@ -157,9 +143,11 @@ class FolderPublication(Destination):
             with contextlib.suppress(FileExistsError):  # another writer was faster
                 around.make_folder(entry, mode | stat.S_IRWXU)
                 folder = HiddenFolder(around, entry)
-                if not folder.lock():
+                try:
+                    folder.lock_for_writer(self.path)
+                except BaseException:
                     folder.close()
-                    raise being_written(self.path)
+                    raise
                 if folder.is_there() and around.is_ours(folder.identity):
                     return folder
                 folder.close()
@@ -218,31 +206,26 @@ def recover_folder(path: str | os.PathLike[str], output: str | os.PathLike[str] 
     """
     target = os.path.realpath(os.fsdecode(path))
     name = os.path.basename(target)
-    try:
-        with Folder(os.path.dirname(target)) as around:
-            _restore(around, name)
-            for each in reversed(left_in(around, name)):
-                with locked(around, each, target) as hidden:
-                    count = keep_whole(hidden)
-                    if count:
-                        hidden.sync()
-                        hidden.check_there()
-                        free = free_path(target) if output is None else os.path.realpath(os.fsdecode(output))
-                        os.rename(hidden.path, free)
-                        with Folder(os.path.dirname(free)) as there:
-                            there.sync()
-                        return free, count
-    except PublishError:
-        raise
-    except OSError as error:
-        said = f"{target!r} can't be recovered: {error.strerror or error}"
-        raise PublishError.of(error.errno or errno.EIO, said, target) from error
+    with naming(target, "recovered"), Folder(os.path.dirname(target)) as around:
+        _restore(around, name)
+        for each in reversed(left_in(around, name)):
+            with locked(around, each, target) as hidden:
+                count = keep_whole(hidden)
+                if count:
+                    hidden.sync()
+                    hidden.check_there()
+                    free = free_path(target) if output is None else os.path.realpath(os.fsdecode(output))
+                    os.rename(hidden.path, free)
+                    with Folder(os.path.dirname(free)) as there:
+                        there.sync()
+                    return free, count
     raise PublishError.of(errno.ENOENT, f"{target!r} has no frames of a killed writer: nothing to recover", target)
 
 
 def folders_in(around: Folder) -> list[str]:
     """Give the names of the hidden folders in a folder that are ours, newest last."""
-    return _ours(around, [name for name in around.names() if target_of(name, SUFFIX)])
+    names = [name for name in around.names() if target_of(name, SUFFIX)]
+    return newest_last(around, names, around.is_our_folder)
 
 
 def has_left(target: str) -> bool:
@@ -257,16 +240,8 @@ def has_left(target: str) -> bool:
 def left_in(around: Folder, target: str, suffix: str = SUFFIX) -> list[str]:
     """Give the names of the hidden folders of a target that are ours, newest last, be their writers dead or not."""
     own = target_of(hidden_entry(target, suffix), suffix)
-    return _ours(around, [name for name in around.names() if target_of(name, suffix) == own])
-
-
-def _ours(around: Folder, names: list[str]) -> list[str]:
-    found = []
-    for name in names:
-        status = around.status(name)
-        if status is not None and around.is_our_folder(status):
-            found.append((status.st_mtime_ns, name))
-    return [name for _, name in sorted(found)]
+    names = [name for name in around.names() if target_of(name, suffix) == own]
+    return newest_last(around, names, around.is_our_folder)
 
 
 @contextlib.contextmanager
@@ -279,9 +254,8 @@ def locked(around: Folder, name: str, path: str) -> Iterator[HiddenFolder]:
     """
     with HiddenFolder(around, name) as folder:
         if not around.is_our_folder(folder.identity):
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), folder.path)
-        if not folder.lock():
-            raise being_written(path)
+            raise os_error(errno.ENOENT, folder.path)
+        folder.lock_for_writer(path)
         yield folder
 
 
@@ -297,7 +271,7 @@ def _move(new: HiddenFolder, name: str, aside: str) -> HiddenFolder | None:
     around, entry = new.parent, new.entry
     try:
         if os.name == "nt" and around.status(name) is not None:
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name)
+            raise os_error(errno.EEXIST, name)
         around.rename(entry, name)  # onto nothing, or an empty folder
         new.renamed(name)
         return None

@@ -12,10 +12,12 @@ import errno
 import io
 import os
 import stat
+from collections.abc import Callable, Iterable
 from typing import BinaryIO, TypeVar, cast
 
+from ..errors import PublishError
 from .locks import release_lock, take_lock
-from .open_folder import CREATE, IS_POSIX, LIST, Folder, token
+from .open_folder import CREATE, IS_POSIX, LIST, Folder, os_error, token
 
 _REFUSES_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _MOST_TRIES = 20
@@ -73,6 +75,40 @@ class _Entry:
     path: str  # that leads to it, unless others have changed that
     identity: os.stat_result
 
+    def lock(self) -> bool:
+        """Take the lock that a living writer holds; False if somebody has it."""
+        descriptor = self._open_descriptor()
+        return descriptor is None or take_lock(descriptor)
+
+    def lock_for_writer(self, path: str) -> None:
+        """Take the lock of what the writer of a path has beside it.
+
+        Raises:
+            PublishError: another writer of the path lives.
+        """
+        if not self.lock():
+            raise PublishError.of(errno.EBUSY, f"{path!r} is being written by another writer", path)
+
+    def place(self) -> str | None:
+        """Find where it is by now, should its folder be renamed; None where no name leads to it."""
+        if self._is_at(self.path):
+            return self.path
+        with contextlib.suppress(OSError):  # where the system does not tell
+            found = os.readlink(f"/proc/self/fd/{self._open_descriptor()}")
+            if self._is_at(found):
+                return found
+        return None
+
+    def _is_at(self, path: str) -> bool:
+        try:
+            return os.path.samestat(self.identity, os.stat(path, follow_symlinks=False))
+        except OSError:
+            return False
+
+    def _open_descriptor(self) -> int | None:
+        """Give its descriptor; None of a folder on Windows, which opens none."""
+        raise NotImplementedError
+
     def is_there(self) -> bool:
         """Whether its name still leads to it."""
         found = self.parent.status(self.entry)
@@ -81,7 +117,7 @@ class _Entry:
     def check_there(self) -> None:
         """Raise FileNotFoundError where its name leads elsewhere, or its folder's path does."""
         if not (self.is_there() and self.parent.is_at_its_path()):
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.path)
+            raise os_error(errno.ENOENT, self.path)
 
     def move(self, to: str) -> None:
         """Give it another name in its folder."""
@@ -110,9 +146,8 @@ class HiddenFile(_Entry, WholeWrites):
         if self.is_there():
             self.parent.unlink(self.entry)
 
-    def lock(self) -> bool:
-        """Take the lock that a living writer holds; False if somebody has it."""
-        return take_lock(self.fileno())
+    def _open_descriptor(self) -> int:
+        return self.fileno()
 
     def close(self) -> None:
         """Unlock it, for a child that was forked meanwhile has the lock too, and close it."""
@@ -140,9 +175,8 @@ class HiddenFolder(_Entry, Folder):
         if self.is_there():
             self.parent.remove_folder(self.entry)
 
-    def lock(self) -> bool:
-        """Take the lock that a living writer holds; False if somebody has it."""
-        return self.descriptor is None or take_lock(self.descriptor)
+    def _open_descriptor(self) -> int | None:
+        return self.descriptor
 
     def unlock(self) -> None:
         """Release the lock, which a child that was forked meanwhile has too."""
@@ -153,6 +187,15 @@ class HiddenFolder(_Entry, Folder):
         """Unlock it and let go of it."""
         self.unlock()
         super().close()
+
+
+def newest_last(
+    folder: Folder, names: Iterable[str], accepts: Callable[[os.stat_result], bool] = lambda _: True
+) -> list[str]:
+    """Give those of the names in a folder whose entries are accepted, in the order in which these were changed last."""
+    found = ((folder.status(name), name) for name in names)
+    times = [(status.st_mtime_ns, name) for status, name in found if status is not None and accepts(status)]
+    return [name for _, name in sorted(times)]
 
 
 def free_name(folder: Folder, name: str) -> str:
@@ -169,7 +212,7 @@ def free_name(folder: Folder, name: str) -> str:
                 found = None
         if found is None:
             return each
-    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), folder.path_of(name))
+    raise os_error(errno.EEXIST, folder.path_of(name))
 
 
 def new_file(folder: Folder, name: str, mode: int = 0o600) -> HiddenFile:
@@ -179,7 +222,7 @@ def new_file(folder: Folder, name: str, mode: int = 0o600) -> HiddenFile:
         with contextlib.suppress(FileExistsError):
             return HiddenFile(folder, entry, CREATE, mode)
         entry = free_name(folder, name)
-    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), folder.path_of(name))
+    raise os_error(errno.EEXIST, folder.path_of(name))
 
 
 def new_folder(folder: Folder, name: str, mode: int = 0o700) -> HiddenFolder:
@@ -192,7 +235,7 @@ def new_folder(folder: Folder, name: str, mode: int = 0o700) -> HiddenFolder:
             if folder.is_ours(made.identity) and not made.names():
                 return made
             made.close()  # it was exchanged for another
-    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), folder.path_of(name))
+    raise os_error(errno.EEXIST, folder.path_of(name))
 
 
 File = TypeVar("File", bound=HiddenFile)
@@ -212,7 +255,7 @@ def open_ours(folder: Folder, name: str, kind: type[File], whosoever: bool = Fal
 
     found = folder.status(name)
     if found is None:
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), folder.path_of(name))
+        raise os_error(errno.ENOENT, folder.path_of(name))
     if not is_right(found):
         return None
     try:
@@ -225,7 +268,7 @@ def open_ours(folder: Folder, name: str, kind: type[File], whosoever: bool = Fal
         return file
     file.close()  # it was exchanged for another, or removed
     if not file.identity.st_nlink:
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), folder.path_of(name))
+        raise os_error(errno.ENOENT, folder.path_of(name))
     return None
 
 

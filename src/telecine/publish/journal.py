@@ -19,9 +19,9 @@ from typing import cast
 from ..container.boxes import end_of_fragments, whole_fragments
 from ..errors import PublishError
 from ..files.checksums import Checksums
-from .hidden import HiddenFile, free_name, open_ours
+from .hidden import HiddenFile, free_name, newest_last, open_ours
 from .locks import release_lock
-from .open_folder import CREATE, Folder, token
+from .open_folder import CREATE, Folder, os_error, token
 
 SUFFIX = ".telecine-journal"
 NOT_OURS = "another user's, no file, or open for all to write"
@@ -93,23 +93,6 @@ class Journal(HiddenFile):
             self._folder_synced = True
         self._unsynced_since = None
 
-    def is_at_its_path(self) -> bool:
-        """Whether its name still leads to this file."""
-        return self._is_at(self.path)
-
-    def place(self) -> str | None:
-        """Find where it is by now, should its folder be renamed; None where no name leads to it."""
-        if self.is_at_its_path():
-            return self.path
-        found = path_of_descriptor(self.fileno())
-        return found if found is not None and self._is_at(found) else None
-
-    def _is_at(self, path: str) -> bool:
-        try:
-            return os.path.samestat(self.identity, os.stat(path, follow_symlinks=False))
-        except OSError:
-            return False
-
     def cut_damage(self) -> int | None:
         """Cut off what is not as it was written, with the frames after it; gives where that began, None of nothing."""
         whole = self._checksums.whole(self)
@@ -144,13 +127,6 @@ class Journal(HiddenFile):
             return Kept(sum(1 for _ in whole_fragments(file)), place, place != self.path)
 
 
-def path_of_descriptor(descriptor: int) -> str | None:
-    """Give the path that an open file or folder has by now, as far as the system tells."""
-    with contextlib.suppress(OSError):
-        return os.readlink(f"/proc/self/fd/{descriptor}")
-    return None
-
-
 def open_journal(folder: Folder, name: str, mode: int) -> Journal:
     """Make and lock the journal of a target, empty; what a dead writer left in it is set aside.
 
@@ -175,8 +151,7 @@ def open_journal(folder: Folder, name: str, mode: int) -> Journal:
         except FileExistsError:  # another writer was faster
             continue
         try:
-            if not journal.lock():
-                raise being_written(path)
+            journal.lock_for_writer(path)
             if journal.is_there():
                 return journal
         except BaseException:
@@ -191,19 +166,13 @@ def _cleared(folder: Folder, entry: str, path: str) -> bool:
     if left is None:
         return False
     with left:
-        if not left.lock():
-            raise being_written(path)
+        left.lock_for_writer(path)
         if left.is_there():
             if end_of_fragments(left) > 0:
                 left.move(entry + token())
             else:
                 left.remove()
     return True
-
-
-def being_written(path: str) -> PublishError:
-    """Give the error that another writer lives."""
-    return PublishError.of(errno.EBUSY, f"{path!r} is being written by another writer", path)
 
 
 def hidden_name(target: str, suffix: str) -> str:
@@ -224,13 +193,8 @@ def hidden_entry(name: str, suffix: str) -> str:
 
 def journals_in(folder: Folder, whosoever: bool = False) -> list[str]:
     """Give the names of the journals in a folder that are ours, or whosoever's, newest last; their writers may live."""
-    found = []
-    for name in folder.names():
-        if target_of(name) is not None:
-            status = folder.status(name)
-            if status is not None and (whosoever or folder.is_our_file(status)):
-                found.append((status.st_mtime_ns, name))
-    return [name for _, name in sorted(found)]
+    names = [name for name in folder.names() if target_of(name) is not None]
+    return newest_last(folder, names) if whosoever else newest_last(folder, names, folder.is_our_file)
 
 
 def target_of(hidden: str | os.PathLike[str], suffix: str = SUFFIX) -> str | None:
@@ -265,7 +229,7 @@ def orphan(folder: Folder, name: str, whosoever: bool = False) -> Iterator[Journ
         if not journal.lock():
             raise PublishError.of(errno.EBUSY, f"{path!r} belongs to a writer that is still at work", path)
         if not journal.is_there():  # its writer has finished since it was opened
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+            raise os_error(errno.ENOENT, path)
         yield journal
 
 

@@ -110,7 +110,7 @@ class Folder:
             return False
         if rename(self.descriptor, os.fsencode(one), os.fsencode(other)) == 0:
             return True
-        import ctypes  # loaded: `_exchanger` has found what renames
+        import ctypes  # loaded by now: `_exchanger` has found what renames
 
         number = ctypes.get_errno()
         if number in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP):
@@ -162,6 +162,11 @@ class Folder:
         return self._owner
 
 
+def os_error(number: int, path: str | None = None) -> OSError:
+    """Give the error that the system raises with this number: of EEXIST a FileExistsError, and so on."""
+    return OSError(number, os.strerror(number), path)
+
+
 def token() -> str:
     """Give an ending that nobody can have foreseen: "-1f6a09e2"."""
     return f"-{os.urandom(4).hex()}"
@@ -175,7 +180,7 @@ def _exchanger() -> Callable[[int, bytes, bytes], int] | None:
     """Find renameat2 of Linux or renameatx_np of macOS, which Python does not wrap."""
     if os.name == "nt":
         return None
-    import ctypes
+    import ctypes  # start-up: only a folder that replaces another is exchanged
 
     library = ctypes.CDLL(None, use_errno=True)
     exchange = 2  # RENAME_EXCHANGE, <linux/fs.h>; RENAME_SWAP, <sys/stdio.h>

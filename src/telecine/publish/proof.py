@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 
 from .hidden import HiddenFolder, free_name, new_file, new_folder, put
-from .open_folder import Folder
+from .open_folder import Folder, os_error
 
 _SPACE = 4096  # bytes that there must be room for: a page, which a full disk has not
 _OF_OUR_MAKING = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY}
@@ -77,7 +77,7 @@ def prove_file_target(folder: Folder, target: str, other: str) -> None:
     if folder.descriptor is None:
         return
     if _mount_of(folder, target) != _mount(folder.descriptor):  # Linux looks at the kind before it looks at this
-        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+        raise os_error(errno.EBUSY)
     other = free_name(folder, other)
     folder.make_folder(other, 0o700)
     try:
@@ -134,10 +134,10 @@ def _mount_of(folder: Folder, name: str) -> bytes:
 
 def _mount(descriptor: int) -> bytes:
     try:
-        told = os.open(f"/proc/self/fdinfo/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+        info = os.open(f"/proc/self/fdinfo/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return b""
     try:
-        return next((line for line in os.read(told, 4096).splitlines() if line.startswith(b"mnt_id:")), b"")
+        return next((line for line in os.read(info, 4096).splitlines() if line.startswith(b"mnt_id:")), b"")
     finally:
-        os.close(told)
+        os.close(info)

@@ -28,8 +28,10 @@ _TRIAL_SUFFIX = ".telecine-trial"
 class Publication(Destination):
     """One file on its way to its path. Opening one proves that it can be put there."""
 
-    def __init__(self, path: str | os.PathLike[str], overwrite: bool = True) -> None:
+    def __init__(self, path: str | os.PathLike[str], overwrite: bool = True, at_most: int = NEW_FILE) -> None:
         """Make missing folders, open the journal, and try what `commit` will do.
+
+        The file gets no permissions beyond `at_most`: what is made of a file is for nobody else than that is.
 
         Raises:
             OptionError: the path can't be one: it is a URL, has a NUL, or characters that the filesystem has no bytes
@@ -41,7 +43,7 @@ class Publication(Destination):
         if not os.path.basename(self.path):  # a trailing slash, which Path would drop
             raise PublishError.of(errno.EISDIR, f"{self.path!r} names a folder: name a file in it", self.path)
         self._finished: HiddenFile | None = None
-        self._most: int | None = None
+        self._at_most = at_most
         self._scratch = contextlib.ExitStack()
         with self._naming_the_path():
             try:
@@ -61,7 +63,10 @@ class Publication(Destination):
 
     def _open_journal(self, folder: Folder) -> Journal:
         access = self._access(folder)
-        return open_journal(folder, self._name, mode_of_new(access, NEW_FILE) & ~0o022)
+        return open_journal(folder, self._name, self._mode_of_new(access) & ~0o022)
+
+    def _mode_of_new(self, access: Access | None) -> int:
+        return mode_of_new(access, NEW_FILE) & self._at_most
 
     def _prove(self, access: Access | None) -> None:
         finished, trial = (self._hidden(suffix) for suffix in (FINISHED_SUFFIX, _TRIAL_SUFFIX))
@@ -102,16 +107,11 @@ class Publication(Destination):
             said = f"{self.journal.path!r} was damaged while it was written: from byte {damaged_at} on it holds other"
             raise PublishError.of(errno.EIO, f"{said} bytes than were written there", self.path)
 
-    def allow_at_most(self, mode: int) -> None:
-        """Give the file no permissions beyond these: what is made of a file is for nobody else than it is."""
-        self._most = mode
-        set_mode(self.journal.fileno(), stat.S_IMODE(self.journal.identity.st_mode) & mode | 0o600)
-
     def open_finished(self) -> BinaryIO:
         """Open the hidden file that `commit` publishes: to nobody yet whom the old one was closed to."""
         with self._naming_the_path():
             self.drop_finished()
-            mode = mode_of_new(self._access(self._folder), NEW_FILE) & (NEW_FILE if self._most is None else self._most)
+            mode = self._mode_of_new(self._access(self._folder))
             self._finished = new_file(self._folder, self._hidden(FINISHED_SUFFIX), mode)
         return cast(BinaryIO, self._finished)
 
@@ -123,14 +123,14 @@ class Publication(Destination):
 
     def scratch_file(self) -> BinaryIO:
         """Open a file in the target's folder that nobody sees, and that goes with this publication or its process."""
-        from tempfile import TemporaryFile
+        from tempfile import TemporaryFile  # start-up: few exports have a limit of bytes
 
         with self._naming_the_path():
             return self._scratch.enter_context(cast(BinaryIO, TemporaryFile(dir=os.path.dirname(self._target))))
 
     def scratch_folder(self) -> str:
         """Make a folder for temporary files, which goes with this publication."""
-        from tempfile import TemporaryDirectory
+        from tempfile import TemporaryDirectory  # start-up: few exports have a limit of bytes
 
         try:
             folder = TemporaryDirectory(prefix="telecine-", ignore_cleanup_errors=True)
@@ -172,10 +172,7 @@ class Publication(Destination):
                 self.journal.cut_damage()
                 self.journal.sync()
         kept = self.journal.kept()
-        if kept.frames or self.journal.given_up:
-            self._let_go()
-        else:
-            self.discard()
+        self._end(keeping=bool(kept.frames or self.journal.given_up))
         return kept
 
     def give_up(self) -> Kept:
@@ -209,7 +206,7 @@ class Publication(Destination):
 
     def _access(self, folder: Folder) -> Access | None:
         access = super()._access(folder)
-        return access if access is None or self._most is None else access.at_most(self._most)
+        return access if access is None or self._at_most == NEW_FILE else access.at_most(self._at_most)
 
     def _check_kind(self, found: os.stat_result) -> None:
         if stat.S_ISDIR(found.st_mode):

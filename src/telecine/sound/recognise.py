@@ -9,7 +9,7 @@ import contextlib
 import numbers
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -194,13 +194,19 @@ def _check_finite(samples: Samples, start: int = 0, name: str | None = None) -> 
 # ---- files ---------------------------------------------------------------------------------------------------------
 
 
-def has_sound(path: str | os.PathLike[str]) -> bool:
-    """Tell whether there is sound in a file that FFmpeg reads."""
-    try:
-        with _open_audio(local_path(path, "read")):
-            return True
-    except InputError:
-        return False
+class NoSound:
+    """What takes the sound where there is no place for it."""
+
+    def __init__(self, format: str) -> None:
+        self._format = format
+
+    def write(self, audio: Audio, insert: Callable[[bytes], None]) -> None:
+        """Refuse it.
+
+        Raises:
+            OptionError: always.
+        """
+        raise OptionError(f"audio does not go into {self._format}: leave it out, or write a video")
 
 
 @contextlib.contextmanager

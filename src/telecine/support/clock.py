@@ -57,10 +57,10 @@ class Clock:
         Raises:
             OptionError: timestamps are missing, not in order, no numbers, or not as many as the frames.
         """
-        given = timestamps is not None
-        if self.variable not in (None, given):
+        variable = timestamps is not None
+        if self.variable not in (None, variable):
             raise OptionError(f"timestamps={timestamps!r}: all frames of a video have one, or none has")
-        self.variable = given
+        self.variable = variable
         if timestamps is None:
             return itertools.count(self.count)
         several = timestamps if isinstance(timestamps, Iterable) else [timestamps]
@@ -73,9 +73,9 @@ class Clock:
 
     def _read(self, timestamps: Iterable[Seconds]) -> Iterator[int]:
         before = self.ticks[-1] if self.count else None
-        for index, given in enumerate(timestamps, self.count):
-            name = f"timestamps[{index}]={given!r}"
-            seconds = parse_seconds(name, given)
+        for index, value in enumerate(timestamps, self.count):
+            name = f"timestamps[{index}]={value!r}"
+            seconds = parse_seconds(name, value)
             if index == 0:
                 self.starts_at = seconds
             tick = round((seconds - self.starts_at) / VARIABLE_TIME_BASE)
@@ -121,18 +121,18 @@ class Clock:
         return last * self.time_base + Fraction(max(1, round(self._hold * ticks)), ticks)
 
 
-def parse_seconds(name: str, given: Seconds) -> Fraction:
+def parse_seconds(name: str, value: Seconds) -> Fraction:
     """Read a number of seconds, exactly.
 
     Raises:
         OptionError: it is no finite number.
     """
-    if isinstance(given, numbers.Rational) and not isinstance(given, bool):
-        return Fraction(int(given.numerator), int(given.denominator))
+    if isinstance(value, numbers.Rational) and not isinstance(value, bool):
+        return Fraction(int(value.numerator), int(value.denominator))
     try:
-        if isinstance(given, (bool, str, bytes)) or not math.isfinite(float(given)):
+        if isinstance(value, (bool, str, bytes)) or not math.isfinite(float(value)):
             raise TypeError
-        return Fraction(float(given))
+        return Fraction(float(value))
     except (TypeError, ValueError, OverflowError, RuntimeError):  # RuntimeError: a tensor of several
         raise OptionError(f"{name} is no time: give seconds, such as 0.04 or Fraction(1, 24)") from None
 

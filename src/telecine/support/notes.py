@@ -25,9 +25,10 @@ class Notes(list[str]):
             self.append(note)
 
     def warn(self, message: str) -> None:
-        """Note it, and warn."""
-        self.add(message)
-        warn(message)
+        """Note it, and warn, once."""
+        if one_line(message) not in self:
+            self.add(message)
+            warn(message)
 
     def warn_later(self, message: str) -> None:
         """Note it, from a thread of this package, where there is no line of the caller's; `tell` warns."""

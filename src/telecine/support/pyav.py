@@ -31,8 +31,8 @@ def open_input(
     file: BinaryIO, format: str | None = None, options: Mapping[str, str] | None = None, buffer_size: int = 1 << 15
 ) -> InputContainer:
     """Open this file for reading, and no other that it names; its metadata may be of any bytes. Raises as `av.open`."""
-    given = {**(options or {}), "protocol_whitelist": ""}
-    opened = av.open(file, "r", format=format, options=given, buffer_size=buffer_size, **_ANY_TEXT)
+    all_options = {**(options or {}), "protocol_whitelist": ""}
+    opened = av.open(file, "r", format=format, options=all_options, buffer_size=buffer_size, **_ANY_TEXT)
     return cast(InputContainer, opened)
 
 

@@ -1,0 +1,215 @@
+"""The options of a writer and of an export, each written once: see `frames.options`, which has those of frames."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, cast
+
+from ..color.hdr import MasteringDisplay
+from ..errors import OptionError
+from ..formats.choices import (
+    AudioFitName,
+    BitDepth,
+    ChromaName,
+    CodecName,
+    ColorName,
+    FormatName,
+    PixelFormatName,
+    PresetName,
+    QualityName,
+)
+from ..frames.options import MOVING, VIDEO, FrameOptions, Kind, Option, options_of
+
+if TYPE_CHECKING:
+    from ..metadata.tags import Json
+    from ..provenance.seal import Provenance
+    from ..sound.recognise import Audio
+    from ..support.clock import Seconds
+    from ..support.rate import FrameRate
+    from .progress import Progress
+
+
+class WriterOptions(FrameOptions, total=False):
+    """What a `VideoWriter` takes beside the path."""
+
+    fps: Annotated[
+        "FrameRate",
+        Option(16, """Frames per second: a number, a Fraction or text such as "24000/1001". 29.97 means 30000/1001."""),
+    ]
+    codec: Annotated[
+        CodecName | None,
+        Option(
+            None,
+            """"h264", "hevc", "av1", "vp9", "prores" or "ffv1". Without one, h264, and vp9 in WebM.""",
+            VIDEO,
+        ),
+    ]
+    encoder: Annotated[
+        str | None,
+        Option(
+            None,
+            """FFmpeg's name of the encoder, in place of the codec's usual one, such as "h264_nvenc".""",
+            VIDEO,
+        ),
+    ]
+    quality: Annotated[
+        QualityName,
+        Option(
+            "high",
+            """"draft", "balanced", "high", "visually-lossless", or "lossless" for RGB that comes back bit by bit.""",
+        ),
+    ]
+    crf: Annotated[
+        float | None,
+        Option(
+            None,
+            """The encoder's constant rate factor, in place of the quality level's: 0 to 51, lower is better.""",
+            VIDEO,
+        ),
+    ]
+    bitrate: Annotated[int | None, Option(None, """Bits per second, in place of a crf.""", VIDEO)]
+    max_bytes: Annotated[
+        int | None,
+        Option(
+            None,
+            """The most bytes that the file may have. Where it takes more, its frames are encoded again at close, in
+            two passes or more; the quality or the crf is the most that they get. The copy of the frames that this needs
+            lies unseen beside the journal, compressed without loss.""",
+            VIDEO,
+        ),
+    ]
+    preset: Annotated[
+        PresetName | None,
+        Option(
+            None,
+            """The encoder's speed, "ultrafast" to "placebo", in place of the quality level's.""",
+            VIDEO,
+        ),
+    ]
+    encoder_options: Annotated[
+        Mapping[str, str | int | float] | None,
+        Option(None, """FFmpeg's options of the encoder, by name. One that it would ignore is an error.""", VIDEO),
+    ]
+    pixel_format: Annotated[
+        PixelFormatName | None,
+        Option(
+            None,
+            """FFmpeg's name of one that the codec takes, "yuv420p" unless the codec begins with another.""",
+            VIDEO,
+        ),
+    ]
+    bit_depth: Annotated[BitDepth | None, Option(None, """8, 10 or 12, in place of a pixel format.""")]
+    chroma: Annotated[
+        ChromaName | None,
+        Option(None, """"4:2:0", "4:2:2" or "4:4:4", in place of a pixel format.""", VIDEO),
+    ]
+    dither: Annotated[
+        bool,
+        Option(
+            False,
+            """Whether 8-bit codes are dithered, so that slow gradients have no bands; h264 keeps it from "high" on.""",
+            VIDEO,
+        ),
+    ]
+    color: Annotated[
+        ColorName,
+        Option(
+            "auto",
+            """"auto" (BT.601 up to 576 lines and 1024 columns, BT.709 above), "bt601", "bt709", or for HDR "pq" or
+            "hlg" of BT.2100, in HEVC or AV1 of 10 bit or more.""",
+            VIDEO,
+        ),
+    ]
+    mastering_display: Annotated[
+        MasteringDisplay | None,
+        Option(
+            None,
+            """The display that HDR frames were judged on, which the file tells: P3-D65 of 1000 cd/m2 if not given. How
+            bright the frames are is measured.""",
+            VIDEO,
+        ),
+    ]
+    hold: Annotated[
+        "Seconds | None",
+        Option(None, """How many seconds the last frame is shown, in place of as long as the one before it.""", MOVING),
+    ]
+    repeat: Annotated[int, Option(0, """How many more times the last frame is written.""")]
+    audio_rate: Annotated[
+        int | None,
+        Option(None, """The samples a second of the sound that is written as arrays.""", VIDEO),
+    ]
+    audio_fit: Annotated[
+        AudioFitName,
+        Option(
+            "pad",
+            """"pad" keeps all frames and all sound, and silence follows the sound where it is shorter; "trim" ends the
+            sound with the video; "loop" does too, and lets it begin again as often as it takes.""",
+            VIDEO,
+        ),
+    ]
+    metadata: Annotated[
+        "Mapping[str, Json] | None",
+        Option(
+            None,
+            """What the file says of itself: JSON values by any names (docs/metadata.md); `probe` gives them back.""",
+        ),
+    ]
+    provenance: Annotated[
+        "Provenance | None",
+        Option(
+            None,
+            """What a signed C2PA manifest says of where the file comes from; what signs it is tried at once.""",
+            MOVING,
+        ),
+    ]
+    overwrite: Annotated[bool, Option(True, """Whether a file at the path may be replaced.""")]
+    progress: Annotated[
+        "Progress",
+        Option(False, """True for a bar on the terminal, or a function of (frames done, frames in all or None)."""),
+    ]
+    loops: Annotated[
+        int | None,
+        Option(
+            None,
+            """How many times a GIF, WebP or APNG is shown; 0, and without one, forever.""",
+            ("moving image",),
+        ),
+    ]
+    format: Annotated[
+        FormatName | None,
+        Option(
+            None,
+            """"mp4", "mov", "webm", "mkv", "gif", "webp", "apng" or "avif", in place of the path's extension; or "png",
+            "tiff", "jpeg" or "exr" for a folder of images, which has no times.""",
+        ),
+    ]
+
+
+class ExportOptions(WriterOptions, total=False):
+    """What `export_video` takes beside the frames and the path."""
+
+    timestamps: Annotated[
+        "Iterable[Seconds] | None",
+        Option(
+            None,
+            """When each frame is shown, in seconds that go up, in place of the frame rate. They are kept to 1/120000 s.
+            The video begins with its first frame.""",
+            MOVING,
+        ),
+    ]
+    audio: Annotated[
+        "Audio | None",
+        Option(
+            None,
+            """The sound: an array or tensor of samples, (channels, n), (n, channels) or (n,), of int16 or int32 of full
+            scale or of floats in [-1, 1], with `audio_rate`; or the path of a file that FFmpeg reads, such as a
+            video.""",
+            VIDEO,
+        ),
+    ]
+
+
+def refuse_others(options: WriterOptions, kind: Kind, format: str) -> None:
+    """Raise OptionError if an option is given that goes with another kind of output than this one."""
+    values = cast("Mapping[str, object]", options)
+    for name, option in options_of(WriterOptions).items():
+        if kind not in option.takes and values[name] != option.default:
+            raise OptionError(f"{name}={values[name]!r} does not go with {format}: leave it out")

@@ -1,0 +1,63 @@
+"""From a writer's options to the plan of what it writes, of the kind that the path or the format says."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, TypeAlias
+
+from ..errors import OptionError
+from ..formats.containers import Container
+from ..formats.images import MovingImageFormat, SequenceFormat
+from ..metadata.tags import exact_text, parse_metadata
+from ..planes.convert import parse_background, parse_value_range
+from ..support.notes import Notes
+from ..support.rate import parse_fps
+from .options import WriterOptions
+from .protocol import Common, Plan
+from .video import VideoPlan
+
+if TYPE_CHECKING:
+    from ..provenance.seal import Provenance, Seal
+
+Row: TypeAlias = Container | MovingImageFormat | SequenceFormat
+
+
+def plan_of(row: Row, options: WriterOptions, hold: Fraction | None, notes: Notes) -> Plan:
+    """Check a writer's options against what is written, and try the encoder.
+
+    Args:
+        row: What is written.
+        options: All of them.
+        hold: How many seconds the last frame is shown, read.
+        notes: Where what may surprise goes.
+
+    Raises:
+        OptionError: one is wrong, or does not go with what is written.
+    """
+    metadata, provenance = options["metadata"], options["provenance"]
+    common = Common(
+        fps=parse_fps(options["fps"]),
+        hold=hold,
+        value_range=parse_value_range(options["value_range"]),
+        background=parse_background(options["background"]),
+        metadata=None if metadata is None else exact_text(parse_metadata(metadata, notes)),
+        seal=None if provenance is None else _seal(provenance, row),
+    )
+    if isinstance(row, Container):
+        return VideoPlan(row, common, options, notes)
+    # Imported where images are written, which few do: Pillow's part of the import would be a tenth of it.
+    if isinstance(row, SequenceFormat):
+        from .image_folder import ImageFolderPlan
+
+        return ImageFolderPlan(row, common, options, notes)
+    from .moving_image import MovingImagePlan
+
+    return MovingImagePlan(row, common, options, notes)
+
+
+def _seal(provenance: Provenance, row: Row) -> Seal:
+    if isinstance(row, SequenceFormat):
+        raise OptionError(f"provenance= signs one file, and {row.name} is a folder of images: leave it out")
+    from ..provenance.seal import seal_of  # the extra `c2pa` is for those who sign
+
+    return seal_of(provenance, row.name)

@@ -1,0 +1,57 @@
+"""The house as docs/architecture.md draws it: the rooms, their sizes, and the line by its functions' names."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+from collections.abc import Iterator
+from functools import reduce
+from pathlib import Path
+
+import pytest
+
+import telecine
+
+from .support.helpers import ROOT
+
+SOURCES = ROOT / "src" / "telecine"
+PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+ROOMS = sorted(each.parent for each in SOURCES.glob("*/__init__.py"))
+MODULES = sorted(each for each in SOURCES.rglob("*.py"))
+MOST_MODULES, MOST_LINES, MOST_LINES_OF_A_FUNCTION = 10, 400, 60
+
+
+def functions() -> Iterator[tuple[str, int]]:
+    for module in MODULES:
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                assert node.end_lineno is not None
+                yield f"{module.relative_to(SOURCES)}: {node.name}", node.end_lineno - node.lineno + 1
+
+
+def test_the_page_names_every_room_and_no_other() -> None:
+    rooms = set(re.findall(r"^\| `(\w+)/` \|", PAGE, re.MULTILINE))
+    assert rooms == {room.name for room in ROOMS}
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
+def test_a_room_is_no_hall(room: Path) -> None:
+    """At most ten modules, and an empty `__init__`, which costs nothing at import."""
+    assert len([each for each in room.glob("*.py") if each.name != "__init__.py"]) <= MOST_MODULES
+    assert (room / "__init__.py").read_bytes() == b""
+    assert not any(each.is_dir() and each.name != "__pycache__" for each in room.iterdir())
+
+
+def test_a_module_and_a_function_are_read_at_one_sitting() -> None:
+    lines_of = {each.relative_to(SOURCES).as_posix(): each.read_bytes().count(b"\n") for each in MODULES}
+    assert {name: lines for name, lines in lines_of.items() if lines > MOST_LINES} == {}
+    assert {name: lines for name, lines in functions() if lines > MOST_LINES_OF_A_FUNCTION} == {}
+
+
+def test_each_function_of_the_line_is_where_the_page_says() -> None:
+    line = re.findall(r"^\| `([\w/]+)` \| `([\w.]+)` \|", PAGE, re.MULTILINE)
+    assert len(line) > 12
+    for module, name in line:
+        place = importlib.import_module(f"{telecine.__name__}.{module.replace('/', '.')}")
+        assert callable(reduce(getattr, name.split("."), place)), f"{module}: {name}"
