@@ -19,6 +19,8 @@ from telecine import FrameError
 from ..support.reference import Real, codes_in, codes_of
 from ..support.tiny_cogvideox import FRAMES, HEIGHT, WIDTH, generate, tiny_pipeline
 
+pytestmark = pytest.mark.slow
+
 OUTPUT_TYPES = ["pil", "np", "pt", "raw"]
 
 VALUE_RANGE: dict[str, Any] = {"raw": (-1, 1)}  # of the others it is told by themselves

@@ -57,6 +57,7 @@ def test_writers_leave_no_file_open_and_no_thread(path: Path) -> None:
 # ---- memory ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="no /proc here")
 def test_memory_does_not_grow_with_the_number_of_frames(tmp_path: Path) -> None:
     said = run_python(
@@ -75,6 +76,7 @@ for count in (100, 1500):
     assert many - few < 16 << 10  # of KiB: the planes of the 1,400 more are 40 MB, their pixels 81 MB
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="no /proc here")
 @pytest.mark.parametrize("codec", ["h264", "hevc", "av1", "vp9"])
 def test_no_thread_becomes_real_time(codec: str, tmp_path: Path) -> None:

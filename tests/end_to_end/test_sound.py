@@ -180,6 +180,7 @@ def test_the_journal_of_frames_alone_is_as_it_was(tmp_path: Path) -> None:
 # ---- on the command line ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_command_takes_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = made(tmp_path / "a.wav", "pcm_s16le", tone(2, 44_100), 44_100, "stereo")
     np.save(tmp_path / "frames.npy", np.repeat(np.uint8(BLANK[None]), 16, axis=0))

@@ -102,6 +102,7 @@ def test_every_value_comes_back_as_it_was_given(extension: str, tmp_path: Path) 
     assert same(telecine.probe(path).metadata, METADATA)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extension", VIDEOS)
 @settings(max_examples=8, deadline=None)
 @given(metadata=json_objects)
@@ -118,6 +119,7 @@ def test_any_json_comes_back_from_tags(metadata: Any) -> None:
     assert not any("\0" in text for text in tags.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extension", VIDEOS)
 def test_eight_mebibytes_come_back_with_the_index_in_front(extension: str, tmp_path: Path) -> None:
     metadata = {"workflow": {"blob": '熊猫 {"x"} ' * ((8 << 20) // 13)}, "seed": 1}
@@ -306,6 +308,7 @@ def test_a_copy_is_in_the_xmp_of_an_image(extension: str, tmp_path: Path) -> Non
 # ---- ComfyUI ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extension", ["mp4", "mov", "webm", "webp", "png"])
 @pytest.mark.parametrize("as_text", [False, True])
 def test_comfyui_loads_the_graphs(extension: str, as_text: bool, tmp_path: Path) -> None:

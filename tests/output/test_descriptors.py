@@ -13,6 +13,7 @@ import pytest
 from ..support.helpers import assert_frames, noise, run_python
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="which files are open, /proc tells")
 @pytest.mark.parametrize("closed", [(2,), (0, 1, 2), (0,), (1, 2)], ids=str)
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.webp", "folder"])
@@ -38,6 +39,7 @@ with open("found", "w") as file:
     assert (tmp_path / "found").read_text() == "[]"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="a shell's redirections")
 @pytest.mark.parametrize("closed", ["2>&-", "<&- 2>&-", "<&- >&- 2>&-"])
 def test_the_command_works_where_standard_streams_are_closed(closed: str, tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ def spans(path: Path) -> dict[str, range]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ftyp", "uuid", "moov", "mdat", "free"])
 def test_one_flipped_bit_anywhere_is_found(kind: str, clip: Path, tmp_path: Path) -> None:
     data, span = clip.read_bytes(), spans(clip)[kind]

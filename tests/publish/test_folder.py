@@ -274,6 +274,7 @@ def killed_at(path: Path, name: str, call: int, exchanges: bool = True) -> None:
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exchanges", [True, False])
 @pytest.mark.parametrize(("name", "call"), [
     ("mkdir", 1), ("fsync", 1), ("fsync", 5), ("fsync", 10), ("fsync", 11), ("rename", 1), ("rename", 6),

@@ -175,6 +175,7 @@ def test_a_writer_that_is_closed_aborted_failed_or_without_frames_says_nothing_w
     assert warned == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["pass", "sys.exit(3)", "with writer: sys.exit(3)"])
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.avif", "clip.webp"])
 def test_a_script_that_ends_with_an_open_writer_says_in_one_line_what_it_left(

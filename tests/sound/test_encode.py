@@ -61,6 +61,7 @@ def assert_clicks(found: list[int], clip: Clicked) -> None:
     assert max(abs(peak - exact) for peak, exact in zip(found, clip.at, strict=True)) <= 1
 
 
+@pytest.mark.slow
 def test_for_ten_minutes_a_click_at_a_frame_decodes_within_a_sample_of_the_frames_time(ten_minutes: Clicked) -> None:
     assert_clicks(peaks(heard(ten_minutes.video)[:, 0]), ten_minutes)
     video = ten_minutes.video
@@ -72,12 +73,14 @@ def test_for_ten_minutes_a_click_at_a_frame_decodes_within_a_sample_of_the_frame
         assert [time * stream.time_base for time in times] == [index / video.fps for index in range(video.frame_count)]
 
 
+@pytest.mark.slow
 def test_for_ten_minutes_it_does_so_in_chromium(ten_minutes: Clicked, browser: Browser) -> None:
     sound = browser.hear(ten_minutes.video, ten_minutes.rate, 1, LOUD)
     assert_clicks(sound.peaks[0], ten_minutes)
     assert abs(sound.length - ten_minutes.video.duration * ten_minutes.rate) <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fps", [16, "30000/1001"])
 @pytest.mark.parametrize("extension", ["mov", "webm", "mkv"])
 @pytest.mark.filterwarnings("ignore:.*does not play everywhere")
@@ -186,6 +189,7 @@ def test_sound_is_resampled_only_where_the_codec_needs_it(name: str, given: int,
 LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", LAYOUTS)
 @pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.webm", "a.mkv", "lossless.mp4", "lossless.mov", "lossless.mkv"])
 @pytest.mark.filterwarnings("ignore:.*does not play everywhere")

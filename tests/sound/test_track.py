@@ -72,6 +72,7 @@ def test_sound_alone_is_no_video(path: Path) -> None:
     assert_untouched(path)
 
 
+@pytest.mark.slow
 def test_sound_takes_no_more_memory_the_longer_it_is(tmp_path: Path) -> None:
     script = """
 import resource, sys, numpy, telecine
@@ -113,6 +114,7 @@ def test_sound_is_fitted_to_the_video_and_no_frame_to_the_sound(
     assert goes_on == (fit == "pad" and seconds > video.duration)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extension", ["mp4", "webm"])
 @pytest.mark.parametrize(("fit", "lasting"), [("pad", 2), ("trim", 1)])
 @pytest.mark.filterwarnings("ignore:.*does not play everywhere")
