@@ -130,6 +130,20 @@ def test_a_buffer_may_be_refilled_as_soon_as_write_returns(tmp_path: Path) -> No
     assert_frames(writer.video, frames)
 
 
+@pytest.mark.parametrize("name", ["clip.png", "clip.apng", "clip.webp"])
+def test_a_buffer_may_be_refilled_whatever_becomes_of_it(tmp_path: Path, name: str) -> None:
+    frames, buffer = greys(20), np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    options: Any = {"format": "png"} if name == "clip.png" else {"quality": "lossless"}
+    with VideoWriter(tmp_path / name, fps=10, **options) as writer:
+        for frame in frames:
+            buffer[:] = frame
+            writer.write(buffer)
+            buffer[:] = 0
+    images = sorted((tmp_path / name).iterdir()) if name == "clip.png" else [tmp_path / name]
+    found = [frame for image in images for frame in telecine.read_frames(image)]
+    assert np.array_equal(found, frames)
+
+
 def test_a_generator_may_give_one_buffer_refilled(tmp_path: Path) -> None:
     frames, buffer = greys(60), np.zeros((HEIGHT, WIDTH, 3), np.uint8)
 

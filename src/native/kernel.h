@@ -1,6 +1,6 @@
 // The interface between the Python binding and the kernels: plain data, no allocation, no library types.
 //
-// kernel.cpp is compiled once for each instruction set, each time into its own namespace, and module.cpp picks one
+// The kernels are compiled once for each instruction set, each time into its own namespace, and module.cpp picks one
 // at import. So this header must stay free of inline functions and templates: a copy compiled for AVX-512 could
 // otherwise be the one that the linker keeps for everyone.
 #pragma once

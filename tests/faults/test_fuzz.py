@@ -157,7 +157,8 @@ def built(compilers: list[str], sources: list[str], sanitizers: str, folder: Pat
     if platform.machine() in ("x86_64", "AMD64"):
         sets = {"baseline": [], "avx2": ["-march=x86-64-v3"], "avx512": ["-march=x86-64-v4"]}
         checks.append("-DTELECINE_X86")
-    units = [[str(native / "kernel.cpp"), f"-DTELECINE_ISA={isa}", *sets[isa]] for isa in sets]
+    kernels = sorted(native.glob("to_*.cpp"))
+    units = [[str(kernel), f"-DTELECINE_ISA={isa}", *sets[isa]] for isa in sets for kernel in kernels]
     units += [[str(Path(__file__).with_name(source))] for source in sources]
     objects = [folder / f"{index}.o" for index in range(len(units))]
     compiling = [

@@ -74,9 +74,7 @@ def written(
     journal, file = io.BytesIO(), io.BytesIO()
     image = MovingImage(journal, file, settings)
     for frame, duration in zip(frames, durations or itertools.repeat(time_base), strict=False):
-        reused = frame.copy()
-        image.encode(reused, duration)
-        reused[:] = 77
+        image.encode(frame, duration)
     image.finish()
     check_file(file, settings, len(frames))
     return file

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +34,7 @@ def written(path: Path, frames: Pixels, format: str = "png", bits: int = 8, **op
     publication = FolderPublication(path)
     sequence = Sequence(publication.folder, settings)
     for frame in frames:
-        reused = frame.copy()
-        sequence.encode(reused, Fraction(1, 24))
-        reused[:] = 0
+        sequence.encode(frame)
     sequence.finish()
     publication.commit()
     names = [f"{index:06d}{EXTENSION[format]}" for index in range(len(frames))]

@@ -1,7 +1,8 @@
-"""The chunks of PNG and WebP files and the blocks of GIFs: what they are, and where."""
+"""The chunks of PNG and WebP files and the blocks of GIFs: what they are, and where, and how one is written."""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import BinaryIO, NamedTuple
@@ -44,6 +45,16 @@ def png_parts(file: BinaryIO, at: int) -> Iterator[Part]:
 def riff_parts(file: BinaryIO, start: int, end: int) -> Iterator[Part]:
     """Give the chunks of a WebP that are in another one, from where to where those are."""
     return _riff_parts(Window(file), start, end)
+
+
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    """Give a chunk of a PNG (PNG, third edition, 5.3)."""
+    return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(data, zlib.crc32(kind)).to_bytes(4, "big")
+
+
+def riff_chunk(kind: bytes, data: bytes) -> bytes:
+    """Give a chunk of a WebP, of an even number of bytes (WebP container specification, "RIFF File Format")."""
+    return kind + len(data).to_bytes(4, "little") + data + bytes(len(data) % 2)
 
 
 def contents_of(file: BinaryIO, part: Part) -> bytes:

@@ -8,7 +8,6 @@ from typing import TypeAlias
 
 from ..container.hdr_boxes import HdrMetadata
 from ..errors import EncodeError
-from ..metadata.tags import read_exact
 from ..read.probe import AudioInfo, VideoInfo
 from ..sound.encode import Soundtrack
 from ..support.words import differences
@@ -51,7 +50,7 @@ def check_promises(
         "index in front": (info.index_in_front, True),
     }
     broken = differences(promised, "is")
-    if settings.metadata is not None and info.metadata != read_exact(settings.metadata):
+    if settings.metadata is not None and info.metadata != settings.metadata.values:
         broken = "the metadata is not what was given"  # which may be long
     if broken:
         raise EncodeError(f"the written file is not what was promised: {broken}")

@@ -20,7 +20,7 @@ from ..color.hdr import ContentLight, MasteringDisplay
 from ..container import alpha_packets as alpha
 from ..container.hdr_boxes import HdrMetadata
 from ..formats.choose import Format
-from ..metadata.tags import EXACT_COPY
+from ..metadata.tags import EXACT_COPY, Metadata
 from ..support.processors import ordinary_threads
 from ..support.rate import VARIABLE_TIME_BASE, ticks_a_second
 
@@ -34,7 +34,7 @@ class EncoderSettings:
     """All that an encoder is opened with. Size, colour, threads and timing are those of a trial, until frames come.
 
     `profile` is what it must give. Frames come at the rate `fps`, or, where that is `variable`, at any times.
-    `metadata` is the exact copy of what the file says of itself.
+    `metadata` is what the file says of itself.
     Of PQ and HLG, `mastering_display` is what the finished file says.
     """
 
@@ -47,7 +47,7 @@ class EncoderSettings:
     threads: int = 1
     profile: str | None = None
     variable: bool = False
-    metadata: str | None = None
+    metadata: Metadata | None = None
     mastering_display: MasteringDisplay | None = None
 
     @property
@@ -89,7 +89,7 @@ class Encoder:
         _configure(stream.codec_context, settings)
         stream.time_base = settings.time_base
         if settings.metadata is not None:
-            self._container.metadata[EXACT_COPY] = settings.metadata
+            self._container.metadata[EXACT_COPY] = settings.metadata.exact_copy
         if settings.format.pixel_format.alpha and codec.name in alpha.DECODERS:
             stream.metadata.update(alpha.SAYS_JOINED)
 

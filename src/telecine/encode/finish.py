@@ -29,7 +29,7 @@ from ..container.hdr_boxes import HdrMetadata
 from ..errors import OptionError
 from ..formats.containers import Container
 from ..metadata.mp4 import boxes_of, replace_filler
-from ..metadata.tags import EXACT_COPY, Json, read_exact, tags_of
+from ..metadata.tags import EXACT_COPY, Metadata, tags_of
 from ..publish.hidden import Reader
 from ..sound.encode import AudioPacket, Soundtrack, add_audio_stream, encoded
 from ..support.pyav import exact, seconds
@@ -60,8 +60,8 @@ def write_finished(
         OptionError: the container has no place for the journal's alpha.
     """
     with opened_journal(journal, b"" if hdr is None else hdr.boxes) as (source, stream):
-        journal_says = read_exact(source.metadata.get(EXACT_COPY))
-        plan = _PLANS[container.muxer](stream, container, journal_says, duration, sound)
+        metadata = Metadata.read(source.metadata.get(EXACT_COPY))
+        plan = _PLANS[container.muxer](stream, container, metadata, duration, sound)
         packets = _as_planned(whole_packets(source, stream, torn), stream, plan, hdr)
         with _muxer(finished, container, plan) as target:
             count = _copy(packets, target, _add_video_stream(target, stream, plan), sound, container.clock)
@@ -92,7 +92,7 @@ class _Plan:
 def _mp4_plan(
     stream: VideoStream,
     container: Container,
-    metadata: Mapping[str, Json] | None,
+    metadata: Metadata | None,
     duration: Fraction | None,
     sound: Soundtrack | None,
 ) -> _Plan:
@@ -120,7 +120,7 @@ def _mp4_plan(
 def _matroska_plan(
     stream: VideoStream,
     container: Container,
-    metadata: Mapping[str, Json] | None,
+    metadata: Metadata | None,
     duration: Fraction | None,
     sound: Soundtrack | None,
 ) -> _Plan:
@@ -132,9 +132,7 @@ def _matroska_plan(
     )
 
 
-_Planner: TypeAlias = Callable[
-    [VideoStream, Container, Mapping[str, Json] | None, Fraction | None, Soundtrack | None], _Plan
-]
+_Planner: TypeAlias = Callable[[VideoStream, Container, Metadata | None, Fraction | None, Soundtrack | None], _Plan]
 _PLANS: Mapping[str, _Planner] = {
     "mp4": _mp4_plan,
     "mov": _mp4_plan,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import zlib
+from collections import deque
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import BinaryIO
@@ -13,6 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from av import VideoFrame
 from av.video.stream import VideoStream
+
+from ..container.chunks import PNG, contents_of, png_chunk, png_parts
+from ..container.overwrite import write_at
 
 _LARGEST_TERM = 65535  # of the fraction that a frame's time is
 _DELAY = 20  # where it stands in an fcTL chunk's data
@@ -26,7 +29,7 @@ class Apng:
 
     def __init__(self, file: BinaryIO, width: int, height: int, alpha: bool, time_base: Fraction, loops: int) -> None:
         self._file, self._start, self._time_base = file, file.tell(), time_base
-        self._at = self._before = self._last = 0
+        self._at, self._last_two = 0, deque((0, 0), maxlen=2)  # ticks: where the next frame begins, and durations
         self._format = "rgba" if alpha else "rgb24"
         self._container = av.open(file, "w", format="apng", container_options={"plays": str(loops)})
         stream = self._container.add_stream("apng", rate=1 / time_base)
@@ -43,7 +46,7 @@ class Apng:
         picture = VideoFrame.from_ndarray(frame, format=self._format)
         picture.pts, picture.time_base = self._at, self._time_base
         self._at += ticks
-        self._before, self._last = self._last, ticks
+        self._last_two.append(ticks)
         for packet in self._stream.encode(picture):
             self._container.mux(packet)
 
@@ -52,29 +55,22 @@ class Apng:
         for packet in self._stream.encode(None):
             self._container.mux(packet)
         self._container.close()
-        if self._last != self._before:  # the muxer takes it for as long as the one before
-            self._set_last_time(self._last * self._time_base)
+        before, last = self._last_two
+        if last != before:  # the muxer takes it for as long as the one before
+            self._set_last_time(last * self._time_base)
 
     def close(self) -> None:
         """Let go of the file."""
         self._container.close()
 
     def _set_last_time(self, seconds: Fraction) -> None:
-        """Write for how long the last frame is shown into its frame control chunk (PNG, third edition, 11.3.3.2)."""
-        last, at = None, self._start + 8
-        while header := self._read(at, 8):
-            if header[4:] == b"fcTL":
-                last = at
-            at += 12 + int.from_bytes(header[:4], "big")
+        """Write for how long the last frame is shown into its frame control chunk (PNG, third edition, 11.3.6.2)."""
+        last = None
+        for part in png_parts(self._file, self._start + len(PNG)):
+            last = part if part.kind == b"fcTL" else last
         if last is None:  # of one frame, FFmpeg makes a still
             return
         near = seconds.limit_denominator(_LARGEST_TERM // max(1, math.ceil(seconds)))
-        delay = near.numerator.to_bytes(2, "big") + near.denominator.to_bytes(2, "big")
-        chunk = bytearray(self._read(last + 4, 4 + 26))
-        chunk[4 + _DELAY : 4 + _DELAY + 4] = delay
-        self._file.seek(last + 4)
-        self._file.write(chunk + zlib.crc32(chunk).to_bytes(4, "big"))
-
-    def _read(self, at: int, size: int) -> bytes:
-        self._file.seek(at)
-        return self._file.read(size)
+        control = bytearray(contents_of(self._file, last))
+        control[_DELAY : _DELAY + 4] = near.numerator.to_bytes(2, "big") + near.denominator.to_bytes(2, "big")
+        write_at(self._file, last.start, png_chunk(b"fcTL", bytes(control)))

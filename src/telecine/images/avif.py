@@ -6,7 +6,9 @@ what it saves by is called itself, as all Pillows from 11.3 to 13.0 call it. Wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import contextlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -16,7 +18,7 @@ from PIL import features
 from ..container.boxes import forget_times
 from ..errors import EncodeError, MissingDependencyError
 from ..metadata.images import exif_of
-from ..metadata.tags import Json
+from ..metadata.tags import Metadata
 from ..metadata.xmp import packet_of
 
 # At 8 a frame takes a tenth of what it takes at Pillow's 6; the file is a quarter larger, and 1 dB worse.
@@ -36,7 +38,7 @@ def check_available() -> None:
 
 
 def _encoder(size: tuple[int, int], quality: int, threads: int, exif: bytes = b"", xmp: bytes = b"") -> Any:
-    from PIL import _avif
+    from PIL import _avif  # which not every Pillow has
 
     return _avif.AvifEncoder(
         size,
@@ -59,52 +61,58 @@ def _encoder(size: tuple[int, int], quality: int, threads: int, exif: bytes = b"
 
 
 class Avif:
-    """Writes frames of (height, width, 3 or 4) uint8 to a file; `quality` is 0 to 100."""
+    """Writes frames of (height, width, 3 or 4) uint8 to a file; `quality` is 0 to 100.
+
+    One frame waits for the next: alone it is a still image.
+    """
 
     def __init__(
-        self, file: BinaryIO, quality: float, threads: int, metadata: Mapping[str, Json] | None = None
+        self,
+        file: BinaryIO,
+        width: int,
+        height: int,
+        alpha: bool,
+        quality: float,
+        threads: int,
+        metadata: Metadata | None = None,
     ) -> None:
-        self._said = {} if metadata is None else {"xmp": packet_of(metadata), "exif": exif_of(metadata)}
-        self._file, self._quality = file, round(quality)
-        self._threads = max(2, threads)  # on one libaom writes other bytes than on any more
-        self._first: tuple[npt.NDArray[np.uint8], int] | None = None  # waits for a second: alone it is a still image
-        self._open: Any = None
+        self._file, self._size, self._mode = file, (width, height), "RGBA" if alpha else "RGB"
+        said = {} if metadata is None else {"xmp": packet_of(metadata), "exif": exif_of(metadata)}
+        # On one thread libaom writes other bytes than on any more.
+        self._encoder = _encoder(self._size, round(quality), max(2, threads), **said)
+        self._waiting: deque[tuple[bytes, int]] = deque()
+        self._count = 0
 
     def encode(self, frame: npt.NDArray[np.uint8], ticks: int) -> None:
         """Encode the next frame, which is shown for so many milliseconds."""
-        if self._open is None:
-            self._open = _encoder(frame.shape[1::-1], self._quality, self._threads, **self._said)
-            self._first = frame.copy(), ticks
-            return
-        self._add_first(still=False)
-        self._add(frame, ticks)
+        self._encode_waiting(alone=False)
+        self._waiting.append((frame.tobytes(), ticks))
+        self._count += 1
 
     def finish(self, again: Callable[[], Iterable[npt.NDArray[np.uint8]]]) -> None:
         """Write the file."""
-        self._add_first(still=True)
-        try:
-            encoded = self._open.finish()
-        except (OSError, ValueError, RuntimeError) as error:
-            raise EncodeError(f"libavif failed: {error}") from error
+        self._encode_waiting(alone=self._count == 1)
+        with _libavif_errors():
+            encoded = self._encoder.finish()
         if encoded is None:
             raise EncodeError("libavif failed: it gives no file")
-        self.close()
         self._file.write(encoded)
         forget_times(self._file)  # libavif writes the time of day
 
     def close(self) -> None:
-        """Let go of the encoder."""
-        self._open = self._first = None
+        """Drop the frame that waits."""
+        self._waiting.clear()
 
-    def _add_first(self, still: bool) -> None:
-        if self._first is not None:
-            frame, ticks = self._first
-            self._first = None
-            self._add(frame, ticks, still)
+    def _encode_waiting(self, alone: bool) -> None:
+        while self._waiting:
+            pixels, ticks = self._waiting.popleft()
+            with _libavif_errors():
+                self._encoder.add(pixels, ticks, self._size, self._mode, alone)
 
-    def _add(self, frame: npt.NDArray[np.uint8], ticks: int, still: bool = False) -> None:
-        height, width, channels = frame.shape
-        try:
-            self._open.add(frame.tobytes(), ticks, (width, height), "RGB" if channels == 3 else "RGBA", still)
-        except (OSError, ValueError, RuntimeError) as error:
-            raise EncodeError(f"libavif failed: {error}") from error
+
+@contextlib.contextmanager
+def _libavif_errors() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError) as error:
+        raise EncodeError(f"libavif failed: {error}") from error

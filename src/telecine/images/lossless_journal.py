@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 
 from ..container.boxes import whole_fragments
 from ..errors import OptionError
-from ..metadata.tags import EXACT_COPY
+from ..metadata.tags import EXACT_COPY, Metadata
 from ..support.pyav import exact, open_input, seconds
 from ..support.rate import ticks_a_second
 
@@ -39,7 +39,7 @@ class LosslessJournal:
         channels: int,
         time_base: Fraction,
         threads: int = 1,
-        metadata: str | None = None,
+        metadata: Metadata | None = None,
     ) -> None:
         self._given, kept = _PIXEL_FORMATS[channels]
         self._time_base, self._at = time_base, 0
@@ -58,7 +58,7 @@ class LosslessJournal:
             buffer_size=1 << 18,
         )
         if metadata is not None:
-            self._container.metadata[EXACT_COPY] = metadata
+            self._container.metadata[EXACT_COPY] = metadata.exact_copy
         stream = self._container.add_stream("ffv1", rate=1 / time_base)
         assert isinstance(stream, VideoStream)
         self._stream = stream
@@ -88,14 +88,14 @@ class LosslessJournal:
 class Kept:
     """What a journal says of its frames: their size, 3 or 4 channels, and the unit of their durations in seconds.
 
-    `metadata` is the exact copy of what the file is to say of itself.
+    `metadata` is what the file is to say of itself.
     """
 
     width: int
     height: int
     channels: int
     time_base: Fraction
-    metadata: str | None = None
+    metadata: Metadata | None = None
 
 
 def probe_lossless(journal: BinaryIO) -> Kept:
@@ -110,7 +110,7 @@ def probe_lossless(journal: BinaryIO) -> Kept:
         stream = container.streams.video[0]
         if stream.codec_context.pix_fmt not in _CHANNELS:
             raise OptionError("the journal is a video's, not a moving image's: name an output such as 'clip.mp4'")
-        channels, metadata = _CHANNELS[stream.codec_context.pix_fmt], container.metadata.get(EXACT_COPY)
+        channels, metadata = _CHANNELS[stream.codec_context.pix_fmt], Metadata.read(container.metadata.get(EXACT_COPY))
         return Kept(stream.width, stream.height, channels, exact(stream.time_base) or Fraction(1), metadata)
 
 

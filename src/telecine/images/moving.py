@@ -22,7 +22,7 @@ from ..files.quiet import pillow_warnings_ignored
 from ..formats.images import MOVING_IMAGES
 from ..images import avif
 from ..metadata.images import add_metadata, read_image
-from ..metadata.tags import read_exact, read_tags
+from ..metadata.tags import Metadata, read_tags
 from ..planes.pixel_formats import MOST_PIXELS, is_too_large
 from ..support.rate import ticks_a_second
 from ..support.words import differences
@@ -44,7 +44,7 @@ class MovingImageSettings:
     `format` is a name in `MOVING_IMAGES`. Frames are `width` by `height`, of 4 channels with `alpha` and else 3. Those
     that are evenly timed are `time_base` seconds apart; any duration is a multiple of `tick` seconds. `quality` is what
     `parse_quality` gives. `loops` is how many times the clip is shown, 0 forever.
-    `metadata` is the exact copy of what the file says of itself.
+    `metadata` is what the file says of itself.
     """
 
     format: str
@@ -55,7 +55,7 @@ class MovingImageSettings:
     quality: float | None
     loops: int = 0
     threads: int = 1
-    metadata: str | None = None
+    metadata: Metadata | None = None
 
     @property
     def tick(self) -> Fraction:
@@ -64,7 +64,10 @@ class MovingImageSettings:
 
 
 class Encoder(Protocol):
-    """What writes one format: frames come in order, each with the number of ticks for which it is shown."""
+    """What writes one format: frames come in order, each with the number of ticks for which it is shown.
+
+    Nobody changes a frame that was given: it may wait for a thread.
+    """
 
     def encode(self, frame: Pixels, ticks: int) -> None:
         """Take the next frame."""
@@ -186,7 +189,9 @@ class MovingImage:
         self._encoder = _open(file, settings)
 
     def encode(self, frame: Pixels, duration: Fraction) -> None:
-        """Write the next frame: (height, width, 3 or 4) uint8, shown for `duration` seconds. It may be reused at once.
+        """Write the next frame: (height, width, 3 or 4) uint8, shown for `duration` seconds.
+
+        Nobody may change it from now on.
 
         Raises:
             FrameError: it is of another shape or dtype than the settings say.
@@ -225,14 +230,13 @@ def _open(file: BinaryIO, settings: MovingImageSettings) -> Encoder:
     assert quality is not None
     if settings.format == "gif":
         return Gif(file, width, height, int(quality), loops, settings.threads)
-    return Avif(file, quality, settings.threads, read_exact(settings.metadata))
+    return Avif(file, width, height, settings.alpha, quality, settings.threads, settings.metadata)
 
 
 def _say(file: BinaryIO, settings: MovingImageSettings) -> None:
     """Write what a finished file says of itself; an AVIF has said it."""
-    values = read_exact(settings.metadata)
-    if values is not None and settings.format != "avif":
-        add_metadata(file, values)
+    if settings.metadata is not None and settings.format != "avif":
+        add_metadata(file, settings.metadata)
 
 
 def _until(stop: Callable[[], bool], frames: Iterable[tuple[Pixels, Fraction]]) -> Iterator[Pixels]:
@@ -269,7 +273,7 @@ def rewrite(journal: BinaryIO, file: BinaryIO, format: str, quality: float | Non
 
 
 def _check_metadata(file: BinaryIO, settings: MovingImageSettings) -> None:
-    if settings.metadata is not None and read_tags(*(read_image(file) or ({},))) != read_exact(settings.metadata):
+    if settings.metadata is not None and read_tags(*(read_image(file) or ({},))) != settings.metadata.values:
         raise EncodeError("the written file is not what was promised: the metadata is not what was given")
 
 

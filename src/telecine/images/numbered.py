@@ -5,6 +5,7 @@ An image is whole on the disk before it has its name, so that of a killed writer
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from ..color.srgb import srgb_to_linear
 from ..errors import EncodeError, FrameError, MissingDependencyError, OptionError
 from ..formats.images import SEQUENCES
 from ..metadata.images import png_chunks
-from ..metadata.tags import read_exact
+from ..metadata.tags import Metadata
 from ..planes.codes import to_codes, to_floats
 from ..planes.pixel_formats import is_too_large
 from ..publish.frame_files import frame_name, write_frame
@@ -32,6 +33,7 @@ from ..support.in_order import InOrder
 Pixels: TypeAlias = npt.NDArray[Any]
 
 _LARGEST_HALF = 65504
+_BYTES_OF_IEND = 12  # the chunk that ends a PNG (PNG, third edition, 11.2.4)
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class SequenceSettings:
 
     `format` is a name in `SEQUENCES`, `bits` one of its depths. Frames are `width` by `height`, of 4 channels with
     `alpha` and else 3. With `linear` the frames given are scene-linear already, which only OpenEXR takes. `quality` is
-    JPEG's, of 0 to 100. `metadata` is the exact copy of what each PNG says of itself.
+    JPEG's, of 0 to 100. `metadata` is what each PNG says of itself.
     """
 
     format: str
@@ -51,14 +53,16 @@ class SequenceSettings:
     linear: bool = False
     quality: int = 95
     threads: int = 1
-    metadata: str | None = None
+    metadata: Metadata | None = None
 
 
 # ---- each format ---------------------------------------------------------------------------------------------------
 
 
 def _codes(pixels: Pixels, settings: SequenceSettings) -> Pixels:
-    return to_floats(pixels) if settings.bits == 32 else to_codes(pixels, settings.bits)
+    if settings.bits == 32:
+        return to_floats(pixels)
+    return pixels if pixels.dtype == f"uint{settings.bits}" else to_codes(pixels, settings.bits)
 
 
 def _scene_linear(pixels: Pixels, settings: SequenceSettings) -> Pixels:
@@ -82,8 +86,15 @@ def _png(pixels: Pixels, settings: SequenceSettings) -> bytes:
     # Level 3 takes twice the time of 1 and gives 6 % fewer bytes; 6 takes three times that of 3 and gives 8 % fewer.
     options = {"compression_level": "3", "pred": "mixed"}
     image = _by_ffmpeg("png", pixels, formats[pixels.itemsize, pixels.shape[2]], options)
-    values = read_exact(settings.metadata)
-    return image if values is None else image[:-12] + png_chunks(values) + image[-12:]  # in front of IEND
+    if settings.metadata is None:
+        return image
+    end = len(image) - _BYTES_OF_IEND
+    return b"".join((memoryview(image)[:end], _chunks_of(settings.metadata), memoryview(image)[end:]))
+
+
+@functools.lru_cache(maxsize=1)  # each image of a folder has the same
+def _chunks_of(metadata: Metadata) -> bytes:
+    return png_chunks(metadata)
 
 
 def _exr(pixels: Pixels, settings: SequenceSettings) -> bytes:
@@ -192,13 +203,12 @@ class Sequence:
         self._images = InOrder(self._write, settings.threads, "images")
         self._count = 0
 
-    def encode(self, frame: Pixels, duration: Fraction | None = None) -> None:
-        """Write the next frame; waits while too many are in work. The frame may be reused at once.
+    def encode(self, frame: Pixels) -> None:
+        """Write the next frame, which nobody may change from now on; waits while too many are in work.
 
         Args:
             frame: (height, width, 3 or 4) uint8 or uint16 of full scale, or finite floats of which 0 and 1 are black
                 and white. They are rounded exactly to 8 or 16 bits; floats and OpenEXR keep what overshoots.
-            duration: Accepted, and not in the files.
 
         Raises:
             FrameError: it is of another shape than the settings say.
@@ -209,7 +219,7 @@ class Sequence:
             raise FrameError(f"a frame is of shape {frame.shape}: {self._shape} was promised")
         name = frame_name(self._count, SEQUENCES[self._settings.format].extension)
         self._count += 1
-        self._images.call(frame.copy(), name)
+        self._images.call(frame, name)
 
     def finish(self) -> None:
         """Wait until all images are on the disk."""

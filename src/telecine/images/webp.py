@@ -8,13 +8,14 @@ The container is that of https://developers.google.com/speed/webp/docs/riff_cont
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from ..container.chunks import parts_of, riff_chunk
 from ..errors import EncodeError
 from ..support.in_order import InOrder
 
@@ -44,12 +45,15 @@ class WebP:
         self._frames = InOrder(self._frame, threads, "webp")
         self._start = file.tell()
         self._write(b"RIFF" + bytes(4) + b"WEBP")
-        self._write(_chunk(b"VP8X", bytes([_IS_ANIMATED | alpha * _HAS_ALPHA, 0, 0, 0]) + self._size))
-        self._write(_chunk(b"ANIM", bytes(4) + loops.to_bytes(2, "little")))
+        self._write(riff_chunk(b"VP8X", bytes([_IS_ANIMATED | alpha * _HAS_ALPHA, 0, 0, 0]) + self._size))
+        self._write(riff_chunk(b"ANIM", bytes(4) + loops.to_bytes(2, "little")))
 
     def encode(self, frame: npt.NDArray[np.uint8], ticks: int) -> None:
-        """Encode the next frame, which is shown for so many milliseconds; waits while too many are in work."""
-        for encoded in self._frames.call(frame.copy(), ticks):
+        """Encode the next frame, shown for so many milliseconds, which nobody may change from now on.
+
+        Waits while too many are in work.
+        """
+        for encoded in self._frames.call(frame, ticks):
             self._write(encoded)
 
     def finish(self, again: Callable[[], Iterable[npt.NDArray[np.uint8]]]) -> None:
@@ -68,7 +72,7 @@ class WebP:
 
     def _frame(self, frame: npt.NDArray[np.uint8], ticks: int) -> bytes:
         header = bytes(6) + self._size + _bytes24(ticks) + bytes([_NO_BLENDING])
-        return _chunk(b"ANMF", header + _still(frame, self._options))
+        return riff_chunk(b"ANMF", header + _still(frame, self._options))
 
     def _write(self, data: bytes) -> None:
         if self._file.tell() + len(data) - self._start > _MOST_BYTES:
@@ -83,20 +87,8 @@ def _still(frame: npt.NDArray[np.uint8], options: dict[str, float]) -> bytes:
         Image.fromarray(frame).save(still, "WEBP", method=_METHOD, **options)
     except (OSError, ValueError) as error:
         raise EncodeError(f"libwebp failed: {error}") from error
-    return b"".join(chunk for name, chunk in _chunks(still.getbuffer()) if name in _PICTURE_CHUNKS)
-
-
-def _chunks(riff: memoryview) -> Iterator[tuple[bytes, bytes]]:
-    at = 12
-    while at < len(riff):
-        size = int.from_bytes(riff[at + 4 : at + 8], "little")
-        end = at + 8 + size + size % 2
-        yield bytes(riff[at : at + 4]), bytes(riff[at:end])
-        at = end
-
-
-def _chunk(name: bytes, data: bytes) -> bytes:
-    return name + len(data).to_bytes(4, "little") + data + bytes(len(data) % 2)
+    data, chunks = still.getbuffer(), parts_of(still, "webp")
+    return b"".join(data[chunk.start : chunk.end] for chunk in chunks if chunk.kind in _PICTURE_CHUNKS)
 
 
 def _bytes24(number: int) -> bytes:

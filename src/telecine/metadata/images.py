@@ -7,14 +7,22 @@ from __future__ import annotations
 
 import os
 import struct
-import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from ..container.chunks import PNG, bytes_of_colors, contents_of, first_parts_of, parts_of, riff_parts
+from ..container.chunks import (
+    PNG,
+    bytes_of_colors,
+    contents_of,
+    first_parts_of,
+    parts_of,
+    png_chunk,
+    riff_chunk,
+    riff_parts,
+)
 from ..errors import InputError
 from ..files.pillow import opened_image
-from .tags import Json, exact_text, graphs_in, tags_of
+from .tags import Metadata, exact_text, graphs_in, tags_of
 from .xmp import copy_in, packet_of
 
 _XMP_KEYWORD = "XML:com.adobe.xmp"  # XMP specification part 3, 1.1.5
@@ -22,10 +30,8 @@ _LONGEST_KEYWORD = 79  # PNG, third edition, 11.3.3.1
 _XMP_IN_GIF = b"\x21\xff\x0bXMP DataXMP"  # XMP specification part 3, 1.1.2
 # Which a reader that takes the packet for blocks runs into, wherever it is, and finds the end.
 _XMP_GIF_END = b"\x01" + bytes(range(255, -1, -1)) + b"\0"
-_HAS_EXIF, _HAS_XMP = (
-    0x08,
-    0x04,
-)  # of the flags in the VP8X chunk (WebP container specification, "Extended File Format")
+# Of the flags in the VP8X chunk (WebP container specification, "Extended File Format").
+_HAS_EXIF, _HAS_XMP = 0x08, 0x04
 # Where ComfyUI has its graphs in an Exif (nodes_images.py): two strings "name:JSON".
 _EXIF_TAGS = {"workflow": 0x010F, "prompt": 0x0110}
 _APPLICATIONS = {b"NETSCAPE", b"ANIMEXTS"}  # what says how many times a GIF is shown
@@ -55,17 +61,17 @@ def image_kind(file: BinaryIO) -> str | None:
 # ---- written -------------------------------------------------------------------------------------------------------
 
 
-def add_metadata(file: BinaryIO, values: Mapping[str, Json]) -> None:
+def add_metadata(file: BinaryIO, metadata: Metadata) -> None:
     """Add what a finished PNG, APNG, GIF or animated WebP is to say of itself."""
     kind = image_kind(file)
     if kind == "webp":
-        _add_to_webp(file, values)
+        _add_to_webp(file, metadata)
     elif kind == "gif":
         # In front of the first image: FFmpeg takes what follows the last one for one more frame.
         first = next(part for part in parts_of(file, kind) if part.kind not in _APPLICATIONS)
-        _insert(file, first.start, gif_extensions(values))
+        _insert(file, first.start, gif_extensions(metadata))
     else:
-        _insert(file, file.seek(0, os.SEEK_END) - 12, png_chunks(values))  # in front of the chunk that ends it
+        _insert(file, file.seek(0, os.SEEK_END) - 12, png_chunks(metadata))  # in front of the chunk that ends it
 
 
 def _insert(file: BinaryIO, at: int, data: bytes) -> None:
@@ -80,32 +86,28 @@ def _insert(file: BinaryIO, at: int, data: bytes) -> None:
     file.write(data)
 
 
-def png_chunks(values: Mapping[str, Json]) -> bytes:
+def png_chunks(metadata: Metadata) -> bytes:
     """Give the chunks of a PNG's metadata, for anywhere between its first and its last (PNG, third edition, 11.3.3)."""
-    texts = {name: text.encode() for name, text in tags_of(values).items() if _is_keyword(name)}
-    texts[_XMP_KEYWORD] = packet_of(values)
-    return b"".join(_png_chunk(b"iTXt", name.encode() + bytes(5) + text) for name, text in texts.items())
+    texts = {name: text.encode() for name, text in tags_of(metadata).items() if _is_keyword(name)}
+    texts[_XMP_KEYWORD] = packet_of(metadata)
+    return b"".join(png_chunk(b"iTXt", name.encode() + bytes(5) + text) for name, text in texts.items())
 
 
 def _is_keyword(name: str) -> bool:
     return len(name) <= _LONGEST_KEYWORD and "  " not in name
 
 
-def _png_chunk(kind: bytes, data: bytes) -> bytes:
-    return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
-
-
-def gif_extensions(values: Mapping[str, Json]) -> bytes:
+def gif_extensions(metadata: Metadata) -> bytes:
     """Give the blocks of a GIF's metadata, for anywhere in front of an image (GIF89a 24, 26)."""
-    text = exact_text(values, ascii=True).encode()
+    text = exact_text(metadata.values, ascii=True).encode()
     blocks = (text[at : at + 255] for at in range(0, len(text), 255))
     comment = b"\x21\xfe" + b"".join(bytes([len(block)]) + block for block in blocks) + b"\0"
-    return comment + _XMP_IN_GIF + packet_of(values) + _XMP_GIF_END
+    return comment + _XMP_IN_GIF + packet_of(metadata) + _XMP_GIF_END
 
 
-def exif_of(values: Mapping[str, Json]) -> bytes:
+def exif_of(metadata: Metadata) -> bytes:
     """Give an Exif of what ComfyUI loads; empty where there is nothing."""
-    graphs = graphs_in(tags_of(values))
+    graphs = graphs_in(tags_of(metadata))
     entries = [(_EXIF_TAGS[name], f"{name}:{graphs[name]}".encode() + b"\0") for name in _EXIF_TAGS if name in graphs]
     if not entries:
         return b""
@@ -116,18 +118,14 @@ def exif_of(values: Mapping[str, Json]) -> bytes:
     return head + bytes(4) + texts
 
 
-def _add_to_webp(file: BinaryIO, values: Mapping[str, Json]) -> None:
-    exif, flags = exif_of(values), _HAS_XMP
+def _add_to_webp(file: BinaryIO, metadata: Metadata) -> None:
+    exif, flags = exif_of(metadata), _HAS_XMP
     file.seek(0, os.SEEK_END)
     if exif:
-        file.write(_webp_chunk(b"EXIF", exif))
+        file.write(riff_chunk(b"EXIF", exif))
         flags |= _HAS_EXIF
-    file.write(_webp_chunk(b"XMP ", packet_of(values)))
+    file.write(riff_chunk(b"XMP ", packet_of(metadata)))
     _finish_webp(file, lambda before: before | flags)
-
-
-def _webp_chunk(kind: bytes, data: bytes) -> bytes:
-    return kind + len(data).to_bytes(4, "little") + data + bytes(len(data) % 2)
 
 
 def _finish_webp(file: BinaryIO, change: Callable[[int], int]) -> None:
@@ -256,9 +254,9 @@ def _kept_of_png(file: BinaryIO) -> Iterator[_Piece]:
             yield part.start, part.end
         elif part.kind == b"iCCP":
             name, end_of_name, profile = contents_of(file, part).partition(b"\0")
-            yield _png_chunk(b"iCCP", b"-" * len(name) + end_of_name + profile)
+            yield png_chunk(b"iCCP", b"-" * len(name) + end_of_name + profile)
         elif part.kind == b"eXIf" and (exif := _turning(contents_of(file, part))):
-            yield _png_chunk(b"eXIf", exif)
+            yield png_chunk(b"eXIf", exif)
         if part.kind == b"IEND":
             return
 
@@ -274,7 +272,7 @@ def _kept_of_webp(file: BinaryIO) -> Iterator[_Piece]:
         elif part.kind in _SHOWN_OF_WEBP:
             yield part.start, part.end
         elif part.kind == b"EXIF" and (exif := _turning(contents_of(file, part))):
-            yield _webp_chunk(b"EXIF", exif)
+            yield riff_chunk(b"EXIF", exif)
 
 
 def _kept_of_gif(file: BinaryIO) -> Iterator[_Piece]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import BinaryIO
 
 from ..container.boxes import Box, boxes_in, first_boxes, top_level_boxes
-from .tags import Json, graphs_in, tags_of
+from .tags import Metadata, graphs_in, tags_of
 from .xmp import packet_of
 
 XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")  # XMP specification part 3, 1.1.5
@@ -48,9 +48,9 @@ def box(kind: bytes, *contents: bytes) -> bytes:
     return b"".join((size.to_bytes(4, "big"), kind, *contents))
 
 
-def boxes_of(values: Mapping[str, Json], quicktime: bool) -> tuple[bytes, bytes]:
+def boxes_of(metadata: Metadata, quicktime: bool) -> tuple[bytes, bytes]:
     """Give the boxes of a file's metadata: the one that goes into `moov`, and the one beside it."""
-    return _user_data(tags_of(values), quicktime), box(b"uuid", XMP, packet_of(values))
+    return _user_data(tags_of(metadata), quicktime), box(b"uuid", XMP, packet_of(metadata))
 
 
 def _user_data(tags: Mapping[str, str], quicktime: bool) -> bytes:

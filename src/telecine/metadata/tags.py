@@ -10,6 +10,8 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
@@ -32,13 +34,33 @@ _LONGEST_NAME = 255
 _UNSAFE = re.compile("[\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
-def parse_metadata(given: Mapping[str, Json], notes: Notes | None = None) -> dict[str, Json]:
-    """Give what a file will say, as plain dicts, lists and scalars: tuples are lists from here on.
+@dataclass(frozen=True)
+class Metadata:
+    """What a file says of itself: its exact copy, and the same as dicts, lists and scalars, which nobody changes."""
+
+    exact_copy: str
+    values: Mapping[str, Json] = field(compare=False)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Json]) -> Metadata:
+        """Write the exact copy of some values."""
+        return cls(exact_text(values), MappingProxyType(values))
+
+    @classmethod
+    def read(cls, exact_copy: str | None) -> Metadata | None:
+        """Read an exact copy, as a container gives it back; None if the text is none."""
+        values = read_exact(exact_copy)
+        return None if values is None else cls.of(values)
+
+
+def parse_metadata(given: Mapping[str, Json], notes: Notes | None = None) -> Metadata:
+    """Give what a file will say. Tuples are lists from here on.
 
     NumPy's scalars and what else holds one number are that number. NaN and infinity, for which JSON has no number, are
     None, which is noted.
 
-    >>> parse_metadata({"prompt": "a panda", "seed": np.int64(42), "size": (480, 720), "is_changed": [math.nan]})
+    >>> given = {"prompt": "a panda", "seed": np.int64(42), "size": (480, 720), "is_changed": [math.nan]}
+    >>> dict(parse_metadata(given).values)
     {'prompt': 'a panda', 'seed': 42, 'size': [480, 720], 'is_changed': [None]}
 
     Raises:
@@ -56,14 +78,15 @@ def parse_metadata(given: Mapping[str, Json], notes: Notes | None = None) -> dic
         if isinstance(error, OptionError):
             raise
         raise OptionError(f"metadata can't be JSON: {error}") from None  # an int of more than 4300 digits
-    if values is None or exact_text(values) != text:
+    metadata = None if values is None else Metadata.of(values)
+    if metadata is None or metadata.exact_copy != text:
         raise OptionError("metadata has a pair of surrogates in its text: give the character that they stand for")
     if (size := len(text.encode())) > MOST_BYTES:
         raise OptionError(f"metadata is {size:,} bytes of JSON: at most {MOST_BYTES:,} go into a file")
     if no_numbers and notes is not None:
         more = f", and {len(no_numbers) - 1} more such" if len(no_numbers) > 1 else ""
         notes.add(f"{no_numbers[0]}, which JSON has no number for: it is null{more}")
-    return values
+    return metadata
 
 
 _At = tuple[str | int, ...]  # keys and indices that lead to a value
@@ -131,16 +154,16 @@ def as_text(value: Json) -> str:
     return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
-def tags_of(values: Mapping[str, Json]) -> dict[str, str]:
+def tags_of(metadata: Metadata) -> dict[str, str]:
     """Give the tags of a file: one for each key that can name one, and the exact copy.
 
-    >>> tags_of({"prompt": "a panda", "seed": 42})
+    >>> tags_of(Metadata.of({"prompt": "a panda", "seed": 42}))
     {'prompt': 'a panda', 'comment': '{"telecine":{"prompt":"a panda","seed":42}}', 'seed': '42'}
     """
-    named = {name: as_text(value) for name, value in values.items() if _names_a_tag(name)}
+    named = {name: as_text(value) for name, value in metadata.values.items() if _names_a_tag(name)}
     tags = {name: named.pop(name) for name in _GRAPHS if name in named}
-    taken = {name.casefold() for name in values}
-    tags[next((name for name in _CARRIERS if name not in taken), _CARRIERS[-1])] = exact_text(values)
+    taken = {name.casefold() for name in metadata.values}
+    tags[next((name for name in _CARRIERS if name not in taken), _CARRIERS[-1])] = metadata.exact_copy
     known = {name.casefold() for name in tags}
     for name, text in named.items():
         if name.casefold() not in known:  # containers don't tell A from a

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from .tags import Json, exact_text
+from .tags import Metadata
 
 # The standard name that declares it, and what IPTC calls it (https://cv.iptc.org/newscodes/digitalsourcetype/).
 GENERATED = "generated"
@@ -21,12 +19,12 @@ _PACKET = (
 )
 
 
-def packet_of(values: Mapping[str, Json]) -> bytes:
+def packet_of(metadata: Metadata) -> bytes:
     """Give the packet of a file's metadata."""
     declared = ""
-    if values.get(GENERATED) is True:
+    if metadata.values.get(GENERATED) is True:
         declared = f"<Iptc4xmpExt:DigitalSourceType>{_TRAINED_ALGORITHMIC_MEDIA}</Iptc4xmpExt:DigitalSourceType>"
-    copy = exact_text(values).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    copy = metadata.exact_copy.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _PACKET.format(declared=declared, copy=copy).encode()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from ..errors import OptionError
 from ..formats.containers import Container
 from ..formats.images import MovingImageFormat, SequenceFormat
-from ..metadata.tags import exact_text, parse_metadata
+from ..metadata.tags import parse_metadata
 from ..planes.convert import parse_background, parse_value_range
 from ..support.notes import Notes
 from ..support.rate import parse_fps
@@ -40,7 +40,7 @@ def plan_of(row: Row, options: WriterOptions, hold: Fraction | None, notes: Note
         hold=hold,
         value_range=parse_value_range(options["value_range"]),
         background=parse_background(options["background"]),
-        metadata=None if metadata is None else exact_text(parse_metadata(metadata, notes)),
+        metadata=None if metadata is None else parse_metadata(metadata, notes),
         seal=None if provenance is None else _seal(provenance, row),
     )
     if isinstance(row, Container):

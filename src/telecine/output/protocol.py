@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ..errors import PublishError
+from ..metadata.tags import Metadata
 from ..planes.convert import Background, ValueRange
 from ..planes.frame import Frame
 from ..publish.journal import Kept
@@ -31,14 +32,14 @@ Encoded = TypeVar("Encoded", contravariant=True)
 class Common:
     """What every kind of file has of a writer's options, read. `hold` is in seconds, of the last frame.
 
-    `metadata` is the exact copy that goes into the file; `seal` signs it.
+    `metadata` is what the file says of itself; `seal` signs it.
     """
 
     fps: Fraction
     hold: Fraction | None
     value_range: ValueRange
     background: Background | None
-    metadata: str | None
+    metadata: Metadata | None
     seal: Seal | None
 
 

@@ -102,7 +102,7 @@ MOST_PIXELS = 2**28 - 1  # FFmpeg's bound, with 128 added to each side (libavuti
 def is_too_large(width: int, height: int, largest_side: int) -> bool:
     """Tell whether no picture of these sides can be made, by FFmpeg or by a format whose sides are bounded.
 
-    >>> is_too_large(16256, 16256, 65535), is_too_large(16257, 16256, 65535), is_too_large(4097, 1, 4096)
+    >>> is_too_large(16255, 16256, 65535), is_too_large(16256, 16256, 65535), is_too_large(4097, 1, 4096)
     (False, True, True)
     """
     return max(width, height) > largest_side or (width + 128) * (height + 128) > MOST_PIXELS

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -223,18 +224,24 @@ def _decoded(container: InputContainer, stream: AudioStream, format: AudioFormat
     """Decode a stream into packed samples, from where its video begins if it has one to where the file says it ends."""
     unnamed = stream.layout.name == f"{format.channels} channels"  # as in a plain WAVE: they stay in their order
     resampler = AudioResampler(PACKED[format.kind], None if unnamed else format.layout, format.rate)
-    left = _length(container, stream)
-    late: int | None = None  # by how many samples the sound begins after the video; negative: before
-    for frame in _frames(container, stream, resampler):
-        if late is None:
-            late = _lateness(container, stream, frame)
-            if late > 0:
-                yield np.zeros((late, format.channels), format.kind)
-        samples = frame.to_ndarray().reshape(-1, format.channels)
-        dropped = min(len(samples), max(0, -late))
-        late += dropped
-        samples = samples[dropped : dropped + left]
-        left -= len(samples)
+    frames = _frames(container, stream, resampler)
+    first = next(frames, None)
+    if first is None:
+        return
+    late = _lateness(container, stream, first)
+    if late > 0:
+        yield np.zeros((late, format.channels), format.kind)
+    pieces = (frame.to_ndarray().reshape(-1, format.channels) for frame in chain([first], frames))
+    yield from _cut(pieces, max(0, -late), _length(container, stream))
+
+
+def _cut(pieces: Iterator[Samples], start: int, length: int) -> Iterator[Samples]:
+    """Give so many samples of some pieces, from one on."""
+    for piece in pieces:
+        in_front = min(len(piece), start)
+        start -= in_front
+        samples = piece[in_front : in_front + length]
+        length -= len(samples)
         if len(samples):
             yield samples
 
@@ -255,6 +262,7 @@ def _length(container: InputContainer, stream: AudioStream) -> int:
 
 
 def _lateness(container: InputContainer, stream: AudioStream, first: AudioFrame) -> int:
+    """Give by how many samples the sound begins after the video; below 0: before it."""
     video = next(iter(video_streams(container)), None)
     if video is None or video.start_time is None or first.pts is None:
         return 0
