@@ -1,4 +1,5 @@
-# make demo: export a clip and show it. make test: lint, types and tests. Both make what they need in .venv.
+# make demo: export a clip and show it. make test: lint, types and all tests. Both make what they need in .venv.
+# make check: the same without the tests that are marked as slow (browsers, pipelines, faults), within two minutes.
 # make bench: every benchmark against its peers, into bench/RESULTS.md, which takes about half an hour.
 # make test-latest, test-lowest: a wheel on every Python found with the newest dependencies, on the oldest with the lowest.
 # make soak: the tests of faults at full length, which takes hours.
@@ -8,17 +9,19 @@ export TELECINE_CLIPS ?= $(abspath ../shared/clips)
 
 BIN := .venv/bin
 BENCH := bench/.venv
-SOURCES := pyproject.toml CMakeLists.txt $(wildcard src/native/*)
+# An editable install knows the modules by name: a folder's time changes when one is added, moved or removed.
+SOURCES := pyproject.toml CMakeLists.txt $(wildcard src/native/*) $(shell find src/telecine -type d -not -name __pycache__)
 
 OLDEST := 11
+CHECK := -m "not slow" --ignore=tests/installed
 
-.PHONY: demo test test-latest test-lowest soak lint bench clean python
+.PHONY: demo check test test-latest test-lowest soak lint bench clean python
 
 demo: .venv/demo
 	$(BIN)/python -m examples.demo out
 
-test: lint
-	$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=worksteal --durations=40
+check test: lint
+	$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=worksteal $(if $(filter check,$@),$(CHECK),--durations=40)
 
 test-latest test-lowest: python
 	$(PYTHON) tests/matrix.py $(@:test-%=%)

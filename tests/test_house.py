@@ -13,7 +13,8 @@ import pytest
 
 import telecine
 
-ROOT = Path(__file__).parents[1]
+from .support.helpers import ROOT
+
 SOURCES = ROOT / "src" / "telecine"
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 ROOMS = sorted(each.parent for each in SOURCES.glob("*/__init__.py"))

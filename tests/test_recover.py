@@ -29,6 +29,7 @@ from .support.mp4 import shown_times
 # ---- exactly what the export would have given ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fps", [16, "24000/1001", 0.5, 120], ids=str)
 @pytest.mark.parametrize("options", [{}, {"bf": 0}, {"bf": 16, "x264-params": "b-adapt=0"}, {"g": 1}], ids=str)
 @pytest.mark.parametrize("size", [(64, 48), (33, 31)], ids=str)
@@ -398,6 +399,7 @@ telecine.recover("clip.mp4")
 """
 
 
+@pytest.mark.slow
 def test_a_recovery_that_is_killed_at_any_call_can_be_run_again(tmp_path: Path) -> None:
     journal = leave_journal(tmp_path / "clip.mp4", greys())
     held = journal.read_bytes()

@@ -334,6 +334,7 @@ print(child, flush=True)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.parametrize("format", ["mp4", "gif", "png"])
 @pytest.mark.parametrize("ending", ["writer.close()", "writer.write([None])", "writer.abort()", "del writer"])

@@ -370,15 +370,16 @@ def test_verify_prints_json(capsys: pytest.CaptureFixture[str], video: telecine.
 # ---- the command line itself ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_version_and_help() -> None:
+    names = ("export", "probe", "verify")
     version = command("--version")
     assert (version.returncode, version.stdout, version.stderr) == (0, f"telecine {telecine.__version__}\n", "")
-    for arguments in (["--help"], ["export", "--help"], ["probe", "--help"], ["verify", "--help"]):
-        shown = command(*arguments)
+    helps = [command(*arguments) for arguments in (["--help"], *([name, "--help"] for name in names))]
+    for shown in helps:
         assert (shown.returncode, shown.stderr) == (0, "")
         assert shown.stdout.lstrip().startswith("Usage: ")
-    for name in ("export", "probe", "verify"):
-        assert name in command("--help").stdout
+    assert all(name in helps[0].stdout for name in names)
 
 
 def test_no_command_shows_the_help_and_is_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:

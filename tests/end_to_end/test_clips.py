@@ -1,8 +1,9 @@
-"""Real clips of video models, exported at their size and scaled up: they verify, and hold their colours twice."""
+"""Real clips of video models, exported at their size and scaled up: they verify, play, and hold their colours twice."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,6 +14,12 @@ import pytest
 from PIL import Image
 
 import telecine
+
+from ..support.browser import Browser
+
+pytestmark = pytest.mark.slow
+
+Export = Callable[[str, bool], telecine.Video]
 
 COGVIDEOX = ["cogvideox-1.mp4", "cogvideox-2.mp4", "cogvideox-horse.mp4"]
 FRAMES, FPS = 49, 8
@@ -31,13 +38,28 @@ def mean_codes(path: Path | telecine.Video) -> npt.NDArray[np.float64]:
     return np.array([[part.mean() for part in np.split(frame, [rows, rows * 5 // 4])] for frame in frames])
 
 
+@pytest.fixture(scope="module")
+def exported(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Export:
+    """Give a clip's export at its own size, or scaled up; each is made once."""
+    folder = tmp_path_factory.mktemp("clips")
+
+    @functools.cache
+    def export(name: str, own: bool) -> telecine.Video:
+        if own:
+            return telecine.export_video(clips / name, folder / name, fps=FPS)
+        return telecine.export_video(scaled(clips / name, 1360, 768), folder / f"scaled {name}", fps=16)
+
+    return export
+
+
 @pytest.mark.parametrize("name", COGVIDEOX)
-def test_a_cogvideox_clip_at_its_own_size_verifies(clips: Path, tmp_path: Path, name: str) -> None:
-    video = telecine.export_video(clips / name, tmp_path / name, fps=FPS)
+def test_a_cogvideox_clip_at_its_own_size_verifies(clips: Path, exported: Export, name: str) -> None:
+    video = exported(name, True)
     assert (video.width, video.height, video.frame_count, video.fps) == (720, 480, FRAMES, Fraction(FPS))
     assert video.notes == ()
     report = telecine.verify(video, clips / name)
     assert report.problems == ()
+    assert report.ok
     assert report.frame_count == report.expected_frame_count == FRAMES
     info = telecine.probe(video)
     assert (info.color.matrix_name, info.index_in_front) == ("smpte170m", True)
@@ -45,11 +67,25 @@ def test_a_cogvideox_clip_at_its_own_size_verifies(clips: Path, tmp_path: Path, 
 
 
 @pytest.mark.parametrize("name", COGVIDEOX)
-def test_a_cogvideox_clip_scaled_to_1360x768_verifies(clips: Path, tmp_path: Path, name: str) -> None:
-    video = telecine.export_video(scaled(clips / name, 1360, 768), tmp_path / name, fps=16)
+def test_a_cogvideox_clip_scaled_to_1360x768_verifies(clips: Path, exported: Export, name: str) -> None:
+    video = exported(name, False)
     assert (video.width, video.height, video.frame_count, video.fps) == (1360, 768, FRAMES, Fraction(16))
-    assert telecine.verify(video, scaled(clips / name, 1360, 768)).problems == ()
+    report = telecine.verify(video, scaled(clips / name, 1360, 768))
+    assert report.problems == ()
+    assert report.ok
     assert telecine.probe(video).color.matrix_name == "bt709"
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("name", COGVIDEOX)
+def test_a_cogvideox_clip_plays_in_chromium(browser: Browser, exported: Export, name: str, own: bool) -> None:
+    video = exported(name, own)
+    loaded = browser.load(video)
+    assert (loaded.width, loaded.height) == (video.width, video.height)
+    assert loaded.duration == pytest.approx(FRAMES / video.fps, abs=0.001)
+    last = browser.show(float((FRAMES - Fraction(1, 2)) / video.fps))
+    assert last.time == pytest.approx((FRAMES - 1) / video.fps, abs=0.001)
+    assert browser.play() == (0, loaded.duration)
 
 
 def test_a_wan_clip_of_720p_verifies(clips: Path, tmp_path: Path) -> None:
@@ -63,8 +99,10 @@ def test_a_wan_clip_of_720p_verifies(clips: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", COGVIDEOX)
-def test_a_second_encode_moves_no_mean_colour_by_more_than_one_code(clips: Path, tmp_path: Path, name: str) -> None:
-    first = telecine.export_video(clips / name, tmp_path / "first.mp4", fps=FPS)
+def test_a_second_encode_moves_no_mean_colour_by_more_than_one_code(
+    exported: Export, tmp_path: Path, name: str
+) -> None:
+    first = exported(name, True)
     second = telecine.export_video(telecine.read_frames(first), tmp_path / "second.mp4", fps=FPS)
     moved = np.abs(mean_codes(second) - mean_codes(first))
     assert moved.shape == (FRAMES, 3)

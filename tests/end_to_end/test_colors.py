@@ -23,6 +23,8 @@ from ..support.browser import Browser
 from ..support.chart import Color, Pixels, chart, colors_off
 from ..support.mp4 import box
 
+pytestmark = pytest.mark.slow
+
 Reader = Callable[[Path], Iterator[Pixels]]
 Export = Callable[[str], telecine.Video]
 
@@ -158,23 +160,3 @@ def test_chromium_seeks_to_every_frame(browser: Browser, tmp_path: Path, fps: Fr
         shown = browser.show(float((index + Fraction(1, 2)) / fps))
         assert shown.time == pytest.approx(index / fps, abs=0.001)
         assert np.abs(shown.rgb - float(level)).max() <= 3
-
-
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("name", ["cogvideox-1", "cogvideox-2", "cogvideox-horse"])
-def test_a_real_clip_verifies_and_plays_in_chromium(
-    browser: Browser, clips: Path, tmp_path: Path, name: str, size: str
-) -> None:
-    clip = clips / f"{name}.mp4"
-    fps = telecine.probe(clip).fps
-    frames = [Image.fromarray(rgb).resize(SIZES[size]) for rgb in telecine.read_frames(clip)]
-    video = telecine.export_video(frames, tmp_path / "clip.mp4", fps=fps)
-
-    report = telecine.verify(video, frames)
-    assert report.ok, report
-    loaded = browser.load(video)
-    assert (loaded.width, loaded.height) == SIZES[size]
-    assert loaded.duration == pytest.approx(len(frames) / fps, abs=0.001)
-    last = browser.show(float((len(frames) - Fraction(1, 2)) / fps))
-    assert last.time == pytest.approx((len(frames) - 1) / fps, abs=0.001)
-    assert browser.play() == (0, loaded.duration)

@@ -19,6 +19,8 @@ from torch.utils._pytree import tree_leaves
 
 import telecine
 
+pytestmark = pytest.mark.slow
+
 FRAMES, HEIGHT, WIDTH = 100, 192, 256
 # What an export may allocate is a few frames, whatever their number: of 100, a tenth is far from any copy of them.
 MOST = 0.1

@@ -26,6 +26,7 @@ from ..support.helpers import BLANK, Asked, Clip, assert_frames, assert_kept, as
 ERRORS = [RuntimeError("the model failed"), KeyboardInterrupt(), SystemExit(3), GeneratorExit(), MemoryError()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_a_generator_that_fails_at_frame_150_of_300_leaves_the_clip_as_it_was(
     error: BaseException, tmp_path: Path
@@ -40,6 +41,7 @@ def test_a_generator_that_fails_at_frame_150_of_300_leaves_the_clip_as_it_was(
     assert_frames(kept, frames[: telecine.probe(kept).frame_count])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_a_with_body_that_fails_leaves_the_path_as_it_was(error: BaseException, path: Path) -> None:
     error, frames = type(error)(*error.args), noise(150)

@@ -118,6 +118,7 @@ def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return mark
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", TEXTS)
 def test_a_text_that_names_other_things_is_no_picture_nor_sound_and_opens_none(
     tmp_path: Path, what: str, secret: Path, server: Asked, started: Path
@@ -202,6 +203,7 @@ def shared() -> bytes:
     return tiff_of([(8, struct.pack("<H", count) + entries)], size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("made", [overlapping, chained, shared])
 @pytest.mark.parametrize("name", ["a.tif", "a.png"])
 def test_a_tiff_of_more_pages_than_it_can_hold_is_refused(tmp_path: Path, made: Callable[[], bytes], name: str) -> None:
@@ -238,6 +240,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("kind", BOMBS)
 def test_a_png_whose_texts_inflate_without_end_is_refused(tmp_path: Path, kind: str, bits: int) -> None:

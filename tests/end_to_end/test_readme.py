@@ -15,6 +15,8 @@ import telecine
 from ..support.helpers import ROOT
 from ..support.tiny_cogvideox import FRAMES, generate, tiny_pipeline
 
+pytestmark = pytest.mark.slow
+
 README = ROOT / "README.md"
 
 

@@ -4,6 +4,7 @@ other numbers of threads.
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -19,7 +20,10 @@ from telecine.support import processors
 from ..support.helpers import ROOT, noise, waves
 from ..support.reference import Real
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning"),
+]
 
 METADATA: dict[str, Any] = {"prompt": "a panda", "workflow": {"nodes": [1, 2]}, "seed": 42, "generated": True}
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -42,6 +46,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 OWN_TO_THREADS = {"h264", "h264-draft", "h264-10-bit", "h264-lossless", "hevc"}
 
 
+@functools.cache
 def clip() -> Real:
     """Grained colours that move, 23 macroblocks wide: what x264's mbtree took from stray memory shows in these."""
     count, size = 24, (240, 368)
@@ -50,30 +55,38 @@ def clip() -> Real:
     return np.stack([np.roll(frame, (3 * index, 5 * index), (0, 1)) for index, frame in enumerate(moving)])
 
 
-def export(folder: Path, case: str, **others: Any) -> bytes:
+@pytest.fixture(scope="session")
+def clip_in_a_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The clip for other processes, which making it would take longer than exporting it."""
+    path = tmp_path_factory.mktemp("clip") / "clip.npy"
+    np.save(path, clip())
+    return path
+
+
+def export(folder: Path, case: str, frames: Real | None = None, **others: Any) -> bytes:
     extension, options = CASES[case]
     path = folder / f"clip.{extension}"
-    telecine.export_video(clip(), path, fps=16, metadata=METADATA, **options, **others)
+    telecine.export_video(clip() if frames is None else frames, path, fps=16, metadata=METADATA, **options, **others)
     return path.read_bytes()
 
 
 EXPORT = """
-import sys, warnings
+import sys, warnings, numpy
 from pathlib import Path
 from tests.end_to_end.test_reproducible import export
 
 warnings.simplefilter("ignore")
-export(Path(sys.argv[1]), sys.argv[2])
+export(Path(sys.argv[1]), sys.argv[2], numpy.load(sys.argv[3]))
 """
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_same_bytes_again_and_in_another_process(case: str, tmp_path: Path) -> None:
+def test_the_same_bytes_again_and_in_another_process(case: str, clip_in_a_file: Path, tmp_path: Path) -> None:
     first = export(tmp_path, case)
     assert export(tmp_path, case) == first
     # glibc fills what it hands out with another byte: what is read before it is written shows.
     others = {**os.environ, "MALLOC_PERTURB_": "85", "PYTHONHASHSEED": "1", "TZ": "Asia/Tokyo"}
-    command = [sys.executable, "-c", EXPORT, str(tmp_path), case]
+    command = [sys.executable, "-c", EXPORT, str(tmp_path), case, str(clip_in_a_file)]
     subprocess.run(command, cwd=ROOT, env=others, check=True, timeout=120)
     assert (tmp_path / f"clip.{CASES[case][0]}").read_bytes() == first
 

@@ -23,6 +23,8 @@ from ..support.journals import JOURNAL, whole_pairs
 from . import SOAK, length
 from .shim import run_with_shim
 
+pytestmark = pytest.mark.slow
+
 FRAMES = 6
 EXPORTER = """
 import json, sys, numpy, telecine

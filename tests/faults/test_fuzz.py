@@ -26,6 +26,8 @@ from ..support.helpers import ROOT, greys, names_in, noise
 from ..support.journals import assert_recovers_or_says, leave_journal
 from . import length
 
+pytestmark = pytest.mark.slow
+
 DTYPES = ["uint8", "uint16", "float16", "float32", "float64", "bool", "int64", "complex64"]
 ARGUMENTS: dict[str, st.SearchStrategy[Any]] = {
     "fps": st.one_of(st.sampled_from([16, 29.97, "24000/1001", 0.5, "x", 0]), st.floats(), st.fractions(), st.text()),

@@ -13,7 +13,7 @@ from ..support.helpers import ROOT
 from . import SOAK
 from .interrupts import HOWS, KINDS, WAYS
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors in /proc")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors in /proc")]
 
 ALL = list(itertools.product(KINDS, WAYS, HOWS))
 FEW = [

@@ -17,6 +17,8 @@ from ..support.helpers import OLDER, assert_frames, names_in, noise
 from ..support.journals import JOURNAL, whole_pairs
 from . import length
 
+pytestmark = pytest.mark.slow
+
 COUNT = 40
 # Says where it is, so that an instant is measured in its own steps and not in seconds.
 EXPORTER = """

@@ -20,6 +20,8 @@ from telecine import FrameError, VideoWriter, export_video
 from ..support.helpers import Clip, assert_frames, encoding_threads, failing_at, greys, names_in, run_python
 from . import length
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="no /proc here")
 def test_many_exports_leave_no_descriptor_no_thread_and_no_memory(tmp_path: Path) -> None:

@@ -109,6 +109,7 @@ def test_every_general_option_that_an_encoder_does_not_read_is_refused_by_name(r
     assert_untouched(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS, ids=IDS)
 def test_what_is_refused_would_change_nothing(row: Codec) -> None:
     plain = packets(row, 6, {})

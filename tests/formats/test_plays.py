@@ -45,7 +45,10 @@ from ..support.plays import (
 from ..support.readers import READERS, REFUSALS, Seen, through_chromium
 from ..support.stalling_server import stalling_server
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning"),
+]
 
 CELLS = [
     pytest.param(name, file, cell, id=f"{name}-{file}")

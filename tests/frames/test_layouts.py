@@ -144,6 +144,7 @@ def exported(frames: Any, **options: Any) -> bytes:
         return path.read_bytes()
 
 
+@pytest.mark.slow
 @given(accepted())
 @settings(deadline=None, max_examples=80)
 def test_an_array_of_any_layout_and_dtype_gives_the_file_of_its_twin(given: Given) -> None:
@@ -194,6 +195,7 @@ def frames_by(array: Array, order: str) -> list[Any]:
 SHAPES = st.lists(st.sampled_from([1, 2, 3, 4, 5, 6, 48]), min_size=2, max_size=5).map(tuple)
 
 
+@pytest.mark.slow
 @given(SHAPES)
 @example((3, 48, 64))
 @example((1, 3, 4, 48, 64))

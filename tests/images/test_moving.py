@@ -179,6 +179,7 @@ def test_a_gif_is_smaller_or_closer_than_pillows() -> None:
     assert_smaller_or_closer_than_pillow(np.clip(scene + grain, 0, 255).astype(np.uint8))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["cogvideox-1.mp4", "cogvideox-2.mp4", "cogvideox-horse.mp4", "wan-720p.mp4"])
 def test_a_gif_of_a_real_clip_is_smaller_or_closer_than_pillows(clips: Path, name: str) -> None:
     frames = itertools.islice(telecine.read_frames(clips / name), 16)
@@ -408,6 +409,7 @@ def test_what_is_closed_early_leaves_its_frames_in_the_journal(format: str) -> N
     assert_same_frames(file, written(format, clip))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_killed_writer_leaves_its_frames_in_the_journal(format: str, tmp_path: Path) -> None:
     script = """
@@ -454,7 +456,7 @@ settings = MovingImageSettings(sys.argv[1], 320, 240, False, Fraction(1, 24), pa
 peaks = []
 with tempfile.TemporaryFile() as journal, tempfile.TemporaryFile() as file:
     image = MovingImage(journal, file, settings)
-    for index in range(220):
+    for index in range(120):
         image.encode(random.integers(0, 256, (240, 320, 3), numpy.uint8), Fraction(1, 24))
         if index == 20:
             peaks.append(peak())
@@ -463,8 +465,9 @@ print(json.dumps([*peaks, peak()]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("format", "quality"), [("gif", "high"), ("webp", "lossless"), ("apng", "lossless")])
 def test_memory_does_not_grow_with_the_frames(format: str, quality: str, tmp_path: Path) -> None:
-    """200 frames of noise are 46 MB, in the file as well."""
+    """100 frames of noise are 23 MB, in the file as well."""
     early, end = json.loads(run_python(MEMORY, tmp_path, format, quality))
     assert end - early < 16

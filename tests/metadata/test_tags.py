@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
@@ -27,16 +26,21 @@ from ..support.certificates import identity
 from ..support.comfyui import graphs_of, graphs_of_exif
 from ..support.helpers import Asked, failing_at, greys, waves
 from ..support.mp4 import box, boxes
-from ..support.tiny_cogvideox import generate, tiny_pipeline
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning")
 
 VIDEOS = ["mp4", "mov", "webm", "mkv"]
+
 IMAGES = ["gif", "webp", "apng", "avif"]
+
 XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+
 GENERATED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+
 GRAPH = {"3": {"class_type": "KSampler", "inputs": {"text": "über 熊猫 {x}", "seed": 5, "cfg": 6.5}}}
+
 WORKFLOW = {"nodes": [{"id": 3, "pos": [1, 2.5]}], "links": [], "extra": None}
+
 METADATA: dict[str, Any] = {
     "prompt": "a panda\r\n\tplays; # = \\ \"the\" 'guitar' <&> ]]>",
     "negative_prompt": "",
@@ -63,6 +67,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
+
 json_objects = st.dictionaries(st.text(), json_values, max_size=6)
 
 
@@ -88,7 +93,7 @@ def copied(path: Path, to: Path) -> Path:
     return to
 
 
-# ---- comes back ----------------------------------------------------------------------------------------------------
+# ---- comes back ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("extension", VIDEOS + IMAGES)
@@ -97,6 +102,7 @@ def test_every_value_comes_back_as_it_was_given(extension: str, tmp_path: Path) 
     assert same(telecine.probe(path).metadata, METADATA)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extension", VIDEOS)
 @settings(max_examples=8, deadline=None)
 @given(metadata=json_objects)
@@ -113,6 +119,7 @@ def test_any_json_comes_back_from_tags(metadata: Any) -> None:
     assert not any("\0" in text for text in tags.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extension", VIDEOS)
 def test_eight_mebibytes_come_back_with_the_index_in_front(extension: str, tmp_path: Path) -> None:
     metadata = {"workflow": {"blob": '熊猫 {"x"} ' * ((8 << 20) // 13)}, "seed": 1}
@@ -151,11 +158,11 @@ def test_what_is_recovered_says_it_too(tmp_path: Path) -> None:
         assert same(telecine.probe(path).metadata, METADATA)
 
 
-# ---- refused -------------------------------------------------------------------------------------------------------
+# ---- refused ---------------------------------------------------------------------------------------------------------
 
 endless: dict[str, Any] = {}
-endless["self"] = endless
 
+endless["self"] = endless
 
 NUMBERS = {
     "NumPy's": [np.float32(1.5), np.int64(3), np.bool_(True), np.uint8(7), np.longdouble(0.5), np.str_("x")],
@@ -217,7 +224,7 @@ def test_what_can_not_hold_it_says_so(format: str, tmp_path: Path) -> None:
         export(tmp_path / "images", {"seed": 1}, format=format)
 
 
-# ---- read by others ------------------------------------------------------------------------------------------------
+# ---- read by others --------------------------------------------------------------------------------------------------
 
 
 def tags(path: Path) -> dict[str, str]:
@@ -298,9 +305,10 @@ def test_a_copy_is_in_the_xmp_of_an_image(extension: str, tmp_path: Path) -> Non
             assert GENERATED.encode() in image.info["xmp"]
 
 
-# ---- ComfyUI -------------------------------------------------------------------------------------------------------
+# ---- ComfyUI ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extension", ["mp4", "mov", "webm", "webp", "png"])
 @pytest.mark.parametrize("as_text", [False, True])
 def test_comfyui_loads_the_graphs(extension: str, as_text: bool, tmp_path: Path) -> None:
@@ -372,55 +380,7 @@ def test_a_comment_that_only_looks_like_ours_is_text(comment: str, tmp_path: Pat
     assert found["comment"] == comment
 
 
-# ---- a pipeline's call ---------------------------------------------------------------------------------------------
-
-
-def test_the_facts_of_a_pipelines_call_go_into_its_file(tmp_path: Path) -> None:
-    pipe = tiny_pipeline("text")
-    generator = torch.Generator().manual_seed(1234)
-    call: dict[str, Any] = {"prompt": "a panda", "negative_prompt": ["blurry"], "num_inference_steps": 2}
-    frames = generate(pipe, "np")
-    torch.randn(3, generator=generator)  # the seed stays known
-    facts = telecine.generation_metadata(pipe, **call, generator=generator)
-    software = str(facts.pop("software"))
-    assert facts == {
-        "prompt": "a panda",
-        "negative_prompt": "blurry",
-        "seed": 1234,
-        "steps": 2,
-        "guidance_scale": 6,  # the pipeline's default
-        "fps": 8,  # CogVideoX 1.0
-    }
-    assert f"torch {torch.__version__.split('+')[0]}" in software
-    assert software.startswith("telecine ")
-    path = tmp_path / "clip.mp4"
-    telecine.export_video(frames, path, metadata={**facts, "generated": True})
-    assert telecine.probe(path).metadata == {**facts, "generated": True}
-
-
-def test_a_model_is_named_by_its_repository_and_not_by_whose_folder_it_is_in() -> None:
-    pipe = tiny_pipeline("text")
-    pipe.register_to_config(_name_or_path="zai-org/CogVideoX-2b")
-    assert telecine.generation_metadata(pipe)["model"] == "zai-org/CogVideoX-2b"
-    pipe.register_to_config(_name_or_path=os.path.abspath("models/CogVideoX-2b/"))
-    assert telecine.generation_metadata(pipe)["model"] == "CogVideoX-2b"
-
-
-def test_several_prompts_and_seeds_are_lists_and_what_is_no_json_is_left_out() -> None:
-    generators = [torch.Generator().manual_seed(seed) for seed in (1, 2)]
-    facts = telecine.generation_metadata(
-        tiny_pipeline("text"), prompt=["a", "b"], generator=generators, prompt_embeds=torch.zeros(2), fps="23.976"
-    )
-    assert (facts["prompt"], facts["seed"], facts["fps"]) == (["a", "b"], [1, 2], "24000/1001")
-    assert facts.keys() == {"prompt", "seed", "steps", "guidance_scale", "fps", "software"}
-
-
-def test_what_is_no_pipeline_is_refused() -> None:
-    with pytest.raises(OptionError, match="'zai-org/CogVideoX-2b' is no pipeline"):
-        telecine.generation_metadata("zai-org/CogVideoX-2b")
-
-
-# ---- the command ---------------------------------------------------------------------------------------------------
+# ---- the command -----------------------------------------------------------------------------------------------------
 
 
 def test_the_command_writes_and_shows_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -469,7 +429,7 @@ def test_the_command_refuses_what_is_no_metadata(
     assert not Path("clip.mp4").exists()
 
 
-# ---- signed --------------------------------------------------------------------------------------------------------
+# ---- signed ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("extension", ["mp4", "mov", "gif", "webp", "apng"])

@@ -338,6 +338,7 @@ os.kill(os.getpid(), 9)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["gif", "png"])
 def test_a_killed_writer_is_listed_and_recovered(
     format: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

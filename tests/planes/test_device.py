@@ -60,6 +60,7 @@ def same(found: list[Any], expected: list[Any]) -> bool:
 # ---- the arithmetic, against the oracle and the kernel -------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", FORMATS)
 def test_code_values_are_the_rounded_real_ones_and_the_kernels(name: str, dtype: str) -> None:
@@ -263,6 +264,7 @@ class LiveMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.live -= size_bytes
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_slices")
 @pytest.mark.parametrize("name", ["yuv420p", "yuva444p12le", "gbrp16le"])
 @pytest.mark.parametrize("channels", [3, 4])
@@ -305,6 +307,7 @@ FORMS: dict[str, Callable[[torch.Tensor], Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_slices")
 @pytest.mark.parametrize("form", FORMS)
 def test_a_tensor_on_a_device_gives_the_file_that_it_gives_on_the_host(

@@ -109,6 +109,7 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return leave_journal(tmp_path_factory.mktemp("journal") / "clip.mp4", greys(3)).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILE_NAMES)
 def test_what_another_user_planted_at_a_files_hidden_name_stays_and_is_of_no_use(
     name: str, shared: Path, journal: bytes
@@ -130,6 +131,7 @@ def test_what_another_user_planted_at_a_files_hidden_name_stays_and_is_of_no_use
         remove(shared / name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FOLDER_NAMES)
 def test_what_another_user_planted_at_a_folders_hidden_name_stays_and_is_of_no_use(
     name: str, shared: Path, journal: bytes
@@ -280,6 +282,7 @@ for turn in itertools.count():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["file", "folder"])
 def test_links_that_appear_at_any_moment_lead_to_nothing(what: str) -> None:
     """In a folder that is open to all, where another user may remove the victim's entries and put links there."""
@@ -363,6 +366,7 @@ def reads(path: Path, number: int, *groups: int) -> bool:
         return os.access(path, os.R_OK, effective_ids=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o604, 0o644, 0o660, 0o666, 0o4755, 0o2755])
 @pytest.mark.parametrize("exporter", ["owner", "member", "root"])
 def test_nobody_reads_the_new_file_at_any_moment_who_could_not_read_the_old(exporter: str, mode: int) -> None:

@@ -13,19 +13,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 import telecine
 from telecine import PublishError, TelecineWarning, VideoWriter
 from telecine.encode.encoder import Encoder
-from telecine.files.checksums import Checksums
 from telecine.output import thread as encoding_thread
 
-from ..support.helpers import OLDER, assert_frames, kept_by, names_in, noise, run_python
+from ..support.helpers import OLDER, assert_frames, kept_by, names_in, noise
 from ..support.journals import JOURNAL
 
 EVERY_FRAME: dict[str, Any] = {"encoder_options": {"tune": "zerolatency"}}
+
 FORMATS = ["mp4", "webp", "png"]
 
 
@@ -43,7 +42,7 @@ def said_with(error: BaseException) -> str:
     return " ".join(getattr(error, "__notes__", []))
 
 
-# ---- what others do to the journal meanwhile -----------------------------------------------------------------------
+# ---- what others do to the journal meanwhile -------------------------------------------------------------------------
 
 
 @pytest.mark.skipif(os.name == "nt", reason="an open file has its name there")
@@ -91,7 +90,7 @@ def test_the_journal_of_another_writer_that_took_the_name_is_left_alone(
     assert other.close().frame_count == 9
 
 
-# ---- damage --------------------------------------------------------------------------------------------------------
+# ---- damage ----------------------------------------------------------------------------------------------------------
 
 
 def flip(journal: Path, at: int) -> None:
@@ -143,50 +142,7 @@ def test_a_journal_that_was_cut_off_is_found_too(tmp_path: Path) -> None:
     assert kept_by(failed.value) == telecine.recover(path).frame_count == 3
 
 
-@pytest.mark.parametrize("writes", [1, 3, 5000])
-def test_checksums_tell_up_to_where_a_file_is_whole(writes: int, tmp_path: Path) -> None:
-    checksums, data = Checksums(), os.urandom(writes)
-    for at in range(writes):
-        checksums.add(at, data[at : at + 1])
-    with open(tmp_path / "file", "w+b") as file:
-        file.write(data)
-        assert checksums.whole(file) == writes
-        for at in {0, writes // 2, writes - 1}:
-            file.seek(at)
-            file.write(bytes([data[at] ^ 1]))
-            assert max(0, at - writes // 512) <= checksums.whole(file) <= at
-            file.seek(at)
-            file.write(data[at : at + 1])
-        file.truncate(writes - 1)
-        assert max(0, writes - 1 - writes // 512) <= checksums.whole(file) < writes
-
-
-def test_what_was_taken_back_is_no_damage(tmp_path: Path) -> None:
-    checksums = Checksums()
-    with open(tmp_path / "file", "w+b") as file:
-        checksums.add(0, b"first")
-        before = checksums.latest
-        checksums.add(5, b"lost")
-        checksums.go_back(before)
-        checksums.add(5, b"second")
-        file.write(b"firstsecond")
-        assert checksums.whole(file) == 11
-
-
-def test_a_head_whose_sizes_are_filled_in_later_is_no_damage_and_what_follows_is_known(tmp_path: Path) -> None:
-    checksums = Checksums()
-    with open(tmp_path / "file", "w+b") as file:
-        for at, data in ((0, b"????moov"), (0, b"0008"), (8, b"frame"), (13, b"frame")):
-            checksums.add(at, data)
-            file.seek(at)
-            file.write(data)
-        assert checksums.whole(file) == 18
-        file.seek(13)
-        file.write(b"g")
-        assert checksums.whole(file) == 13
-
-
-# ---- a writer that is never closed ---------------------------------------------------------------------------------
+# ---- a writer that is never closed -----------------------------------------------------------------------------------
 
 
 def test_a_writer_that_is_dropped_says_what_it_left(tmp_path: Path) -> None:
@@ -219,6 +175,7 @@ def test_a_writer_that_is_closed_aborted_failed_or_without_frames_says_nothing_w
     assert warned == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["pass", "sys.exit(3)", "with writer: sys.exit(3)"])
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.avif", "clip.webp"])
 def test_a_script_that_ends_with_an_open_writer_says_in_one_line_what_it_left(
@@ -239,45 +196,7 @@ writer.write(numpy.random.default_rng(0).integers(0, 256, (3, 48, 64, 3), numpy.
     assert telecine.recover(tmp_path / name).frame_count == 3
 
 
-# ---- closed standard streams ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="which files are open, /proc tells")
-@pytest.mark.parametrize("closed", [(2,), (0, 1, 2), (0,), (1, 2)], ids=str)
-@pytest.mark.parametrize("name", ["clip.mp4", "clip.webp", "folder"])
-def test_where_standard_streams_are_closed_no_file_of_the_export_takes_their_place(
-    name: str, closed: tuple[int, ...], tmp_path: Path
-) -> None:
-    script = """
-import os, sys, json
-for number in json.loads(sys.argv[1]):
-    os.close(number)
-import numpy, telecine
-frames = numpy.random.default_rng(0).integers(0, 256, (3, 48, 64, 3), numpy.uint8)
-limit = {"max_bytes": 6000} if sys.argv[2] == "clip.mp4" else {}
-with telecine.VideoWriter(sys.argv[2], format="png" if sys.argv[2] == "folder" else None, **limit) as writer:
-    writer.write(frames)
-    while writer.queued:
-        pass
-    found = [os.readlink(f"/proc/self/fd/{number}") for number in range(3)]
-with open("found", "w") as file:
-    json.dump([each for each in found if "telecine" in each or each.startswith(os.getcwd())], file)
-"""
-    run_python(script, tmp_path, list(closed), name)
-    assert (tmp_path / "found").read_text() == "[]"
-
-
-@pytest.mark.skipif(os.name != "posix", reason="a shell's redirections")
-@pytest.mark.parametrize("closed", ["2>&-", "<&- 2>&-", "<&- >&- 2>&-"])
-def test_the_command_works_where_standard_streams_are_closed(closed: str, tmp_path: Path) -> None:
-    np.save(tmp_path / "frames.npy", noise())
-    command = f"exec '{sys.executable}' -m telecine export frames.npy -o clip.mp4 {closed}"
-    done = subprocess.run(command, shell=True, cwd=tmp_path, stdout=subprocess.PIPE, timeout=60, check=False)
-    assert done.returncode == 0
-    assert_frames(tmp_path / "clip.mp4", noise())
-
-
-# ---- an encoder that takes its time --------------------------------------------------------------------------------
+# ---- an encoder that takes its time ----------------------------------------------------------------------------------
 
 
 def test_while_the_encoder_is_in_a_long_call_what_is_on_the_disk_is_told_and_recovered_at_once(

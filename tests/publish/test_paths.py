@@ -74,6 +74,7 @@ NAMES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES, ids=ascii)
 @pytest.mark.parametrize("relative", [False, True], ids=["absolute", "relative"])
 def test_a_name_is_only_ever_a_name(name: str, relative: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -258,6 +258,7 @@ except telecine.PublishError as error:
     assert names_in(tmp_path) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 1 << 14, 1 << 18, (1 << 18) + 1, 1 << 20])
 def test_a_disk_that_fills_during_a_long_export_leaves_the_path_as_it_was(size: int, path: Path) -> None:
     said = run_python(

@@ -156,6 +156,7 @@ def test_without_a_matrix_it_is_by_size(tmp_path: Path, width: int, height: int,
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "height"), [(640, 480), (1280, 720)])
 @pytest.mark.parametrize(
     ("codec", "extension"),
@@ -225,6 +226,7 @@ def test_what_was_exported_comes_back(tmp_path: Path) -> None:
 # ---- files that are cut off ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning")
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.8, 0.99])
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mov", "clip.mkv", "clip.webm"])

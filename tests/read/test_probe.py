@@ -264,6 +264,7 @@ READ_DAMAGED = """if True:
 """
 
 
+@pytest.mark.slow
 def test_damage_anywhere_gives_an_error_of_ours_or_none(tmp_path: Path) -> None:
     telecine.export_video(FRAMES, tmp_path / "whole.mp4")
     # In a process of its own: a decoder that waits for its own threads for ever would never come back to this one.

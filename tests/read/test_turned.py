@@ -70,6 +70,7 @@ def read(path: Any, **how: Any) -> npt.NDArray[Any]:
     return np.stack(list(telecine.read_frames(path, **how)))
 
 
+@pytest.mark.slow
 @TURNS
 @pytest.mark.parametrize("extension", ["mp4", "mov"])
 def test_frames_are_shown_as_ffmpeg_shows_them(tmp_path: Path, turn: tuple[int, bool], extension: str) -> None:
@@ -83,6 +84,7 @@ def test_frames_are_shown_as_ffmpeg_shows_them(tmp_path: Path, turn: tuple[int, 
     assert np.array_equal(read(path, rotate=False), FRAMES)
 
 
+@pytest.mark.slow
 @TURNS
 def test_alpha_and_light_are_turned_too(tmp_path: Path, turn: tuple[int, bool]) -> None:
     rgba = np.concatenate([FRAMES, FRAMES[:, ::-1, :, :1]], axis=3)
@@ -94,6 +96,7 @@ def test_alpha_and_light_are_turned_too(tmp_path: Path, turn: tuple[int, bool]) 
     assert np.array_equal(np.round(read(opaque, light="encoded", rotate=False) * 255), FRAMES)
 
 
+@pytest.mark.slow
 @TURNS
 @pytest.mark.parametrize("size", [(64, 48), (63, 47), (62, 47)], ids=str)
 def test_exported_and_verified_as_shown(tmp_path: Path, turn: tuple[int, bool], size: tuple[int, int]) -> None:

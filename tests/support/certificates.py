@@ -5,21 +5,19 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-)
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID, ObjectIdentifier
+
+from telecine import Provenance
 
 Key: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
+MADE_BY_MODEL = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 TODAY = datetime.datetime.now(datetime.UTC)
 DAY = datetime.timedelta(days=1)
 DOCUMENTS = ObjectIdentifier("1.3.6.1.5.5.7.3.36")
@@ -116,3 +114,8 @@ def _usage(**uses: bool) -> x509.KeyUsage:
         "decipher_only",
     )
     return x509.KeyUsage(**dict.fromkeys(every, False) | uses)
+
+
+def by(me: Identity, **said: Any) -> Provenance:
+    """What an export is told, for this identity to sign it."""
+    return Provenance(certificate=me.chain, private_key=me.pem(), **said)

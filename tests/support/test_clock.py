@@ -328,6 +328,7 @@ def test_a_matroska_that_begins_before_0_has_a_time_for_each_frame(tmp_path: Pat
     assert telecine.read_timestamps(video) == times
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("skipped", [0.0, 0.1, 0.2, 0.3, 0.4, 0.5])
 @pytest.mark.parametrize("open_gop", ["0", "1"])
 def test_a_recording_that_begins_within_has_a_time_for_each_frame(

@@ -51,6 +51,7 @@ def controls(text: str) -> list[str]:
 # ---- one function decides ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_character_that_is_no_mark_is_escaped_and_every_other_stays() -> None:
     for code in range(sys.maxunicode + 1):
         character = chr(code)
@@ -213,6 +214,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", COMMANDS)
 def test_no_terminal_gets_a_control_character_of_the_command(what: str, folder: Path) -> None:
     seen = on_a_terminal(*map(os.fsencode, COMMANDS[what]), folder=folder)
@@ -224,6 +226,7 @@ def test_no_terminal_gets_a_control_character_of_the_command(what: str, folder: 
         json.loads(seen)
 
 
+@pytest.mark.slow
 def test_json_has_the_true_values(folder: Path) -> None:
     assert json.loads(on_a_terminal("probe", "told.mp4", "--json", folder=folder))["metadata"] == {
         ALL: ALL,
