@@ -1,7 +1,7 @@
 """Tensors on an accelerator: the same bytes as on the host, and nothing but planes leaves the device.
 
-The arithmetic is run on tensors of the CPU, by the same code; the way of a tensor through an export on a device whose
-memory is the host's. What a real device computes is looked at by `python -m bench.gpu`, where there is one.
+The arithmetic is run on a CUDA device where torch finds one, else by the same code on tensors of the CPU; the way of a
+tensor through an export on a device whose memory is the host's.
 """
 
 from __future__ import annotations
@@ -38,12 +38,13 @@ FORMATS = list(PIXEL_FORMATS)
 FULL_RANGE = Color(matrix=1, primaries=1, transfer=1, full_range=True)
 BT2020 = Color(matrix=9, primaries=9, transfer=16)
 STATISTICS = 12  # bytes that cross beside a frame's planes
+WHERE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def frames_of(chunk: torch.Tensor) -> list[Frame]:
-    """The frames of a (T, H, W, C) tensor of the CPU, handled as if it were on a device."""
+    """The frames of a (T, H, W, C) tensor, handled as one on a device, which it is where there is one."""
     dtype = str(chunk.dtype).removeprefix("torch.")
-    return [Frame(pixels, dtype, "array", index) for index, pixels in enumerate(DeviceChunk(chunk))]
+    return [Frame(pixels, dtype, "array", index) for index, pixels in enumerate(DeviceChunk(chunk.to(WHERE)))]
 
 
 def there(frame: Any, name: str = "yuv420p", color: Color = BT709, **how: Any) -> tuple[list[Any], bool]:
@@ -272,7 +273,7 @@ class LiveMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
 def test_memory_does_not_grow_with_the_chunk(dtype: torch.dtype, channels: int, name: str) -> None:
     most = []
     for count in (9, 60):
-        chunk = torch.zeros((count, 48, 64, channels), dtype=dtype)
+        chunk = torch.zeros((count, 48, 64, channels), dtype=dtype, device=WHERE)
         with LiveMemory() as memory:
             memory.know(chunk)
             for frame in frames_of(chunk):
