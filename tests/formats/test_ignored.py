@@ -101,7 +101,7 @@ def test_every_general_option_that_an_encoder_does_not_read_is_refused_by_name(r
     assert len(ignored) > 25
     how: dict[str, Any] = {"format": format_of(row).container.name, "codec": row.name}
     how |= {"quality": "lossless"} if row in LOSSLESS else {}
-    exclusive = row.scale.exclusive if row.scale else frozenset()
+    exclusive = row.scale.exclusive if row.scale else row.rate
     options: dict[str, str | int | float] = dict.fromkeys(set(ignored) - exclusive, 1)
     with pytest.raises(OptionError, match=f"{row.encoder} with .* ignores a part: ") as refused:
         VideoWriter(path, encoder_options=options, **how)
@@ -168,6 +168,20 @@ def test_an_option_that_nobody_knows_is_refused_by_name(row: Codec, path: Path) 
         ({"codec": "av1", "crf": 20.1}, "crf=20.1 is between what av1 has: use a multiple of 0.25"),
         ({"codec": "vp9", "crf": 20.5, "format": "webm"}, "crf=20.5 is between what vp9 has: use a multiple of 1"),
         ({"codec": "vp9", "crf": 9, "format": "webm", "encoder_options": {"lossless": 1}}, "crf=9 and lossless=1"),
+        *(
+            (
+                {"codec": codec, "quality": "lossless", "format": "mkv"} | how,
+                f"quality='lossless' and {said} contradict: give one",
+            )
+            for codec, how, said in (
+                ("h264", {"crf": 3}, "crf=3"),
+                ("h264", {"encoder_options": {"qp": 20}}, "qp=20"),
+                ("h264", {"encoder_options": {"x264-params": "me=hex:crf=20"}}, "crf=20"),
+                ("hevc", {"bitrate": 100_000}, "bitrate=100000"),
+                ("hevc", {"encoder_options": {"x265-params": "no-lossless=1"}}, "no-lossless=1"),
+                ("vp9", {"encoder_options": {"lossless": 0}}, "lossless=0"),
+            )
+        ),
     ],
 )
 def test_of_two_rates_the_encoder_would_ignore_one(arguments: dict[str, Any], said: str, path: Path) -> None:

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import telecine
 from telecine import OptionError, VideoWriter, export_video
 
-from ..support.helpers import Asked, assert_frames, assert_untouched, greys
+from ..support.helpers import Asked, assert_frames, assert_untouched, greys, noise
 from ..support.mp4 import shown_times
 
 NUMBER = "use a number above 0, a Fraction or text such as '24000/1001'"
@@ -167,3 +168,14 @@ def test_a_preset_replaces_what_a_level_says_about_speed(options: dict[str, Any]
 
     assert references() == [b"1"]
     assert references(**options) == [b"5"]  # as `x264 --fullhelp` has it
+
+
+@pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning")
+@pytest.mark.parametrize(
+    ("codec", "options"),
+    [("h264", {"x264-params": "bframes=1"}), ("hevc", {"x265-params": "bframes=1"}), ("vp9", {"cpu-used": 5})],
+)
+def test_options_beside_lossless_leave_it_so(tmp_path: Path, codec: Any, options: dict[str, Any]) -> None:
+    frames = noise(4)
+    video = export_video(frames, tmp_path / "a.mkv", codec=codec, quality="lossless", encoder_options=options)
+    assert np.array_equal(np.stack(list(telecine.read_frames(video))), frames)

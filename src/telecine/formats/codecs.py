@@ -91,6 +91,7 @@ class Codec:
     named_values: Mapping[str, tuple[str, ...]] = field(default_factory=_empty)  # of which it prints bad ones to stderr
     parameters: PrivateParameters = PrivateParameters()
     lossless: Codec | None = None  # the row that keeps RGB bit by bit
+    rate: frozenset[str] = frozenset()  # of that row: the options and parameters that would lose some of it
     hdr: bool = False  # whether PQ and HLG are usual in it, in 10 bit and more
     library: Library = Library()
     hardware: Hardware | None = None
@@ -137,6 +138,8 @@ def _lossless(
     encoder: str,
     pixel_formats: tuple[str, ...],
     options: Mapping[str, str],
+    rate: frozenset[str],
+    parameters: PrivateParameters = PrivateParameters(),
     smallest_side: int = 1,
     tag: str = "",
     library: Library = Library(),
@@ -149,6 +152,8 @@ def _lossless(
         largest_side=16384,
         qualities=_levels(lossless=options),
         dithered=_levels(lossless={}),
+        rate=rate,
+        parameters=parameters,
         library=library,
         tag=tag,
         decoded=MappingProxyType({"rgb24": "gbrp"}),
@@ -173,17 +178,28 @@ _SAME_BYTES = "asm=AVX2,FMA3,BMI2" if instruction_set() == "avx512" else ""
 # x264's medium without what costs most and gains least here: more than one reference, and 8x8 partitions in B-frames.
 # The lookahead is short, since it is what remains to encode after a model's last frame (bench/latency.py).
 _H264 = {"preset": "medium", "refs": "1", "partitions": "p8x8,i8x8,i4x4", "rc-lookahead": "8"}
-_HEVC = {"preset": "superfast", "x265-params": "aq-strength=0.3"}
+_HEVC = {"preset": "superfast"}
+
+_X264_RATE = frozenset({"crf", "qp", "b", "bitrate"})
+_X265_RATE = _X264_RATE | {"lossless", "no-lossless"}
+_VP9_RATE = frozenset({"crf", "lossless"})
 
 CODECS = {
     "h264": Codec(
         name="h264",
         encoder="libx264",
         pixel_formats=_planar(8, 10),
-        lossless=_lossless("h264", "libx264rgb", ("rgb24",), {"preset": "fast", "qp": "0"}),
+        lossless=_lossless(
+            "h264",
+            "libx264rgb",
+            ("rgb24",),
+            {"preset": "fast", "qp": "0"},
+            rate=_X264_RATE,
+            parameters=PrivateParameters("x264-params"),
+        ),
         smallest_side=1,
         largest_side=16384,
-        scale=CrfScale(0, 51, frozenset({"crf", "qp", "b", "bitrate"})),
+        scale=CrfScale(0, 51, _X264_RATE),
         presets=_speeds("preset", _SPEEDS),
         # As `x264 --fullhelp` lists them.
         named_values=MappingProxyType(
@@ -225,13 +241,15 @@ CODECS = {
             "hevc",
             "libx265",
             ("gbrp", "gbrp10le", "gbrp12le"),
-            {"preset": "fast", "x265-params": "log-level=none:lossless=1"},
+            {"preset": "fast"},
+            rate=_X265_RATE,
+            parameters=PrivateParameters("x265-params", always="log-level=none:lossless=1"),
             smallest_side=_X265_SMALLEST,
             tag=_HVC1,
         ),
         smallest_side=_X265_SMALLEST,
         largest_side=16384,
-        scale=CrfScale(0, 51, frozenset({"crf", "qp", "b", "bitrate", "lossless"})),
+        scale=CrfScale(0, 51, _X265_RATE),
         presets=_speeds("preset", _SPEEDS),
         named_values=MappingProxyType(
             {
@@ -260,7 +278,7 @@ CODECS = {
         ),
         parameters=PrivateParameters(
             "x265-params",
-            always="log-level=none",
+            always="log-level=none:aq-strength=0.3",
             statistics="slow-firstpass=1:pass={number}:stats={file}",  # the first pass may be the only one
         ),
         hdr=True,
@@ -298,12 +316,13 @@ CODECS = {
             "libvpx-vp9",
             ("gbrp",),
             {"lossless": "1", "deadline": "good", "cpu-used": "4", "row-mt": "1"},
+            rate=_VP9_RATE,
             library=_LIBVPX,
         ),
         smallest_side=1,
         largest_side=16384,
         # A bitrate beside a crf is the most that it may take.
-        scale=CrfScale(0, 63, frozenset({"crf", "lossless"}), step=1),
+        scale=CrfScale(0, 63, _VP9_RATE, step=1),
         presets=_speeds("cpu-used", (8, 7, 6, 5, 4, 3, 2, 1, 0, 0), deadline="good"),
         qualities=_levels(  # as for HEVC
             draft={"deadline": "good", "cpu-used": "5", "row-mt": "1", "crf": "41", "b": "0"},

@@ -29,6 +29,8 @@ def encoder_options(
     level = {**choice("quality", quality, codec.qualities), **(codec.dithered.get(quality, {}) if dither else {})}
     own = _checked_mapping(extra or {})
     rates = [*_rates(codec, crf, bitrate, own)]
+    if rates and codec.rate:
+        rates.insert(0, f"quality={quality!r}")
     if len(rates) > 1:
         raise OptionError(f"{' and '.join(rates)} contradict: give one")
     overrides = {**_speed(codec, preset), **own}
@@ -46,7 +48,7 @@ def _rates(codec: Codec, crf: float | None, bitrate: int | None, own: Mapping[st
     """Name all that is given of what decides how many bits there are."""
     yield from (f"{name}={value!r}" for name, value in (("crf", crf), ("bitrate", bitrate)) if value is not None)
     parameters = [part.partition("=")[::2] for part in own.get(codec.parameters.option, "").split(":")]
-    exclusive = codec.scale.exclusive if codec.scale else ()
+    exclusive = codec.scale.exclusive if codec.scale else codec.rate
     yield from (f"{name}={value}" for name, value in (*own.items(), *parameters) if name in exclusive)
 
 
