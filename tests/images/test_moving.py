@@ -28,12 +28,12 @@ from telecine.formats.images import MOVING_IMAGES
 from telecine.images.moving import (
     Clock,
     MovingImage,
-    MovingImageSettings,
     check_file,
     check_options,
     parse_quality,
     rewrite,
 )
+from telecine.images.protocol import MovingImageSettings
 from telecine.publish.publication import Publication
 from telecine.support.pyav import seconds
 

@@ -9,39 +9,35 @@ from fractions import Fraction
 from typing import BinaryIO
 
 import av
-import numpy as np
-import numpy.typing as npt
 from av import VideoFrame
 from av.video.stream import VideoStream
 
 from ..container.chunks import PNG, contents_of, png_chunk, png_parts
 from ..container.overwrite import write_at
+from .protocol import MovingImageSettings, Pixels
 
 _LARGEST_TERM = 65535  # of the fraction that a frame's time is
 _DELAY = 20  # where it stands in an fcTL chunk's data
 
 
 class Apng:
-    """Writes frames of (height, width, 3 or 4) uint8 to a file; `time_base` is the unit of their times, in seconds.
+    """Writes frames of (height, width, 3 or 4) uint8 to a file, always lossless."""
 
-    `loops` is how many times the clip is shown, 0 forever.
-    """
-
-    def __init__(self, file: BinaryIO, width: int, height: int, alpha: bool, time_base: Fraction, loops: int) -> None:
-        self._file, self._start, self._time_base = file, file.tell(), time_base
+    def __init__(self, file: BinaryIO, settings: MovingImageSettings) -> None:
+        self._file, self._start, self._time_base = file, file.tell(), settings.tick
         self._at, self._last_two = 0, deque((0, 0), maxlen=2)  # ticks: where the next frame begins, and durations
-        self._format = "rgba" if alpha else "rgb24"
-        self._container = av.open(file, "w", format="apng", container_options={"plays": str(loops)})
-        stream = self._container.add_stream("apng", rate=1 / time_base)
+        self._format = "rgba" if settings.alpha else "rgb24"
+        self._container = av.open(file, "w", format="apng", container_options={"plays": str(settings.loops)})
+        stream = self._container.add_stream("apng", rate=1 / self._time_base)
         assert isinstance(stream, VideoStream)
         self._stream = stream
-        stream.width, stream.height, stream.pix_fmt = width, height, self._format
-        stream.codec_context.time_base = stream.time_base = time_base
+        stream.width, stream.height, stream.pix_fmt = settings.width, settings.height, self._format
+        stream.codec_context.time_base = stream.time_base = self._time_base
         stream.codec_context.sample_aspect_ratio = Fraction(1)
         # Of the levels, 3 is half the work of 6 for 2 % more bytes; of the filters, "mixed" is the smallest.
         stream.codec_context.options = {"compression_level": "3", "pred": "mixed"}
 
-    def encode(self, frame: npt.NDArray[np.uint8], ticks: int) -> None:
+    def encode(self, frame: Pixels, ticks: int) -> None:
         """Encode the next frame, which is shown for so many ticks."""
         picture = VideoFrame.from_ndarray(frame, format=self._format)
         picture.pts, picture.time_base = self._at, self._time_base
@@ -50,7 +46,7 @@ class Apng:
         for packet in self._stream.encode(picture):
             self._container.mux(packet)
 
-    def finish(self, again: Callable[[], Iterable[npt.NDArray[np.uint8]]]) -> None:
+    def finish(self, again: Callable[[], Iterable[Pixels]]) -> None:
         """Complete the file."""
         for packet in self._stream.encode(None):
             self._container.mux(packet)

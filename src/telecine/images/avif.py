@@ -11,21 +11,19 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 
-import numpy as np
-import numpy.typing as npt
 from PIL import features
 
 from ..container.boxes import forget_times
 from ..errors import EncodeError, MissingDependencyError
 from ..metadata.images import exif_of
-from ..metadata.tags import Metadata
 from ..metadata.xmp import packet_of
+from .protocol import MovingImageSettings, Pixels
 
 # At 8 a frame takes a tenth of what it takes at Pillow's 6; the file is a quarter larger, and 1 dB worse.
 _SPEED = 8
 
 
-def check_available() -> None:
+def require_avif() -> None:
     """Raise MissingDependencyError where Pillow has no AVIF, or one that is called otherwise."""
     if not features.check("avif"):
         raise MissingDependencyError("this Pillow can't write AVIF: pip install 'pillow>=11.3', or write WebP")
@@ -61,35 +59,27 @@ def _encoder(size: tuple[int, int], quality: int, threads: int, exif: bytes = b"
 
 
 class Avif:
-    """Writes frames of (height, width, 3 or 4) uint8 to a file; `quality` is 0 to 100.
+    """Writes frames of (height, width, 3 or 4) uint8 to a file; the quality is 0 to 100, and it loops forever.
 
     One frame waits for the next: alone it is a still image.
     """
 
-    def __init__(
-        self,
-        file: BinaryIO,
-        width: int,
-        height: int,
-        alpha: bool,
-        quality: float,
-        threads: int,
-        metadata: Metadata | None = None,
-    ) -> None:
-        self._file, self._size, self._mode = file, (width, height), "RGBA" if alpha else "RGB"
-        said = {} if metadata is None else {"xmp": packet_of(metadata), "exif": exif_of(metadata)}
+    def __init__(self, file: BinaryIO, settings: MovingImageSettings) -> None:
+        self._file, self._mode = file, "RGBA" if settings.alpha else "RGB"
+        self._size, metadata = (settings.width, settings.height), settings.metadata
+        texts = {} if metadata is None else {"xmp": packet_of(metadata), "exif": exif_of(metadata)}
         # On one thread libaom writes other bytes than on any more.
-        self._encoder = _encoder(self._size, round(quality), max(2, threads), **said)
+        self._encoder = _encoder(self._size, round(settings.level), max(2, settings.threads), **texts)
         self._waiting: deque[tuple[bytes, int]] = deque()
         self._count = 0
 
-    def encode(self, frame: npt.NDArray[np.uint8], ticks: int) -> None:
+    def encode(self, frame: Pixels, ticks: int) -> None:
         """Encode the next frame, which is shown for so many milliseconds."""
         self._encode_waiting(alone=False)
         self._waiting.append((frame.tobytes(), ticks))
         self._count += 1
 
-    def finish(self, again: Callable[[], Iterable[npt.NDArray[np.uint8]]]) -> None:
+    def finish(self, again: Callable[[], Iterable[Pixels]]) -> None:
         """Write the file."""
         self._encode_waiting(alone=self._count == 1)
         with _libavif_errors():

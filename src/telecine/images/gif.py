@@ -24,6 +24,7 @@ from av.filter.context import FilterContext
 from av.video.stream import VideoStream
 
 from ..support.in_order import InOrder
+from .protocol import MovingImageSettings, Pixels
 
 _TICK = Fraction(1, 100)
 _OPAQUE = 128  # GIF has no half transparent pixels: from this alpha on one is shown, as in paletteuse
@@ -37,18 +38,18 @@ _STEP = 8
 class Gif:
     """Collects the colours of frames of (height, width, 3 or 4) uint8, then writes them to a file.
 
-    `colors` is how many at most, with one for transparency; `loops` how many times the clip is shown, 0 forever.
+    The quality is how many colours at most, with one for transparency.
     """
 
-    def __init__(self, file: BinaryIO, width: int, height: int, colors: int, loops: int, threads: int) -> None:
-        self._file, self._width, self._height, self._loops = file, width, height, loops
-        self._ticks, self._most_colors, self._threads = array("l"), colors, threads
+    def __init__(self, file: BinaryIO, settings: MovingImageSettings) -> None:
+        self._file, self._settings = file, settings
+        self._ticks, self._most_colors = array("l"), int(settings.level)
         self._seen: npt.NDArray[np.bool_] | None = np.zeros(2**24, np.bool_)
         self._graph = Graph()
         self._colors, self._palette = self._buffer(self._graph, "colors"), self._graph.add("buffersink")
-        _link(self._colors, self._graph.add("palettegen", f"max_colors={colors}"), self._palette)
+        _link(self._colors, self._graph.add("palettegen", f"max_colors={self._most_colors}"), self._palette)
 
-    def encode(self, frame: npt.NDArray[np.uint8], ticks: int) -> None:
+    def encode(self, frame: Pixels, ticks: int) -> None:
         """Take in the colours of the next frame, which is shown for so many hundredths of a second."""
         self._ticks.append(ticks)
         if self._seen is not None:
@@ -59,14 +60,15 @@ class Gif:
         coarse = frame if self._seen is not None else _in_steps(frame)
         self._colors.push(_picture(coarse, len(self._ticks)))
 
-    def finish(self, again: Callable[[], Iterable[npt.NDArray[np.uint8]]]) -> None:
+    def finish(self, again: Callable[[], Iterable[Pixels]]) -> None:
         """Write the file. `again` gives the same frames again."""
         self._colors.push(None)
         palette = cast(VideoFrame, self._palette.pull())
         if self._seen is not None and np.count_nonzero(self._seen) < self._most_colors:
             palette = _palette_of(np.flatnonzero(self._seen))
         # FFmpeg counts how many times more; -1 says nothing, and the clip is shown once.
-        options = {"loop": str(self._loops - 1 if self._loops != 1 else -1) if self._loops else "0"}
+        loops = self._settings.loops
+        options = {"loop": str(loops - 1 if loops != 1 else -1) if loops else "0"}
         options["final_delay"] = str(self._ticks[-1])
         container = av.open(self._file, "w", format="gif", container_options=options)
         try:
@@ -83,7 +85,7 @@ class Gif:
     def _write(self, container: OutputContainer, frames: Iterable[VideoFrame]) -> None:
         stream = container.add_stream("gif", rate=1 / _TICK)
         assert isinstance(stream, VideoStream)
-        stream.width, stream.height, stream.pix_fmt = self._width, self._height, "pal8"
+        stream.width, stream.height, stream.pix_fmt = self._settings.width, self._settings.height, "pal8"
         at = 0
         for frame, ticks in zip(frames, self._ticks, strict=False):
             frame.pts, frame.time_base = at, _TICK
@@ -93,11 +95,11 @@ class Gif:
         for packet in stream.encode(None):
             container.mux(packet)
 
-    def _reduced(self, palette: VideoFrame, frames: Iterable[npt.NDArray[np.uint8]]) -> Iterator[VideoFrame]:
+    def _reduced(self, palette: VideoFrame, frames: Iterable[Pixels]) -> Iterator[VideoFrame]:
         """Give the frames in the palette's colours. Each is dithered alone, so several are at the same time."""
         ends = threading.local()
 
-        def reduced(frame: npt.NDArray[np.uint8]) -> VideoFrame:
+        def reduced(frame: Pixels) -> VideoFrame:
             if not hasattr(ends, "source"):
                 ends.graph, ends.source, ends.sink = self._reducer(palette)
             ends.source.push(_picture(frame, 0))
@@ -105,7 +107,7 @@ class Gif:
 
         palette.pts, palette.time_base = 0, _TICK
         palette.colorspace, palette.color_range = 2, 0  # not told, as of the buffer that takes it: else FFmpeg warns
-        work = InOrder(reduced, self._threads, "gif")
+        work = InOrder(reduced, self._settings.threads, "gif")
         try:
             for frame in frames:
                 yield from work.call(frame)
@@ -127,9 +129,8 @@ class Gif:
         return graph, source, sink  # the graph too, of which what is in it keeps no hold
 
     def _buffer(self, graph: Graph, name: str) -> FilterContext:
-        return graph.add_buffer(
-            width=self._width, height=self._height, format=av.VideoFormat("bgra"), time_base=_TICK, name=name
-        )
+        width, height = self._settings.width, self._settings.height
+        return graph.add_buffer(width=width, height=height, format=av.VideoFormat("bgra"), time_base=_TICK, name=name)
 
 
 def _link(source: FilterContext, through: FilterContext, sink: FilterContext) -> None:
@@ -138,7 +139,7 @@ def _link(source: FilterContext, through: FilterContext, sink: FilterContext) ->
     through.graph.configure()
 
 
-def _picture(frame: npt.NDArray[np.uint8], pts: int) -> VideoFrame:
+def _picture(frame: Pixels, pts: int) -> VideoFrame:
     picture = VideoFrame.from_ndarray(frame, format="rgb24" if frame.shape[2] == 3 else "rgba").reformat(format="bgra")
     picture.pts, picture.time_base = pts, _TICK
     return picture
@@ -153,8 +154,8 @@ def _palette_of(colors: npt.NDArray[np.intp]) -> VideoFrame:
     return VideoFrame.from_ndarray(codes.astype("<u4").view(np.uint8).reshape(16, 16, 4), format="bgra")
 
 
-def _in_steps(frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def _in_steps(frame: Pixels) -> Pixels:
     """Take the middle of each colour's step; alpha stays."""
-    coarse: npt.NDArray[np.uint8] = frame & np.uint8(256 - _STEP) | np.uint8(_STEP // 2)
+    coarse: Pixels = frame & np.uint8(256 - _STEP) | np.uint8(_STEP // 2)
     coarse[:, :, 3:] = frame[:, :, 3:]
     return coarse

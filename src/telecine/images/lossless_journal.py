@@ -20,9 +20,9 @@ from ..metadata.tags import EXACT_COPY, Metadata
 from ..support.pyav import exact, open_input, seconds
 from ..support.rate import ticks_a_second
 
-# What the frames are given in, and what FFV1 keeps them in: the same bytes in another order.
+# By the number of channels: a frame's pixel format, and the one that FFV1 takes its bytes in, in another order.
 _PIXEL_FORMATS = {3: ("rgb24", "bgr0"), 4: ("rgba", "bgra")}
-_CHANNELS: dict[str | None, int] = {kept: channels for channels, (_, kept) in _PIXEL_FORMATS.items()}
+_CHANNELS: dict[str | None, int] = {stored: channels for channels, (_, stored) in _PIXEL_FORMATS.items()}
 
 
 class LosslessJournal:
@@ -41,7 +41,7 @@ class LosslessJournal:
         threads: int = 1,
         metadata: Metadata | None = None,
     ) -> None:
-        self._given, kept = _PIXEL_FORMATS[channels]
+        self._pixel_format, stored = _PIXEL_FORMATS[channels]
         self._time_base, self._at = time_base, 0
         ticks = str(ticks_a_second(1 / time_base))
         self._container = av.open(
@@ -63,7 +63,7 @@ class LosslessJournal:
         assert isinstance(stream, VideoStream)
         self._stream = stream
         context = stream.codec_context
-        context.width, context.height, context.pix_fmt = width, height, kept
+        context.width, context.height, context.pix_fmt = width, height, stored
         context.time_base = stream.time_base = time_base
         context.thread_count = threads
         # Every frame decodes alone and has checksums.
@@ -71,7 +71,9 @@ class LosslessJournal:
 
     def encode(self, frame: npt.NDArray[np.uint8], duration: Fraction) -> None:
         """Keep the next frame, which is shown for so many seconds, a multiple of the time base."""
-        picture = VideoFrame.from_ndarray(frame, format=self._given).reformat(format=self._stream.codec_context.pix_fmt)
+        picture = VideoFrame.from_ndarray(frame, format=self._pixel_format).reformat(
+            format=self._stream.codec_context.pix_fmt
+        )
         picture.pts, picture.time_base = self._at, self._time_base
         picture.duration = max(1, round(duration / self._time_base))
         self._at += picture.duration
@@ -85,7 +87,7 @@ class LosslessJournal:
 
 
 @dataclass(frozen=True)
-class Kept:
+class JournalInfo:
     """What a journal says of its frames: their size, 3 or 4 channels, and the unit of their durations in seconds.
 
     `metadata` is what the file is to say of itself.
@@ -98,7 +100,7 @@ class Kept:
     metadata: Metadata | None = None
 
 
-def probe_lossless(journal: BinaryIO) -> Kept:
+def probe_lossless(journal: BinaryIO) -> JournalInfo:
     """Say what frames are in a journal.
 
     Raises:
@@ -111,7 +113,7 @@ def probe_lossless(journal: BinaryIO) -> Kept:
         if stream.codec_context.pix_fmt not in _CHANNELS:
             raise OptionError("the journal is a video's, not a moving image's: name an output such as 'clip.mp4'")
         channels, metadata = _CHANNELS[stream.codec_context.pix_fmt], Metadata.read(container.metadata.get(EXACT_COPY))
-        return Kept(stream.width, stream.height, channels, exact(stream.time_base) or Fraction(1), metadata)
+        return JournalInfo(stream.width, stream.height, channels, exact(stream.time_base) or Fraction(1), metadata)
 
 
 def read_lossless(journal: BinaryIO) -> Iterator[tuple[npt.NDArray[np.uint8], Fraction]]:
@@ -126,8 +128,8 @@ def read_lossless(journal: BinaryIO) -> Iterator[tuple[npt.NDArray[np.uint8], Fr
         stream = container.streams.video[0]
         stream.codec_context.options = {"err_detect": "explode"}
         for frame in islice(container.decode(stream), count):
-            given, _ = _PIXEL_FORMATS[_CHANNELS[frame.format.name]]
+            pixel_format, _ = _PIXEL_FORMATS[_CHANNELS[frame.format.name]]
             yield (
-                frame.to_ndarray(format=given).astype(np.uint8, copy=False),
+                frame.to_ndarray(format=pixel_format).astype(np.uint8, copy=False),
                 seconds(frame.duration, frame.time_base),
             )

@@ -8,75 +8,51 @@ from __future__ import annotations
 import contextlib
 import math
 import numbers
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import BinaryIO, Protocol, TypeAlias
+from types import MappingProxyType
+from typing import BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from ..errors import EncodeError, FrameError, OptionError
 from ..files.quiet import pillow_warnings_ignored
 from ..formats.images import MOVING_IMAGES
-from ..images import avif
 from ..metadata.images import add_metadata, read_image
-from ..metadata.tags import Metadata, read_tags
+from ..metadata.tags import read_tags
 from ..planes.pixel_formats import MOST_PIXELS, is_too_large
-from ..support.rate import ticks_a_second
 from ..support.words import differences
 from .apng import Apng
-from .avif import Avif
+from .avif import Avif, require_avif
 from .gif import Gif
 from .lossless_journal import LosslessJournal, probe_lossless, read_lossless
+from .protocol import Encoder, MovingImageSettings, Pixels
 from .webp import WebP
-
-Pixels: TypeAlias = npt.NDArray[np.uint8]
-
-_READ_BACK = ("GIF", "WEBP", "PNG", "AVIF")  # Pillow's names of what is written here
 
 
 @dataclass(frozen=True)
-class MovingImageSettings:
-    """All that a moving image is opened with.
+class _Encoding:
+    """How one format is written: its encoder, what else must be there for it, and who writes the metadata.
 
-    `format` is a name in `MOVING_IMAGES`. Frames are `width` by `height`, of 4 channels with `alpha` and else 3. Those
-    that are evenly timed are `time_base` seconds apart; any duration is a multiple of `tick` seconds. `quality` is what
-    `parse_quality` gives. `loops` is how many times the clip is shown, 0 forever.
-    `metadata` is what the file says of itself.
+    `pillow` is Pillow's name of the format, by which the file is read back.
     """
 
-    format: str
-    width: int
-    height: int
-    alpha: bool
-    time_base: Fraction
-    quality: float | None
-    loops: int = 0
-    threads: int = 1
-    metadata: Metadata | None = None
-
-    @property
-    def tick(self) -> Fraction:
-        """The unit of durations, in seconds: as fine as a video's."""
-        return Fraction(1, ticks_a_second(1 / self.time_base))
+    encoder: Callable[[BinaryIO, MovingImageSettings], Encoder]
+    pillow: str
+    require: Callable[[], None] = lambda: None
+    writes_metadata: bool = False  # whether the encoder does; else it is added to the finished file
 
 
-class Encoder(Protocol):
-    """What writes one format: frames come in order, each with the number of ticks for which it is shown.
-
-    Nobody changes a frame that was given: it may wait for a thread.
-    """
-
-    def encode(self, frame: Pixels, ticks: int) -> None:
-        """Take the next frame."""
-
-    def finish(self, again: Callable[[], Iterable[Pixels]]) -> None:
-        """Complete the file; `again` gives the same frames again."""
-
-    def close(self) -> None:
-        """Let go of all that is open."""
+_ENCODINGS: Mapping[str, _Encoding] = MappingProxyType(
+    {
+        "gif": _Encoding(Gif, "GIF"),
+        "webp": _Encoding(WebP, "WEBP"),
+        "apng": _Encoding(Apng, "PNG"),
+        "avif": _Encoding(Avif, "AVIF", require=require_avif, writes_metadata=True),
+    }
+)
 
 
 # ---- options -------------------------------------------------------------------------------------------------------
@@ -108,8 +84,7 @@ def check_options(format: str, loops: int, fps: Fraction) -> None:
         MissingDependencyError: Pillow lacks AVIF.
     """
     row = MOVING_IMAGES[format]
-    if format == "avif":
-        avif.check_available()
+    _ENCODINGS[format].require()
     if not (isinstance(loops, numbers.Integral) and not isinstance(loops, bool) and 0 <= loops <= row.most_loops):
         accepted = f"0 (forever) to {row.most_loops}" if row.most_loops else "0, forever"
         raise OptionError(f"loops={loops!r} is not how many times {format} can be shown: use {accepted}")
@@ -135,7 +110,8 @@ class Clock:
 
     def __init__(self, format: str, tick: Fraction) -> None:
         """Take the tick of durations for that of a format whose times are exact."""
-        self._format, self._tick = format, MOVING_IMAGES[format].tick or tick
+        self._row = MOVING_IMAGES[format]
+        self._tick = self._row.tick or tick
         self._end, self._counted = Fraction(0), 0
 
     def ticks(self, duration: Fraction) -> int:
@@ -148,10 +124,10 @@ class Clock:
         Raises:
             OptionError: the format or browsers can't show a frame for so long, or so short.
         """
-        row = MOVING_IMAGES[self._format]
+        row = self._row
         if not row.shortest <= duration <= row.longest:
             raise OptionError(
-                f"a frame is shown for {float(duration):g} s: {self._format} takes "
+                f"a frame is shown for {float(duration):g} s: {row.name} takes "
                 f"{float(row.shortest):g} to {float(row.longest):g}, since browsers slow down what is shorter"
             )
         self._end += duration
@@ -176,7 +152,7 @@ class MovingImage:
         self._shape = settings.height, settings.width, 4 if settings.alpha else 3
         self._clock = Clock(settings.format, settings.tick)
         self._journal = journal
-        self._kept = LosslessJournal(
+        self._lossless = LosslessJournal(
             journal,
             settings.width,
             settings.height,
@@ -202,40 +178,32 @@ class MovingImage:
             raise FrameError(f"a frame is {frame.dtype} of shape {frame.shape}: uint8 of {self._shape} was promised")
         ticks = self._clock.ticks(duration)
         frame = np.ascontiguousarray(frame)
-        self._kept.encode(frame, duration)
+        self._lossless.encode(frame, duration)
         self._encoder.encode(frame, ticks)
 
     def finish(self, stop: Callable[[], bool] = lambda: False) -> None:
         """Complete the journal, and the file unless told to stop."""
-        self._kept.close()
+        self._lossless.close()
         if not stop():
             self._encoder.finish(lambda: _until(stop, read_lossless(self._journal)))
-            _say(self._file, self._settings)
+            _add_metadata(self._file, self._settings)
         self._encoder.close()
 
     def close(self) -> None:
         """Let go of both, finished or not; the journal holds what it was given."""
         try:
-            self._kept.close()
+            self._lossless.close()
         finally:
             self._encoder.close()
 
 
 def _open(file: BinaryIO, settings: MovingImageSettings) -> Encoder:
-    width, height, quality, loops = settings.width, settings.height, settings.quality, settings.loops
-    if settings.format == "apng":
-        return Apng(file, width, height, settings.alpha, settings.tick, loops)
-    if settings.format == "webp":
-        return WebP(file, width, height, settings.alpha, quality, loops, settings.threads)
-    assert quality is not None
-    if settings.format == "gif":
-        return Gif(file, width, height, int(quality), loops, settings.threads)
-    return Avif(file, width, height, settings.alpha, quality, settings.threads, settings.metadata)
+    return _ENCODINGS[settings.format].encoder(file, settings)
 
 
-def _say(file: BinaryIO, settings: MovingImageSettings) -> None:
-    """Write what a finished file says of itself; an AVIF has said it."""
-    if settings.metadata is not None and settings.format != "avif":
+def _add_metadata(file: BinaryIO, settings: MovingImageSettings) -> None:
+    """Add the metadata to a finished file whose encoder wrote none."""
+    if settings.metadata is not None and not _ENCODINGS[settings.format].writes_metadata:
         add_metadata(file, settings.metadata)
 
 
@@ -255,9 +223,9 @@ def rewrite(journal: BinaryIO, file: BinaryIO, format: str, quality: float | Non
         av.FFmpegError: the journal can't be read: it has no index, or no fragment.
         EncodeError: the encoder failed.
     """
-    kept, count = probe_lossless(journal), 0
+    info, count = probe_lossless(journal), 0
     settings = MovingImageSettings(
-        format, kept.width, kept.height, kept.channels == 4, kept.time_base, quality, loops, metadata=kept.metadata
+        format, info.width, info.height, info.channels == 4, info.time_base, quality, loops, metadata=info.metadata
     )
     encoder, clock = _open(file, settings), Clock(format, settings.tick)
     try:
@@ -265,7 +233,7 @@ def rewrite(journal: BinaryIO, file: BinaryIO, format: str, quality: float | Non
             encoder.encode(frame, clock.ticks(duration))
             count += 1
         encoder.finish(lambda: (frame for frame, _ in read_lossless(journal)))
-        _say(file, settings)
+        _add_metadata(file, settings)
     finally:
         with contextlib.suppress(Exception):
             encoder.close()
@@ -287,7 +255,7 @@ def check_file(file: BinaryIO, settings: MovingImageSettings, frame_count: int) 
     file.seek(0)
     try:
         with pillow_warnings_ignored():
-            image = Image.open(file, formats=_READ_BACK)
+            image = Image.open(file, formats=[_ENCODINGS[settings.format].pillow])
     except Image.DecompressionBombError:
         return
     with image:

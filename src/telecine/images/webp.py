@@ -11,13 +11,12 @@ import io
 from collections.abc import Callable, Iterable
 from typing import BinaryIO
 
-import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from ..container.chunks import parts_of, riff_chunk
 from ..errors import EncodeError
 from ..support.in_order import InOrder
+from .protocol import MovingImageSettings, Pixels
 
 _MOST_BYTES = 2**32 - 2  # the size of a RIFF file has 32 bits
 _HAS_ALPHA, _IS_ANIMATED = 0x10, 0x02  # of VP8X
@@ -29,26 +28,24 @@ _METHOD = 4
 
 
 class WebP:
-    """Writes frames of (height, width, 3 or 4) uint8 to a file; `quality` is 0 to 100, or None for lossless.
+    """Writes frames of (height, width, 3 or 4) uint8 to a file; the quality is 0 to 100, or None for lossless.
 
-    `loops` is how many times the clip is shown, 0 forever. Frames that wait are bounded by `threads`.
+    Frames that wait are bounded by the number of threads.
     """
 
-    def __init__(
-        self, file: BinaryIO, width: int, height: int, alpha: bool, quality: float | None, loops: int, threads: int
-    ) -> None:
+    def __init__(self, file: BinaryIO, settings: MovingImageSettings) -> None:
         self._file = file
-        self._size = _bytes24(width - 1) + _bytes24(height - 1)
+        self._size = _bytes24(settings.width - 1) + _bytes24(settings.height - 1)
         self._options: dict[str, float] = {"quality": _LOSSLESS_EFFORT, "lossless": True, "exact": True}
-        if quality is not None:
-            self._options = {"quality": quality}
-        self._frames = InOrder(self._frame, threads, "webp")
+        if settings.quality is not None:
+            self._options = {"quality": settings.quality}
+        self._frames = InOrder(self._frame, settings.threads, "webp")
         self._start = file.tell()
         self._write(b"RIFF" + bytes(4) + b"WEBP")
-        self._write(riff_chunk(b"VP8X", bytes([_IS_ANIMATED | alpha * _HAS_ALPHA, 0, 0, 0]) + self._size))
-        self._write(riff_chunk(b"ANIM", bytes(4) + loops.to_bytes(2, "little")))
+        self._write(riff_chunk(b"VP8X", bytes([_IS_ANIMATED | settings.alpha * _HAS_ALPHA, 0, 0, 0]) + self._size))
+        self._write(riff_chunk(b"ANIM", bytes(4) + settings.loops.to_bytes(2, "little")))
 
-    def encode(self, frame: npt.NDArray[np.uint8], ticks: int) -> None:
+    def encode(self, frame: Pixels, ticks: int) -> None:
         """Encode the next frame, shown for so many milliseconds, which nobody may change from now on.
 
         Waits while too many are in work.
@@ -56,7 +53,7 @@ class WebP:
         for encoded in self._frames.call(frame, ticks):
             self._write(encoded)
 
-    def finish(self, again: Callable[[], Iterable[npt.NDArray[np.uint8]]]) -> None:
+    def finish(self, again: Callable[[], Iterable[Pixels]]) -> None:
         """Write what is in work, and the size in front."""
         for encoded in self._frames.rest():
             self._write(encoded)
@@ -70,7 +67,7 @@ class WebP:
         """Drop what is in work."""
         self._frames.close()
 
-    def _frame(self, frame: npt.NDArray[np.uint8], ticks: int) -> bytes:
+    def _frame(self, frame: Pixels, ticks: int) -> bytes:
         header = bytes(6) + self._size + _bytes24(ticks) + bytes([_NO_BLENDING])
         return riff_chunk(b"ANMF", header + _still(frame, self._options))
 
@@ -80,7 +77,7 @@ class WebP:
         self._file.write(data)
 
 
-def _still(frame: npt.NDArray[np.uint8], options: dict[str, float]) -> bytes:
+def _still(frame: Pixels, options: dict[str, float]) -> bytes:
     """Encode a frame, and give the chunks that an animation takes of it."""
     still = io.BytesIO()
     try:

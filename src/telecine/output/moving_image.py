@@ -10,8 +10,9 @@ from pathlib import Path
 
 from ..errors import OptionError
 from ..formats.images import MovingImageFormat
-from ..images.moving import MovingImage, MovingImageSettings, check_file, check_frames, check_options, parse_quality
+from ..images.moving import MovingImage, check_file, check_frames, check_options, parse_quality
 from ..images.pictures import Pictures
+from ..images.protocol import MovingImageSettings
 from ..planes.codes import Pixels
 from ..planes.frame import Frame
 from ..publish.publication import Publication
