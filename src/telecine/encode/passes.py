@@ -175,7 +175,7 @@ class _CopyingEncoder(Encoder):
         super().__init__(journal, settings)
         by_x264 = settings.format.pixel_format.name in CODECS["h264"].pixel_formats
         exact, options = _X264_EXACTLY if by_x264 else _FFV1_EXACTLY
-        format = replace(settings.format, codec=exact)
+        format = settings.format._replace(codec=exact)
         self._copy = Encoder(copy, replace(settings, format=format, options=tuple(options.items())))
 
     def encode(self, frame: VideoFrame, pts: int) -> None:

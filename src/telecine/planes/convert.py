@@ -20,7 +20,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -87,8 +87,7 @@ def parse_background(background: str | tuple[float, float, float] | None) -> Bac
     raise OptionError(f"background={background!r} is no colour: {accepted}")
 
 
-@dataclass(frozen=True)
-class Converted:
+class Converted(NamedTuple):
     """What a frame was found to be while it was converted.
 
     `composited` tells whether some pixel was composited on the background, `light` how bright an HDR frame is.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from itertools import accumulate
-from typing import TypeVar, overload
+from typing import NamedTuple, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -209,8 +209,7 @@ def _filled(times: list[int | None]) -> list[Fraction]:
     return sorted(found)
 
 
-@dataclass(frozen=True)
-class Picture:
+class Picture(NamedTuple):
     """A decoded frame as it is stored, the colour and the chroma location to read it by, and how it is shown."""
 
     frame: VideoFrame
