@@ -24,8 +24,8 @@ from ..formats.choices import LightName, PrimariesName
 from ..planes.convert import CENTER_SITED, LEFT_SITED, to_float_rgb, to_rgb, to_rgba
 from ..planes.light import ENCODED, parse_light
 from ..planes.orientation import UPRIGHT, Orientation
-from ..read import animations
 from ..support.pyav import exact
+from . import animations
 from .probe import (
     color_of,
     decodable,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 from typing import BinaryIO, NamedTuple, TypeAlias
@@ -26,8 +25,7 @@ from .track import AudioTrack, box_of, fitted, fitted_length, parse_fit
 AudioPacket: TypeAlias = "Packet[AudioStream]"
 
 
-@dataclass(frozen=True, eq=False)
-class AudioCodec:
+class AudioCodec(NamedTuple):
     """A codec: FFmpeg's encoder, the samples that it is given, and bits a second for each channel if it is lossy.
 
     `rates` are those that it has; without any it takes all.
