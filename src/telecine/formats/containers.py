@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 from types import MappingProxyType
-from typing import NamedTuple
 
 
-class Container(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Container:
     """A kind of file: FFmpeg's muxer for it, the codecs it may hold, the first being its default.
 
     `options` put the index in front. `clock` is the unit that it rounds times to, where it has one of its own.
