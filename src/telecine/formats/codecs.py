@@ -94,6 +94,7 @@ class Codec:
     parameters: PrivateParameters = _NO_PARAMETERS
     lossless: Codec | None = None  # the row that keeps RGB bit by bit
     rate: frozenset[str] = frozenset()  # of that row: the options and parameters that would lose some of it
+    key_frames_only: bool = False  # whether every frame is one
     hdr: bool = False  # whether PQ and HLG are usual in it, in 10 bit and more
     library: Library = _USUAL_LIBRARY
     hardware: Hardware | None = None
@@ -344,6 +345,7 @@ CODECS = {
         of_pixel_format=frozen(
             {"yuv422p10le": {"profile": "hq"}, "yuv444p10le": {"profile": "4444"}, "yuva444p10le": {"profile": "4444"}}
         ),
+        key_frames_only=True,
         decoded=MappingProxyType({"yuv444p10le": "yuv444p12le", "yuva444p10le": "yuva444p12le"}),  # as 4444 may be
         journal="mov",
     ),
@@ -353,6 +355,7 @@ CODECS = {
         pixel_formats=("bgra", "gbrp10le", "gbrp12le", "gbrp16le"),
         smallest_side=1,
         largest_side=16384,
+        key_frames_only=True,
         qualities=_levels(draft=_FFV1, balanced=_FFV1, high=_FFV1, visually_lossless=_FFV1, lossless=_FFV1),
         dithered=_levels(draft={}, balanced={}, high={}, visually_lossless={}, lossless={}),
     ),

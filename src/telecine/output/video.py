@@ -119,6 +119,7 @@ def _encoder_options(chosen: Format, options: WriterOptions) -> dict[str, str]:
         options["crf"],
         options["bitrate"],
         options["preset"],
+        options["keyframe_interval"],
         options["encoder_options"],
         options["dither"],
     )
