@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
@@ -179,3 +180,50 @@ def test_options_beside_lossless_leave_it_so(tmp_path: Path, codec: Any, options
     frames = noise(4)
     video = export_video(frames, tmp_path / "a.mkv", codec=codec, quality="lossless", encoder_options=options)
     assert np.array_equal(np.stack(list(telecine.read_frames(video))), frames)
+
+
+@pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning")
+@pytest.mark.parametrize("interval", [1, 5])
+@pytest.mark.parametrize(
+    ("codec", "quality"),
+    [
+        ("h264", "draft"),
+        ("h264", "lossless"),
+        ("hevc", "draft"),
+        ("hevc", "lossless"),
+        ("av1", "draft"),
+        ("vp9", "draft"),
+    ],
+)
+def test_of_so_many_frames_in_a_row_one_is_a_key_frame(tmp_path: Path, codec: Any, quality: Any, interval: int) -> None:
+    frames = greys(17, 64, 64)
+    video = export_video(frames, tmp_path / "a.mkv", codec=codec, quality=quality, keyframe_interval=interval)
+    with av.open(str(video)) as container:
+        packets = sorted((packet.pts, packet.is_keyframe) for packet in container.demux(video=0) if packet.size)
+    key_frames = [index for index, (_, is_key) in enumerate(packets) if is_key]
+    assert key_frames[0] == 0
+    assert max(np.diff([*key_frames, len(frames)])) <= interval
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"keyframe_interval": 0}, "keyframe_interval=0 is no number of frames: use an int from 1"),
+        ({"keyframe_interval": 2.0}, "keyframe_interval=2.0 is no number of frames"),
+        ({"keyframe_interval": True}, "keyframe_interval=True is no number of frames"),
+        ({"keyframe_interval": 9, "encoder_options": {"g": 4}}, "keyframe_interval=9 and g=4 contradict: give one"),
+        (
+            {"keyframe_interval": 9, "encoder_options": {"x264-params": "me=hex:keyint=4"}},
+            "keyframe_interval=9 and keyint=4 contradict: give one",
+        ),
+        (
+            {"keyframe_interval": 9, "codec": "ffv1", "format": "mkv"},
+            "keyframe_interval=9 does not go with ffv1, of which every frame is a key frame: leave it out",
+        ),
+        ({"keyframe_interval": 9, "format": "gif"}, "keyframe_interval=9 does not go with gif: leave it out"),
+    ],
+)
+def test_a_keyframe_interval_that_would_not_hold_is_refused(options: dict[str, Any], message: str, path: Path) -> None:
+    with pytest.raises(OptionError, match=message):
+        VideoWriter(path, **options)
+    assert_untouched(path)

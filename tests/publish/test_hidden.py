@@ -234,7 +234,7 @@ def test_what_another_user_planted_is_no_bar_to_recovering_ones_own(
 
 
 def test_the_command_lists_ones_own_and_is_stopped_by_nothing(shared: Path, journal: bytes) -> None:
-    from telecine.recover import orphans_in
+    from telecine.recovery import orphans_in
 
     with user(ATTACKER):
         for index, plant in enumerate(PLANTED):

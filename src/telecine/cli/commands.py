@@ -26,10 +26,10 @@ from ..provenance.report import read_provenance
 from ..provenance.seal import Provenance
 from ..read.frames import read_timestamps
 from ..read.probe import probe
-from ..recover import orphans_in, recover
-from ..strip import strip
+from ..recovery import orphans_in, recover
+from ..stripping import strip
 from ..support.words import one_line, shown
-from ..verify import verify
+from ..verification import verify
 from .as_json import plain
 from .options import given_options, read_metadata, read_provenance_options, with_options
 from .tables import (

@@ -18,7 +18,7 @@ from ..planes.pixel_formats import PIXEL_FORMATS
 from ..provenance.report import ProvenanceReport
 from ..read.probe import VideoInfo
 from ..support.words import shown
-from ..verify import LEAST_PSNR, LEAST_SSIM, MOST_COLOR_ERROR, VerifyReport
+from ..verification import LEAST_PSNR, LEAST_SSIM, MOST_COLOR_ERROR, VerifyReport
 
 _SHOWN = 500  # characters of a value: a workflow of ComfyUI would fill the terminal
 

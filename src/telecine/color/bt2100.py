@@ -11,7 +11,7 @@ Light on the display is in cd/m2; light in the scene and the signal are in [0, 1
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -85,8 +85,7 @@ def hlg_inverse_ootf(light: Real) -> Real:
     return scene
 
 
-@dataclass(frozen=True)
-class System:
+class System(NamedTuple):
     """One of the two: its functions of (..., 3) RGB in BT.2020's primaries, none of it below 0, and its peak."""
 
     name: str

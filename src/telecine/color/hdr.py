@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import OptionError
 from .primaries import D65, PRIMARIES, Chromaticity
@@ -25,8 +25,7 @@ class ContentLight:
         return f"MaxCLL {self.max_cll}, MaxFALL {self.max_fall} cd/m2"
 
 
-@dataclass(frozen=True)
-class FrameLight:
+class FrameLight(NamedTuple):
     """How bright one frame is, in cd/m2: its brightest pixel, and the mean over its pixels."""
 
     brightest: float

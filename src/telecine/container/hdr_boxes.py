@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from av import VideoFrame
 
@@ -17,8 +17,7 @@ from ..color.hdr import ContentLight, MasteringDisplay
 from ..support.pyav import side_data
 
 
-@dataclass(frozen=True)
-class HdrMetadata:
+class HdrMetadata(NamedTuple):
     """Both, as they are written."""
 
     mastering_display: MasteringDisplay

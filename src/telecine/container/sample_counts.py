@@ -17,9 +17,8 @@ from .boxes import Box, boxes_of_any_kind
 _KINDS = set(b"ftyp moov mdat pnot udta ediw wide free junk pict skip uuid prfl".split())
 _HOLDS_NO_INDEX = (b"mdat", b"uuid", b"jumb")
 # Boxes by their first fields (ISO/IEC 14496-12 8.7.3.2, 8.8.8, 8.6.6), wherever FFmpeg may find them.
-_COUNTS = re.compile(
-    rb"stsz.{4}(?P<same_size>.{4})(?P<samples>.{4})|trun.(?P<flags>.{3})(?P<run>.{4})|elst.{4}(?P<edits>.{4})|cmov",
-    re.DOTALL,
+_COUNTS = (  # compiled at its first use, as start-up has none
+    rb"(?s)stsz.{4}(?P<same_size>.{4})(?P<samples>.{4})|trun.(?P<flags>.{3})(?P<run>.{4})|elst.{4}(?P<edits>.{4})|cmov"
 )
 _OF_EACH_SAMPLE = 0x0F00  # the flags of a run that say that each sample has something of its own
 _ALWAYS = 1 << 22  # so many samples take FFmpeg 100 MB
@@ -59,7 +58,7 @@ def _counts_in(file: BinaryIO, boxes: list[Box], size_of_file: int) -> Iterator[
     for start, end in _spans_of_index(boxes):
         for at in range(start, min(end, size_of_file), _PIECE - _OVERLAP):
             file.seek(at)
-            yield from _COUNTS.finditer(file.read(min(_PIECE, end - at)))
+            yield from re.finditer(_COUNTS, file.read(min(_PIECE, end - at)))
 
 
 def _spans_of_index(boxes: list[Box]) -> Iterator[tuple[int, int]]:

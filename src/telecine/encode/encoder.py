@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import av
 from av import Packet, VideoFrame
@@ -29,8 +28,7 @@ from ..support.rate import VARIABLE_TIME_BASE, ticks_a_second
 _NEVER_REORDERED = 2
 
 
-@dataclass(frozen=True)
-class EncoderSettings:
+class EncoderSettings(NamedTuple):
     """All that an encoder is opened with. Size, colour, threads and timing are those of a trial, until frames come.
 
     `profile` is what it must give. Frames come at the rate `fps`, or, where that is `variable`, at any times.

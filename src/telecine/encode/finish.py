@@ -11,12 +11,11 @@ import functools
 import heapq
 import io
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, pairwise
 from math import floor, lcm
 from types import MappingProxyType, SimpleNamespace
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
 
 import av
 from av.audio.stream import AudioStream
@@ -73,8 +72,7 @@ def write_finished(
 # ---- the plan ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Content:
+class _Content(NamedTuple):
     """What goes into the file with the packets: what it says of itself, how long it lasts, its sound."""
 
     metadata: Metadata | None
@@ -82,8 +80,7 @@ class _Content:
     sound: Soundtrack | None
 
 
-@dataclass(frozen=True)
-class _Plan:
+class _Plan(NamedTuple):
     """What a muxer is told of a file: its own options, the tags, and how its stream of pictures is called and timed.
 
     `boxes` take the place of what the tags filled, once the file is complete. The `rate` is left to the muxer where it

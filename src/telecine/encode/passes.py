@@ -13,7 +13,6 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
 from fractions import Fraction
 from typing import BinaryIO
 
@@ -165,7 +164,7 @@ class Passes:
             file = re.sub(r"([\\':])", r"\\\1", self._statistics)  # as FFmpeg reads a value (ffmpeg-utils, Quoting)
             told = options.get(parameters.option), parameters.statistics.format(file=file, number=number)
             options[parameters.option] = ":".join(filter(None, told))
-        return replace(self._settings, options=tuple(options.items()))
+        return self._settings._replace(options=tuple(options.items()))
 
 
 class _CopyingEncoder(Encoder):
@@ -175,8 +174,8 @@ class _CopyingEncoder(Encoder):
         super().__init__(journal, settings)
         by_x264 = settings.format.pixel_format.name in CODECS["h264"].pixel_formats
         exact, options = _X264_EXACTLY if by_x264 else _FFV1_EXACTLY
-        format = replace(settings.format, codec=exact)
-        self._copy = Encoder(copy, replace(settings, format=format, options=tuple(options.items())))
+        format = settings.format._replace(codec=exact)
+        self._copy = Encoder(copy, settings._replace(format=format, options=tuple(options.items())))
 
     def encode(self, frame: VideoFrame, pts: int) -> None:
         super().encode(frame, pts)

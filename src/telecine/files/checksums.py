@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 _MOST_POINTS = 1024
 _PIECE = 1 << 20
 
 
-@dataclass(frozen=True)
-class Point:
+class Point(NamedTuple):
     """The checksum of a file's bytes up to an end, from the first that are known."""
 
     end: int = 0

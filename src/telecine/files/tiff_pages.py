@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from ..errors import InputError
 from .files import name_of
@@ -23,8 +22,7 @@ _MOST_PAGES = 1 << 15
 _MOST_SHARED, _ALWAYS = 64, 1 << 20
 
 
-@dataclass(frozen=True)
-class TiffPage:
+class TiffPage(NamedTuple):
     """A page of a TIFF: where its tags are, in a BigTIFF or not, and the values of those that matter here."""
 
     at: int

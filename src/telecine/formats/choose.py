@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from ..errors import OptionError
 from ..planes.pixel_formats import PIXEL_FORMATS, PixelFormat
@@ -19,8 +18,7 @@ Row = TypeVar("Row")
 OUTPUTS: Mapping[str, Container | MovingImageFormat | SequenceFormat] = {**CONTAINERS, **MOVING_IMAGES, **SEQUENCES}
 
 
-@dataclass(frozen=True)
-class Format:
+class Format(NamedTuple):
     """What an export writes: one row of each table, and the pixel format."""
 
     container: Container

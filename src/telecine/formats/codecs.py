@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._convert import instruction_set
 
-
-def _empty() -> Mapping[str, Any]:
-    return MappingProxyType({})
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class CrfScale:
+def _empty() -> Mapping[str, Any]:  # which a dataclass takes for mutable before Python 3.12
+    return _EMPTY
+
+
+class CrfScale(NamedTuple):
     """An encoder's scale of constant quality: FFmpeg's crf, or what stands for it.
 
     A crf sets each of `options` to so many times it as `unit` says. Of the options and parameters in `exclusive` the
@@ -28,15 +29,14 @@ class CrfScale:
     options: tuple[str, ...] = ("crf",)
     unit: int = 1
     step: float = 0  # from one crf to the next; 0 where the encoder has them all
-    at_bitrate: Mapping[str, str] = field(default_factory=_empty)  # options that go with a bitrate, in place of the crf
+    at_bitrate: Mapping[str, str] = _EMPTY  # options that go with a bitrate, in place of the crf
 
     def options_at(self, crf: float) -> dict[str, str]:
         """Give the options that set the encoder to a crf."""
         return dict.fromkeys(self.options, f"{crf * self.unit:g}")
 
 
-@dataclass(frozen=True)
-class PrivateParameters:
+class PrivateParameters(NamedTuple):
     """The option that takes parameters of an encoder's own, "name=value:name=value", and those that are set here."""
 
     option: str = ""
@@ -46,18 +46,16 @@ class PrivateParameters:
     statistics: str = ""  # to write, as pass 1, or to read, as pass 2, what helps to share a bitrate out
 
 
-@dataclass(frozen=True)
-class Library:
+class Library(NamedTuple):
     """How an encoder's library behaves in the process that it is loaded into."""
 
     fewest_threads: int = 1  # on fewer it writes other bytes
-    environment: Mapping[str, str] = field(default_factory=_empty)  # what it reads there of how much to print
+    environment: Mapping[str, str] = _EMPTY  # what it reads there of how much to print
     explains_with: str = ""  # what makes it print to stderr why it can't be opened, which FFmpeg's log does not tell
     real_time: bool = False  # whether its threads are, where the process may have such
 
 
-@dataclass(frozen=True)
-class Hardware:
+class Hardware(NamedTuple):
     """What a hardware encoder needs, in words, and how it takes frames.
 
     `device` is FFmpeg's kind of device that frames are brought to, where the encoder takes none from memory. `layouts`
@@ -66,7 +64,11 @@ class Hardware:
 
     needs: str
     device: str = ""
-    layouts: Mapping[str, str] = field(default_factory=_empty)
+    layouts: Mapping[str, str] = _EMPTY
+
+
+_NO_PARAMETERS = PrivateParameters()
+_USUAL_LIBRARY = Library()
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,11 +91,12 @@ class Codec:
     dithered: Mapping[str, Mapping[str, str]] = field(default_factory=_empty)  # by level: what keeps dither
     of_pixel_format: Mapping[str, Mapping[str, str]] = field(default_factory=_empty)  # options that go with it
     named_values: Mapping[str, tuple[str, ...]] = field(default_factory=_empty)  # of which it prints bad ones to stderr
-    parameters: PrivateParameters = PrivateParameters()
+    parameters: PrivateParameters = _NO_PARAMETERS
     lossless: Codec | None = None  # the row that keeps RGB bit by bit
     rate: frozenset[str] = frozenset()  # of that row: the options and parameters that would lose some of it
+    key_frames_only: bool = False  # whether every frame is one
     hdr: bool = False  # whether PQ and HLG are usual in it, in 10 bit and more
-    library: Library = Library()
+    library: Library = _USUAL_LIBRARY
     hardware: Hardware | None = None
     tried_at: tuple[int, int] = (128, 96)  # the size of a trial's pictures
     journal: str = "mp4"
@@ -139,10 +142,10 @@ def _lossless(
     pixel_formats: tuple[str, ...],
     options: Mapping[str, str],
     rate: frozenset[str],
-    parameters: PrivateParameters = PrivateParameters(),
+    parameters: PrivateParameters = _NO_PARAMETERS,
     smallest_side: int = 1,
     tag: str = "",
-    library: Library = Library(),
+    library: Library = _USUAL_LIBRARY,
 ) -> Codec:
     return Codec(
         name=name,
@@ -342,6 +345,7 @@ CODECS = {
         of_pixel_format=frozen(
             {"yuv422p10le": {"profile": "hq"}, "yuv444p10le": {"profile": "4444"}, "yuva444p10le": {"profile": "4444"}}
         ),
+        key_frames_only=True,
         decoded=MappingProxyType({"yuv444p10le": "yuv444p12le", "yuva444p10le": "yuva444p12le"}),  # as 4444 may be
         journal="mov",
     ),
@@ -351,6 +355,7 @@ CODECS = {
         pixel_formats=("bgra", "gbrp10le", "gbrp12le", "gbrp16le"),
         smallest_side=1,
         largest_side=16384,
+        key_frames_only=True,
         qualities=_levels(draft=_FFV1, balanced=_FFV1, high=_FFV1, visually_lossless=_FFV1, lossless=_FFV1),
         dithered=_levels(draft={}, balanced={}, high={}, visually_lossless={}, lossless={}),
     ),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from types import MappingProxyType
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, eq=False)
-class MovingImageFormat:
+class MovingImageFormat(NamedTuple):
     """An image that moves: what picks it, its clock, its bounds, and what quality levels mean for it.
 
     `tick` is the unit of its clock in seconds, None where times are exact. `shortest` and `longest` bound how long a
@@ -29,8 +28,7 @@ class MovingImageFormat:
     alpha: str = "kept"
 
 
-@dataclass(frozen=True, eq=False)
-class SequenceFormat:
+class SequenceFormat(NamedTuple):
     """A folder of numbered images: their extension, their depths, the first being the default, and alpha.
 
     32 bits are floats, as are OpenEXR's 16. `qualities` is libjpeg's scale of 0 to 100 for each level, None elsewhere.

@@ -16,12 +16,14 @@ def encoder_options(
     crf: float | None = None,
     bitrate: int | None = None,
     preset: str | None = None,
+    keyframe_interval: int | None = None,
     extra: Mapping[str, str | int | float] | None = None,
     dither: bool = False,
 ) -> dict[str, str]:
     """Give the encoder's options: those of the quality level, and of dither at it, overridden by what is given.
 
-    `crf` and `bitrate` (bits per second) each replace the level's crf; `extra` goes to the encoder as it is.
+    `crf` and `bitrate` (bits per second) each replace the level's crf; `keyframe_interval` is the most frames from one
+    key frame to the next; `extra` goes to the encoder as it is.
 
     Raises:
         OptionError: one is unknown or out of range, or two contradict.
@@ -33,7 +35,7 @@ def encoder_options(
         rates.insert(0, f"quality={quality!r}")
     if len(rates) > 1:
         raise OptionError(f"{' and '.join(rates)} contradict: give one")
-    overrides = {**_speed(codec, preset), **own}
+    overrides = {**_speed(codec, preset), **_group(codec, keyframe_interval, own), **own}
     crf_options = codec.scale.options if rates and codec.scale else ()
     replaced = {*crf_options, *(codec.effort if "preset" in overrides else ())}
     level = {name: value for name, value in level.items() if name not in replaced}
@@ -47,9 +49,8 @@ def encoder_options(
 def _rates(codec: Codec, crf: float | None, bitrate: int | None, own: Mapping[str, str]) -> Iterator[str]:
     """Name all that is given of what decides how many bits there are."""
     yield from (f"{name}={value!r}" for name, value in (("crf", crf), ("bitrate", bitrate)) if value is not None)
-    parameters = [part.partition("=")[::2] for part in own.get(codec.parameters.option, "").split(":")]
     exclusive = codec.scale.exclusive if codec.scale else codec.rate
-    yield from (f"{name}={value}" for name, value in (*own.items(), *parameters) if name in exclusive)
+    yield from (f"{name}={value}" for name, value in (*own.items(), *_parameters(codec, own)) if name in exclusive)
 
 
 def _rate(codec: Codec, crf: float | None, bitrate: int | None, own: Mapping[str, str]) -> dict[str, str]:
@@ -90,6 +91,29 @@ def _speed(codec: Codec, preset: str | None) -> Mapping[str, str]:
     if not codec.presets:
         raise OptionError(f"preset={preset!r} does not go with {codec.called}, which has one speed: leave it out")
     return choice("preset", preset, codec.presets)
+
+
+def _group(codec: Codec, keyframe_interval: int | None, own: Mapping[str, str]) -> dict[str, str]:
+    """Give the option of the longest group of pictures: a key frame, and the frames that build on it."""
+    if keyframe_interval is None:
+        return {}
+    given = f"keyframe_interval={keyframe_interval!r}"
+    if isinstance(keyframe_interval, bool) or not (
+        isinstance(keyframe_interval, numbers.Integral) and 1 <= keyframe_interval < 2**31
+    ):
+        raise OptionError(f"{given} is no number of frames: use an int from 1")
+    if codec.key_frames_only:
+        raise OptionError(f"{given} does not go with {codec.called}, of which every frame is a key frame: leave it out")
+    for name, value in (*own.items(), *_parameters(codec, own)):
+        if name in ("g", "keyint"):
+            raise OptionError(f"{given} and {name}={value} contradict: give one")
+    return {"g": str(int(keyframe_interval))}
+
+
+def _parameters(codec: Codec, own: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Give the names and values in the option of the encoder's private parameters."""
+    parts = (part.partition("=") for part in own.get(codec.parameters.option, "").split(":"))
+    return [(name, value) for name, _, value in parts]
 
 
 def _checked_mapping(extra: Mapping[str, str | int | float]) -> dict[str, str]:

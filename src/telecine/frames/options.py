@@ -7,9 +7,8 @@ text: those in quotes name what is not imported at run time.
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, Literal, TypedDict, TypeVar, cast
+from typing import Annotated, Any, Literal, NamedTuple, TypedDict, TypeVar, cast
 
 from ..formats.choices import ChannelOrder, LightName, PrimariesName
 
@@ -22,8 +21,7 @@ MOVING: tuple[Kind, ...] = ("video", "moving image")
 ALL: tuple[Kind, ...] = ("video", "moving image", "folder of images")
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(NamedTuple):
     """What stands beside an option's type: its default, its text, and the kinds of output that take it."""
 
     default: object

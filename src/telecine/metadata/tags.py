@@ -31,7 +31,7 @@ _CARRIERS = (EXACT_COPY, "description", "synopsis")
 _GRAPHS = ("prompt", "workflow")
 _LONGEST_NAME = 255
 # What JSON may hold as it is and XML or UTF-8 may not, or what a terminal obeys: C1, surrogates, two non-characters.
-_UNSAFE = re.compile("[\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_UNSAFE = "[\x7f-\x9f\ud800-\udfff\ufffe\uffff]"  # compiled at its first use, as start-up has none
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def _place(at: _At) -> str:
 def exact_text(values: Mapping[str, Json], ascii: bool = False) -> str:
     """Give the exact copy: JSON that XML, terminals and C strings leave as it is."""
     text = json.dumps({_MARK: dict(values)}, ensure_ascii=ascii, separators=(",", ":"))
-    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return re.sub(_UNSAFE, lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def read_exact(text: str | None) -> dict[str, Json] | None:

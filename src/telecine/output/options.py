@@ -84,6 +84,15 @@ class WriterOptions(FrameOptions, total=False):
             VIDEO,
         ),
     ]
+    keyframe_interval: Annotated[
+        int | None,
+        Option(
+            None,
+            """The most frames from one key frame to the next, to which players seek and cutters cut; 1 makes all frames
+            key frames. Without one it is the encoder's: 250 of x264 and x265.""",
+            VIDEO,
+        ),
+    ]
     encoder_options: Annotated[
         Mapping[str, str | int | float] | None,
         Option(None, """FFmpeg's options of the encoder, by name. One that it would ignore is an error.""", VIDEO),

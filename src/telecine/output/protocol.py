@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from ..errors import PublishError
 from ..metadata.tags import Metadata
@@ -28,8 +27,7 @@ Picture = TypeVar("Picture")
 Encoded = TypeVar("Encoded", contravariant=True)
 
 
-@dataclass(frozen=True)
-class Common:
+class Common(NamedTuple):
     """What every kind of file has of a writer's options, read. `hold` is in seconds, of the last frame.
 
     `metadata` is what the file says of itself; `seal` signs it.

@@ -11,11 +11,11 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 from itertools import chain
 from queue import Empty
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 
@@ -42,8 +42,7 @@ class _Fate(Enum):
     DROPPED = "dropped"
 
 
-@dataclass(frozen=True, slots=True)
-class _Picture:
+class _Picture(NamedTuple):
     """A converted frame, and when it is shown, in ticks."""
 
     shape: Shape[Any]
@@ -51,8 +50,7 @@ class _Picture:
     pts: int
 
 
-@dataclass(frozen=True)
-class _End:
+class _End(NamedTuple):
     """What follows the last picture: when that is shown again."""
 
     repeats: Sequence[int] = ()
@@ -223,7 +221,7 @@ class EncodingThread:
             if isinstance(item, _End):
                 self._at_end = True
                 if latest is not None:
-                    yield from (replace(latest, pts=pts) for pts in item.repeats)
+                    yield from (latest._replace(pts=pts) for pts in item.repeats)
             elif isinstance(item, _Box):
                 self._insert(item, publication)
             elif latest is None or item.pts > latest.pts:  # or else its `write` was interrupted, and it came again

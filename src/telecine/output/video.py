@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import queue
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -79,7 +78,7 @@ class VideoPlan:
         profile = try_encoder(trial).profile
         if self.color is None and options["encoder_options"]:
             _try_other_color(trial)
-        self.settings = replace(trial, profile=profile, metadata=common.metadata)
+        self.settings = trial._replace(profile=profile, metadata=common.metadata)
         _note(notes, self.settings, self.dither, options["quality"])
 
     @property
@@ -120,6 +119,7 @@ def _encoder_options(chosen: Format, options: WriterOptions) -> dict[str, str]:
         options["crf"],
         options["bitrate"],
         options["preset"],
+        options["keyframe_interval"],
         options["encoder_options"],
         options["dither"],
     )
@@ -134,7 +134,7 @@ def _limit(max_bytes: int, chosen: Format, of_encoder: dict[str, str]) -> int | 
 def _try_other_color(settings: EncoderSettings) -> None:
     """Refuse an option that is right for frames of some sizes only, which are not known yet."""
     try:
-        try_encoder(replace(settings, color=BT601))
+        try_encoder(settings._replace(color=BT601))
     except OptionError as error:
         raise OptionError(f"{error}; the colour is by the frames' size: use color='bt601' or 'bt709'") from error
 
@@ -162,7 +162,7 @@ class VideoShape:
         width, height = (side + more for side, more in zip(first.size, self.padding, strict=True))
         _check_size(width, height, plan.settings.format.codec)
         common, color = plan.common, plan.color or Color.of_size(width, height)
-        self.settings = replace(plan.settings, color=color, width=width, height=height, variable=bool(clock.variable))
+        self.settings = plan.settings._replace(color=color, width=width, height=height, variable=bool(clock.variable))
         self.seal, self.limit, self.sound, self.meter = common.seal, plan.limit, plan.sound, LightMeter()
         self.clock, self.notes = clock, plan.notes
         self._background = common.background
@@ -210,7 +210,7 @@ class VideoJob:
 
     def __init__(self, shape: VideoShape, publication: Publication, threads: int) -> None:
         self._shape, self._publication = shape, publication
-        self._settings = replace(shape.settings, threads=threads)
+        self._settings = shape.settings._replace(threads=threads)
         self._passes = None if shape.limit is None else _passes(shape.limit, self._settings, publication)
 
     def encoder(self) -> Encoder:

@@ -20,7 +20,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -87,8 +87,7 @@ def parse_background(background: str | tuple[float, float, float] | None) -> Bac
     raise OptionError(f"background={background!r} is no colour: {accepted}")
 
 
-@dataclass(frozen=True)
-class Converted:
+class Converted(NamedTuple):
     """What a frame was found to be while it was converted.
 
     `composited` tells whether some pixel was composited on the background, `light` how bright an HDR frame is.
@@ -253,7 +252,7 @@ _RANGES: tuple[tuple[str, tuple[int, int], Callable[[float, float, float], bool]
 
 # ---- back to RGB ---------------------------------------------------------------------------------------------------
 
-_PLANAR = re.compile(
+_PLANAR = (  # compiled at its first use, as start-up has none
     r"(?:yuv(?P<jpeg>j?)a?(?P<chroma>420|422|444)p|(?P<rgb>gbra?p)|(?P<gray>gray))(?:(?P<depth>9|10|12|14|16)le)?"
 )
 _LOG2_CHROMA = {"420": (1, 1), "422": (1, 0), "444": (0, 0), None: (0, 0)}
@@ -267,7 +266,7 @@ def to_rgb(frame: VideoFrame, color: Color, location: tuple[float, float] = LEFT
     bit go straight from their planes; packed RGB is only repacked; what is left goes through FFmpeg to planar 4:4:4 of
     16 bit first.
     """
-    if frame.format.is_rgb and _PLANAR.fullmatch(frame.format.name) is None:
+    if frame.format.is_rgb and re.fullmatch(_PLANAR, frame.format.name) is None:
         return frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
     rgb = np.empty((frame.height, frame.width, 3), np.uint8)
     _planar_to_rgb(frame, color, location, 255, rgb)
@@ -287,7 +286,7 @@ def to_rgba(frame: VideoFrame, color: Color, location: tuple[float, float] = LEF
 
 
 def _alpha(frame: VideoFrame) -> npt.NDArray[np.uint8]:
-    match = _PLANAR.fullmatch(frame.format.name)
+    match = re.fullmatch(_PLANAR, frame.format.name)
     if match is None:  # packed
         return frame.to_ndarray(format="rgba")[:, :, 3].astype(np.uint8, copy=False)
     depth, plane = int(match["depth"] or 8), frame.planes[3]
@@ -304,7 +303,7 @@ def to_float_rgb(
 
     It is otherwise as `to_rgb`, but for packed RGB, which goes through FFmpeg to planar of 16 bit first.
     """
-    if frame.format.is_rgb and _PLANAR.fullmatch(frame.format.name) is None:
+    if frame.format.is_rgb and re.fullmatch(_PLANAR, frame.format.name) is None:
         frame = frame.reformat(format="gbrp16le")
     rgb = np.empty((frame.height, frame.width, 3), np.float32)
     _planar_to_rgb(frame, color, location, 1, rgb)
@@ -318,10 +317,10 @@ def _planar_to_rgb(
     white: int,
     rgb: npt.NDArray[np.uint8] | npt.NDArray[np.float32],
 ) -> None:
-    match = _PLANAR.fullmatch(frame.format.name)
+    match = re.fullmatch(_PLANAR, frame.format.name)
     if match is None:
         frame = frame.reformat(format="yuv444p16le")
-        match = _PLANAR.fullmatch(frame.format.name)
+        match = re.fullmatch(_PLANAR, frame.format.name)
         assert match is not None
     depth = int(match["depth"] or 8)
     planes = frame.planes

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
 _STATISTICS = 3  # float32 after a frame's planes: its smallest and largest value, and the smallest alpha
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(NamedTuple):
     """What a conversion takes beside pixels: what the kernel is given, too."""
 
     matrix: _convert.Matrix
@@ -55,8 +53,7 @@ class DeviceChunk:
         return self._slices[recipe].bytes_of(at)
 
 
-@dataclass(frozen=True)
-class DevicePixels:
+class DevicePixels(NamedTuple):
     """One frame of a chunk on an accelerator."""
 
     chunk: DeviceChunk
@@ -92,8 +89,7 @@ class DevicePixels:
         return float(max(highest - middle, middle - lowest)), float(alpha)
 
 
-@dataclass(frozen=True)
-class FrameLayout:
+class FrameLayout(NamedTuple):
     """Where things lie in a frame's bytes: each plane from `start`, in `rows` of `row_bytes`; then the statistics."""
 
     rows: tuple[tuple[int, int, int], ...]

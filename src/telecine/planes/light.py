@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -45,8 +44,7 @@ _FIRST_OCTAVE, _OCTAVES, _POINTS = -60, 84, 256  # of the tables; the kernel kno
 Curve = Callable[[Real], Real]
 
 
-@dataclass(frozen=True)
-class _Way:
+class _Way(NamedTuple):
     """How values become a signal, counted in `unit`s, of which there is a power of two wherever a curve has a corner.
 
     A curve that is missing is a straight line. A pixel's `level`, in cd/m2, is that of its largest channel. There may
@@ -100,8 +98,7 @@ def _pieces(curve: Curve | None) -> npt.NDArray[np.float32] | None:
     return np.stack((first, last - first), axis=1).astype(np.float32)
 
 
-@dataclass(frozen=True)
-class Signal:
+class Signal(NamedTuple):
     """A frame's signal, (height, width, 3), and what was found while it was made.
 
     `composited` tells whether some pixel was composited on the background. `deviation` is how far the furthest value is
@@ -114,8 +111,7 @@ class Signal:
     light: FrameLight
 
 
-@dataclass(frozen=True)
-class Light:
+class Light(NamedTuple):
     """What the values of an HDR video's frames are: linear light of the scene or of the display, or the signal."""
 
     system: System

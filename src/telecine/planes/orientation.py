@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +12,7 @@ import numpy.typing as npt
 _ROUND = 1  # degree: what FFmpeg's players take for a quarter turn (fftools/ffplay.c)
 
 
-@dataclass(frozen=True)
-class Orientation:
+class Orientation(NamedTuple):
     """What is done to a stored picture to show it.
 
     Where `mirrored`, left and right change places first; then it is turned clockwise by `rotation` degrees.

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from av.video.format import VideoFormat
 
 
-@dataclass(frozen=True)
-class PixelFormat:
+class PixelFormat(NamedTuple):
     """How the pixels of one format lie in memory, by FFmpeg's name of it.
 
     `components` are in the order of the planes, or of the samples in a packed pixel: Y'CbCr as "YUV", RGB as "GBR" or

@@ -9,8 +9,8 @@ import contextlib
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import NamedTuple
 
 from .open_folder import Folder
 
@@ -19,8 +19,7 @@ _SYSTEM = {_ACL, "system.posix_acl_default"}  # the second is what a folder give
 NEW_FILE, NEW_FOLDER = 0o666, 0o777  # less the umask
 
 
-@dataclass(frozen=True)
-class Access:
+class Access(NamedTuple):
     """The owner, group, permissions and extended attributes of an entry.
 
     An `alien` one is somebody else's, in a folder where anybody can make what is then replaced: it gives nothing away.
@@ -51,7 +50,7 @@ class Access:
     def at_most(self, mode: int) -> Access:
         """Give what is left of it without other permissions than these, and without what users note of a file."""
         attributes = {name: value for name, value in self.attributes.items() if name in _SYSTEM}
-        return replace(self, mode=self.mode & mode, attributes=MappingProxyType(attributes))
+        return self._replace(mode=self.mode & mode, attributes=MappingProxyType(attributes))
 
     def _give_owner(self, descriptor: int) -> bool:
         """Give owner and group, or the group alone; False if not even that."""

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 from ..container.boxes import end_of_fragments, whole_fragments
 from ..errors import PublishError
@@ -30,8 +28,7 @@ _ASIDE_BYTES = 9
 _SECONDS_AT_RISK = 1.0  # what a power cut may cost: how long written frames may stay unsynced
 
 
-@dataclass(frozen=True)
-class Kept:
+class Kept(NamedTuple):
     """What a writer that failed leaves: how many frames a recovery will find, and where.
 
     `place` is the journal or hidden folder; it `moved` where the export's own path does not lead a recovery to it. Of
@@ -186,6 +183,8 @@ def hidden_entry(name: str, suffix: str) -> str:
     encoded = os.fsencode(name)
     room = _NAME_BYTES - max(len(suffix), len(SUFFIX) + _ASIDE_BYTES) - 1
     if len(encoded) > room:
+        import hashlib  # start-up: few names are that long
+
         digest = "~" + hashlib.sha256(encoded).hexdigest()[:16]
         name = encoded[: room - len(digest)].decode("utf-8", "ignore") + digest
     return f".{name}{suffix}"

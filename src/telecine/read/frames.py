@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from itertools import accumulate
-from typing import TypeVar, overload
+from typing import NamedTuple, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +24,8 @@ from ..formats.choices import LightName, PrimariesName
 from ..planes.convert import CENTER_SITED, LEFT_SITED, to_float_rgb, to_rgb, to_rgba
 from ..planes.light import ENCODED, parse_light
 from ..planes.orientation import UPRIGHT, Orientation
-from ..read import animations
 from ..support.pyav import exact
+from . import animations
 from .probe import (
     color_of,
     decodable,
@@ -209,8 +209,7 @@ def _filled(times: list[int | None]) -> list[Fraction]:
     return sorted(found)
 
 
-@dataclass(frozen=True)
-class Picture:
+class Picture(NamedTuple):
     """A decoded frame as it is stored, the colour and the chroma location to read it by, and how it is shown."""
 
     frame: VideoFrame

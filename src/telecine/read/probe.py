@@ -35,8 +35,8 @@ from ..metadata.mp4 import xmp_packet
 from ..metadata.tags import Json, read_tags
 from ..metadata.xmp import copy_in
 from ..planes.orientation import Orientation, of_display_matrix
-from ..read import animations
 from ..support.pyav import exact, readable, side_data
+from . import animations
 from .images import orientation_of_image
 
 TimedPacket: TypeAlias = "tuple[int | None, bool]"

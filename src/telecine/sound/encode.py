@@ -5,10 +5,9 @@ from __future__ import annotations
 import functools
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, NamedTuple, TypeAlias
 
 import av
 import numpy as np
@@ -26,8 +25,7 @@ from .track import AudioTrack, box_of, fitted, fitted_length, parse_fit
 AudioPacket: TypeAlias = "Packet[AudioStream]"
 
 
-@dataclass(frozen=True, eq=False)
-class AudioCodec:
+class AudioCodec(NamedTuple):
     """A codec: FFmpeg's encoder, the samples that it is given, and bits a second for each channel if it is lossy.
 
     `rates` are those that it has; without any it takes all.
@@ -61,8 +59,7 @@ _LOSSLESS: Mapping[str, Mapping[str, AudioCodec]] = {
 _MOST_BITS_A_SAMPLE = 4  # of each channel, in AAC, which takes no more than 6 (ISO/IEC 14496-3 4.5.3.1)
 
 
-@dataclass(frozen=True)
-class AudioCoding:
+class AudioCoding(NamedTuple):
     """How a track is coded: with which codec, at which rate. `notes` say what becomes of the samples."""
 
     codec: AudioCodec
@@ -113,8 +110,7 @@ def _rate_for(codec: AudioCodec, rate: int) -> int:
     return min((each for each in codec.rates if each >= rate), default=max(codec.rates, default=rate))
 
 
-@dataclass(frozen=True)
-class Soundtrack:
+class Soundtrack(NamedTuple):
     """The sound that goes beside the frames: what it is, how it is coded, and its samples from the first frame on."""
 
     track: AudioTrack

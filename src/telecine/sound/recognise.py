@@ -10,9 +10,8 @@ import numbers
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import chain
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -42,8 +41,7 @@ _LOWEST_RATE, _HIGHEST_RATE = 1_000, 655_350  # the latter is FLAC's (RFC 9639 9
 _ACCEPTED = "(channels, samples), (samples, channels) and (samples,) of 1 to 8 channels are accepted"
 
 
-@dataclass(frozen=True)
-class AudioFormat:
+class AudioFormat(NamedTuple):
     """What samples are: "int16", "int32" or "float32", how many a second, and how many channels."""
 
     kind: str

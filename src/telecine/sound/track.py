@@ -10,9 +10,8 @@ import itertools
 import os
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -26,8 +25,7 @@ _WHOSE = b"telecine samples"
 _SILENCE = 1 << 14  # samples
 
 
-@dataclass(frozen=True)
-class AudioTrack:
+class AudioTrack(NamedTuple):
     """What the sound is to become: of these samples, fitted to the video so, and coded without loss or not."""
 
     format: AudioFormat
