@@ -55,3 +55,26 @@ def test_each_function_of_the_line_is_where_the_page_says() -> None:
     for module, name in line:
         place = importlib.import_module(f"{telecine.__name__}.{module.replace('/', '.')}")
         assert callable(reduce(getattr, name.split("."), place)), f"{module}: {name}"
+
+
+OPTIONAL = {"c2pa", "cryptography", "rich", "safetensors", "tifffile", "torch", "typer"}
+
+
+def imports_in_functions(module: Path) -> Iterator[tuple[int, str]]:
+    """Give the line and the package of each import that waits for a call."""
+    for function in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            for each in ast.walk(function):
+                if isinstance(each, ast.Import):
+                    yield each.lineno, each.names[0].name.partition(".")[0]
+                elif isinstance(each, ast.ImportFrom):
+                    yield each.lineno, "" if each.level else str(each.module).partition(".")[0]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(SOURCES)))
+def test_an_import_that_waits_is_of_an_optional_dependency_or_says_why(module: Path) -> None:
+    lines = module.read_text(encoding="utf-8").splitlines()
+    for number, package in imports_in_functions(module):
+        # Of imports in a row, with a blank line between packages, the first speaks for all.
+        row = [line for line in lines[max(0, number - 3) : number] if line.lstrip().startswith(("from ", "import "))]
+        assert package in OPTIONAL or any("  # " in line for line in row), f"line {number}: {lines[number - 1]}"

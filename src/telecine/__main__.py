@@ -17,7 +17,7 @@ def main() -> None:
         import typer  # noqa: F401
     except ImportError as error:
         sys.exit(f"telecine: the command needs {error.name}: pip install 'telecine[cli]'")
-    from .cli.commands import run
+    from .cli.commands import run  # which needs them
 
     sys.exit(run())
 

@@ -315,7 +315,7 @@ def _in_words(kept: Kept, count: int, path: str) -> str:
 
 
 def _temporary_path(format: str | None) -> Path:
-    from tempfile import gettempdir
+    from tempfile import gettempdir  # start-up: few leave the path out
 
     row = output_of("clip.mp4", format)
     extension = "" if isinstance(row, SequenceFormat) else row.extensions[0]

@@ -20,7 +20,7 @@ from .quiet import pillow_warnings_ignored
 from .tiff_pages import tiff_pages
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from PIL import Image  # start-up: videos have no need of it
 
 # Each format with the module of Pillow's that reads it; that without a mark to be known by comes last.
 _PLUGINS = {
@@ -83,7 +83,7 @@ def _identified(file: BinaryIO) -> Image.Image:
 @functools.cache
 def _pillow() -> ModuleType:
     """Give Pillow's module with these formats known to it."""
-    from PIL import Image
+    from PIL import Image  # start-up: videos have no need of it
 
     for module in _PLUGINS.values():
         with contextlib.suppress(ImportError):  # AVIF before Pillow 11.3

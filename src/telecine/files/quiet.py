@@ -62,7 +62,7 @@ def _end(set_handler: Callable[[int | None], int | None]) -> None:
 @functools.cache
 def _setter_of_handler() -> Callable[[int | None], int | None] | None:
     """Find `TIFFSetErrorHandler` of the libtiff that Pillow is linked to; None where it is not to be found."""
-    import ctypes
+    import ctypes  # start-up: few read a TIFF
 
     from PIL import _imaging
 

@@ -43,6 +43,6 @@ def local_path(
     machine, _, _ = name[found.end() :].partition("/")
     if found[1].lower() != "file" or machine not in ("", "localhost"):
         raise error(f"{name!r} is a URL: {_WAY_OUT[to_be]}")
-    from urllib.parse import unquote_to_bytes
+    from urllib.parse import unquote_to_bytes  # start-up: few paths are file URLs
 
     return os.fsdecode(unquote_to_bytes(os.fsencode(name[found.end() + len(machine) :])))

@@ -213,7 +213,7 @@ _READERS: dict[str, Callable[[BinaryIO], _Read]] = {
 def _strings_of_exif(exif: bytes) -> dict[str, str]:
     if not exif:
         return {}
-    from PIL import Image
+    from PIL import Image  # start-up: Pillow, which videos have no need of
 
     read = Image.Exif()
     try:
@@ -289,7 +289,7 @@ def _kept_of_gif(file: BinaryIO) -> Iterator[_Piece]:
 
 def _turning(exif: bytes) -> bytes:
     """Give an Exif that says how to turn the image and no more; empty where it is not turned."""
-    from PIL import Image
+    from PIL import Image  # start-up: Pillow, which videos have no need of
 
     read = Image.Exif()
     try:

@@ -58,7 +58,7 @@ def _element(video: Video, kind: str, source: str, poster: str = "") -> str:
 
 def _poster(video: Video) -> str:
     """Give the first frame as a source; empty where it can't be read."""
-    from PIL import Image
+    from PIL import Image  # start-up: few are in a notebook
 
     from ..read.frames import read_frames
 

@@ -47,10 +47,10 @@ def plan_of(row: Row, options: WriterOptions, hold: Fraction | None, notes: Note
         return VideoPlan(row, common, options, notes)
     # Imported where images are written, which few do: Pillow's part of the import would be a tenth of it.
     if isinstance(row, SequenceFormat):
-        from .image_folder import ImageFolderPlan
+        from .image_folder import ImageFolderPlan  # start-up: Pillow, which videos have no need of
 
         return ImageFolderPlan(row, common, options, notes)
-    from .moving_image import MovingImagePlan
+    from .moving_image import MovingImagePlan  # start-up: as above
 
     return MovingImagePlan(row, common, options, notes)
 

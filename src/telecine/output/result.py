@@ -53,6 +53,6 @@ class Video:
         return os.fspath(self.path)
 
     def _repr_html_(self) -> str:
-        from .notebook import html_of
+        from .notebook import html_of  # start-up: few are in a notebook
 
         return html_of(self)

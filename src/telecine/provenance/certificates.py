@@ -82,7 +82,7 @@ def load_trust_anchors(given: Pem) -> str:
 
 
 def _require(package: str) -> None:
-    import importlib.util
+    import importlib.util  # start-up: few sign
 
     if importlib.util.find_spec(package) is None:
         raise MissingDependencyError(f"provenance needs {package}: pip install 'telecine[c2pa]'")

@@ -281,7 +281,7 @@ def _assertion(label: str, **data: object) -> dict[str, Any]:
 def _generator(provenance: Provenance) -> dict[str, str]:
     version = provenance.generator_version
     if version is None and provenance.generator == "telecine":
-        from importlib.metadata import version as version_of
+        from importlib.metadata import version as version_of  # start-up: few sign
 
         version = version_of("telecine")
     return {"name": provenance.generator} | ({} if version is None else {"version": version})
