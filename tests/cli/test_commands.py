@@ -24,6 +24,8 @@ from telecine.cli.commands import run
 
 from ..support.helpers import waves
 
+pytestmark = pytest.mark.slow
+
 FRAMES = np.round(255 * waves(12, 48, 64)).astype(np.uint8)
 
 
@@ -370,7 +372,6 @@ def test_verify_prints_json(capsys: pytest.CaptureFixture[str], video: telecine.
 # ---- the command line itself ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_version_and_help() -> None:
     names = ("export", "probe", "verify")
     version = command("--version")

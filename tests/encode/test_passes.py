@@ -38,7 +38,10 @@ from ..support.helpers import (
 )
 from ..support.journals import packets_of
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning"),
+]
 
 FILES = [("mp4", "h264"), ("mkv", "h264"), ("mp4", "hevc"), ("mov", "hevc"), ("mp4", "av1"), ("webm", "vp9")]
 FAST: dict[str, Any] = {"fps": 24, "preset": "veryfast"}
@@ -78,7 +81,6 @@ def psnr(video: telecine.Video) -> float:
 # ---- within the limit, and near it ---------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("container", "codec"), FILES)
 def test_the_file_is_within_the_limit_and_uses_it(tmp_path: Path, container: str, codec: str) -> None:
     whole = limited(tmp_path, container, codec, None)
@@ -106,7 +108,6 @@ def test_a_file_that_is_within_the_limit_is_the_one_without(tmp_path: Path, cont
     assert not [note for note in video.notes if "max_bytes" in note]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("codec", "chroma", "depth"), [("vp9", "4:2:0", 8), ("vp9", "4:4:4", 8), ("av1", "4:2:0", 10)])
 def test_the_last_pass_is_an_export_at_its_crf(tmp_path: Path, codec: str, chroma: str, depth: int) -> None:
     layout: dict[str, Any] = {"chroma": chroma, "bit_depth": depth}
@@ -154,7 +155,6 @@ def test_hdr_is_told_of_the_same_light_in_a_smaller_file(tmp_path: Path, codec: 
     assert fitted.content_light == whole.content_light is not None
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("asked", [{"crf": 27}, {"quality": "draft"}], ids=str)
 @pytest.mark.parametrize(("container", "codec"), [("mp4", "h264"), ("mp4", "av1"), ("webm", "vp9")])
 def test_what_is_asked_for_is_the_most_that_is_spent(

@@ -42,7 +42,10 @@ KEEPING = {
 PRORES = "codec='prores', pixel_format='yuva444p10le'"
 COUNT, HEIGHT, WIDTH = 40, 64, 96  # more frames than libvpx looks ahead
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning"),
+]
 
 
 def clip(count: int = COUNT, height: int = HEIGHT, width: int = WIDTH) -> Pixels:
@@ -82,7 +85,6 @@ def decoded_alpha(path: Any) -> Pixels:
 # ---- kept ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", KEEPING)
 def test_alpha_comes_back_frame_by_frame(tmp_path: Path, name: str) -> None:
     given = clip()
@@ -239,7 +241,6 @@ def packets_in(path: Path) -> list[tuple[Any, ...]]:
         ]
 
 
-@pytest.mark.slow
 def test_of_a_cut_journal_comes_every_whole_frame_with_its_alpha(tmp_path: Path) -> None:
     given = clip(6)
     path = tmp_path / "clip.webm"
@@ -372,7 +373,6 @@ def test_the_warning_of_compositing_names_what_keeps_alpha(
     assert (found_in(video)[..., 3] == 255).all()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("value_range", ["auto", (0, 1), (-1, 1)], ids=str)
 @pytest.mark.parametrize("name", ["webm", "prores", "ffv1"])
 def test_a_background_is_what_alpha_is_on_where_it_could_be_kept_too(
@@ -403,7 +403,6 @@ def test_containers_without_alpha_refuse_its_pixel_format(tmp_path: Path, name: 
 # ---- shown ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_chromium_shows_the_page_through_a_webm(browser: Browser, tmp_path: Path) -> None:
     # Three columns: opaque, half transparent, transparent; the colour differs from frame to frame.
     colors = [(200, 40, 40), (40, 160, 60), (60, 60, 220)]

@@ -20,13 +20,14 @@ from telecine import FrameError, InputError, TelecineError, VideoWriter, export_
 
 from ..support.helpers import BLANK, Asked, Clip, assert_frames, assert_kept, assert_untouched, failing_at, greys, noise
 
+pytestmark = pytest.mark.slow
+
 # ---- the frames fail -----------------------------------------------------------------------------------------------
 
 
 ERRORS = [RuntimeError("the model failed"), KeyboardInterrupt(), SystemExit(3), GeneratorExit(), MemoryError()]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_a_generator_that_fails_at_frame_150_of_300_leaves_the_clip_as_it_was(
     error: BaseException, tmp_path: Path
@@ -41,7 +42,6 @@ def test_a_generator_that_fails_at_frame_150_of_300_leaves_the_clip_as_it_was(
     assert_frames(kept, frames[: telecine.probe(kept).frame_count])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_a_with_body_that_fails_leaves_the_path_as_it_was(error: BaseException, path: Path) -> None:
     error, frames = type(error)(*error.args), noise(150)

@@ -31,7 +31,10 @@ MILLISECOND = Fraction(1, 1000)  # which Matroska counts in
 OFF_BY = {"mp4": Fraction(0), "mov": Fraction(0), "webm": MILLISECOND, "mkv": MILLISECOND}
 FRAMES = greys(25, 96, 80)
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning"),
+]
 
 
 def export(folder: Path, container: str, codec: Any, frames: Any = FRAMES, **options: Any) -> telecine.Video:
@@ -59,7 +62,6 @@ def test_a_few_frames_whose_rate_a_coarse_clock_rounds_are_written(tmp_path: Pat
         assert abs(video.duration - count / Fraction(fps)) <= 2 * MILLISECOND
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("fps", [16, Fraction(24000, 1001)], ids=str)
 @pytest.mark.parametrize(("container", "codec"), PAIRS)
 def test_frames_are_evenly_timed(tmp_path: Path, container: str, codec: str, fps: Fraction) -> None:
@@ -127,7 +129,6 @@ def test_matroska_has_its_cues_in_front(tmp_path: Path, container: str) -> None:
     assert 0 < data.rindex(bytes.fromhex("1c53bb6b")) < data.index(bytes.fromhex("1f43b675"))  # RFC 9559 5.1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("codec", CODECS)
 def test_every_preset_and_quality_level_opens(tmp_path: Path, codec: Any) -> None:
     extension = EXTENSIONS.get(codec, "mp4")
@@ -143,7 +144,6 @@ def test_every_preset_and_quality_level_opens(tmp_path: Path, codec: Any) -> Non
     assert closeness == sorted(closeness)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("container", "codec"), [pair for pair in PAIRS if pair[1] in SCALED])
 def test_a_bitrate_is_kept_to(tmp_path: Path, container: str, codec: Any) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (48, 96, 128, 3), np.uint8)

@@ -27,7 +27,7 @@ from ..support.pixels import components_in
 from ..support.reference import Real, planes_of
 
 # HEVC and AV1 do not play everywhere, which each export says.
-pytestmark = pytest.mark.filterwarnings("ignore::telecine.errors.TelecineWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::telecine.errors.TelecineWarning")]
 
 LOSSLESS = {"x265-params": "lossless=1"}
 STEP = 1 / 876  # of the signal in 10 bit of limited range
@@ -395,7 +395,6 @@ def test_what_a_failed_export_leaves_is_recovered_with_its_colour(tmp_path: Path
     assert telecine.probe(recovered).color == Color(matrix=9, primaries=9, transfer=16)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.webm"])
 @pytest.mark.parametrize("color", ["pq", "hlg"])
 def test_chromium_shows_reference_white_as_white(browser: Browser, color: Any, name: str, tmp_path: Path) -> None:
@@ -562,7 +561,6 @@ def test_the_command_line_exports_verifies_and_probes_hdr(tmp_path: Path, capsys
     assert "0.0001 to 1000 cd/m2" in shown
 
 
-@pytest.mark.slow
 def test_every_line_of_python_on_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = (ROOT / "docs" / "hdr.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)

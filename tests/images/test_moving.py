@@ -39,6 +39,8 @@ from telecine.support.pyav import seconds
 
 from ..support.helpers import ROOT, Clip, names_in, noise, run_python, waves
 
+pytestmark = pytest.mark.slow
+
 FORMATS = list(MOVING_IMAGES)
 FPS = Fraction(24)
 
@@ -179,7 +181,6 @@ def test_a_gif_is_smaller_or_closer_than_pillows() -> None:
     assert_smaller_or_closer_than_pillow(np.clip(scene + grain, 0, 255).astype(np.uint8))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["cogvideox-1.mp4", "cogvideox-2.mp4", "cogvideox-horse.mp4", "wan-720p.mp4"])
 def test_a_gif_of_a_real_clip_is_smaller_or_closer_than_pillows(clips: Path, name: str) -> None:
     frames = itertools.islice(telecine.read_frames(clips / name), 16)
@@ -409,7 +410,6 @@ def test_what_is_closed_early_leaves_its_frames_in_the_journal(format: str) -> N
     assert_same_frames(file, written(format, clip))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_killed_writer_leaves_its_frames_in_the_journal(format: str, tmp_path: Path) -> None:
     script = """
@@ -465,7 +465,6 @@ print(json.dumps([*peaks, peak()]))
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("format", "quality"), [("gif", "high"), ("webp", "lossless"), ("apng", "lossless")])
 def test_memory_does_not_grow_with_the_frames(format: str, quality: str, tmp_path: Path) -> None:
     """100 frames of noise are 23 MB, in the file as well."""

@@ -28,6 +28,8 @@ from ..support.certificates import MADE_BY_MODEL, Identity, by
 from ..support.helpers import ROOT, greys, names_in, noise, threads_left
 from ..support.mp4 import boxes
 
+pytestmark = pytest.mark.slow
+
 UNTRUSTED = "signingCredential.untrusted: signing certificate untrusted"
 
 # ---- what was changed ------------------------------------------------------------------------------------------------
@@ -42,7 +44,6 @@ def spans(path: Path) -> dict[str, range]:
     return found
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ftyp", "uuid", "moov", "mdat", "free"])
 def test_one_flipped_bit_anywhere_is_found(kind: str, clip: Path, tmp_path: Path) -> None:
     data, span = clip.read_bytes(), spans(clip)[kind]

@@ -40,6 +40,8 @@ from ..support.helpers import (
 from ..support.mp4 import boxes
 from ..support.time_stamps import STAMPED, TimeStamps, server
 
+pytestmark = pytest.mark.slow
+
 IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 
 Json: TypeAlias = dict[str, Any]
