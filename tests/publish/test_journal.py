@@ -32,6 +32,12 @@ def left_by(format: str) -> str:
     return ".clip.telecine-frames" if format == "png" else ".clip.telecine-journal"
 
 
+def wait_until_written(writer: VideoWriter, hidden: Path) -> None:
+    """Until the encoder has taken all five frames; of a folder, until each has its name in there."""
+    while writer.queued or (hidden.is_dir() and len(list(hidden.glob("*.png"))) < 5):
+        pass
+
+
 def fail(writer: VideoWriter) -> RuntimeError:
     with pytest.raises(RuntimeError) as failed, writer:
         raise RuntimeError("the model failed")
@@ -50,6 +56,7 @@ def said_with(error: BaseException) -> str:
 def test_a_journal_that_was_removed_is_not_said_to_be_kept(format: Any, tmp_path: Path) -> None:
     writer = VideoWriter(tmp_path / "clip", format=format)
     writer.write(noise())
+    wait_until_written(writer, tmp_path / left_by(format))  # else rm and the writer race for the folder
     (tmp_path / left_by(format)).rename(tmp_path / "elsewhere")
     subprocess.run(["rm", "-r", tmp_path / "elsewhere"], check=True, timeout=60)
     error = fail(writer)
@@ -64,9 +71,7 @@ def test_of_a_folder_that_was_renamed_the_place_is_said_and_recovered(format: An
     (tmp_path / "folder").mkdir()
     writer = VideoWriter(tmp_path / "folder" / "clip", format=format, quality="high")
     writer.write(noise())
-    hidden = tmp_path / "folder" / left_by(format)
-    while writer.queued or (format == "png" and len(list(hidden.glob("*.png"))) < 5):
-        pass
+    wait_until_written(writer, tmp_path / "folder" / left_by(format))
     (tmp_path / "folder").rename(tmp_path / "renamed")
     error = fail(writer)
     assert kept_by(error) == 5
