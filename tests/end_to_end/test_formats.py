@@ -182,6 +182,14 @@ def test_frames_that_an_encoder_can_not_take_are_refused(tmp_path: Path, codec: 
     assert export_video(smallest, tmp_path / "clip.mp4", codec=codec, layout="THWC").width == least
 
 
+@pytest.mark.parametrize(("width", "used"), [(47, "no-cutree"), (48, "no-cutree"), (49, "cutree")])
+def test_x265_uses_no_cutree_where_it_writes_outside_its_memory(width: int, used: str, tmp_path: Path) -> None:
+    frames = np.zeros((3, 64, width, 3), np.uint8)
+    options = {"x265-params": "cutree=1"}
+    export_video(frames, tmp_path / "clip.mp4", codec="hevc", layout="THWC", encoder_options=options)
+    assert f" {used} ".encode() in (tmp_path / "clip.mp4").read_bytes()  # x265's settings, in its first packet
+
+
 # ---- pixel formats -------------------------------------------------------------------------------------------------
 
 

@@ -19,6 +19,7 @@ from ..color.hdr import ContentLight, MasteringDisplay
 from ..container import alpha_packets as alpha
 from ..container.hdr_boxes import HdrMetadata
 from ..formats.choose import Format
+from ..formats.codecs import NARROW
 from ..metadata.tags import EXACT_COPY, Metadata
 from ..support.processors import ordinary_threads
 from ..support.rate import VARIABLE_TIME_BASE, ticks_a_second
@@ -147,12 +148,13 @@ def _configure(context: VideoCodecContext, settings: EncoderSettings) -> None:
     context.color_range = 2 if settings.color.full_range else 1  # AVCOL_RANGE_JPEG, AVCOL_RANGE_MPEG
     context.thread_count = max(settings.threads, settings.format.codec.library.fewest_threads)
     options, parameters = dict(settings.options), settings.format.codec.parameters
-    # In front of the caller's own, which are obeyed where they differ.
+    # The last is obeyed where they differ.
     values = (
         parameters.always,
         "" if settings.variable else parameters.at_constant_rate,
         parameters.at_fractional_crf.format(crf=options["crf"]) if "." in options.get("crf", "") else "",
         options.get(parameters.option, ""),
+        parameters.narrow if settings.width <= NARROW else "",
     )
     if any(values):
         options[parameters.option] = ":".join(filter(None, values))

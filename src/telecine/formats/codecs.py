@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from .._convert import instruction_set
 
+NARROW = 48  # pixels: see PrivateParameters
+
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -44,6 +46,7 @@ class PrivateParameters(NamedTuple):
     at_constant_rate: str = ""  # where frames are evenly timed
     at_fractional_crf: str = ""  # where the crf is not whole: the encoder's option takes it for the nearest that is
     statistics: str = ""  # to write, as pass 1, or to read, as pass 2, what helps to share a bitrate out
+    narrow: str = ""  # of frames at most NARROW wide, whatever the caller says
 
 
 class Library(NamedTuple):
@@ -283,6 +286,10 @@ CODECS = {
             "x265-params",
             always="log-level=none:aq-strength=0.3",
             statistics="slow-firstpass=1:pass={number}:stats={file}",  # the first pass may be the only one
+            # Of a row of fewer than four 8x8 blocks, at half the size, cuTreePropagateCost for AVX writes four and more
+            # all the same, outside its memory (x265 4.3, Lookahead::m_scratch; valgrind shows it). `asm` comes too
+            # late: which instructions x265 uses, the first encoder settles for the whole process.
+            narrow="cutree=0",
         ),
         hdr=True,
         library=Library(explains_with="encoder_options={'x265-params': 'log-level=error'}"),
