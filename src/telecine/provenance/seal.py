@@ -72,6 +72,9 @@ class Provenance:
         time_stamp_authority: The address of an RFC 3161 service that signs when this is signed. Without one, nothing
             reaches the network.
 
+    Raises:
+        OptionError: `inputs` is one path.
+
     >>> Provenance(certificate="chain.pem", private_key="key.pem", model="CogVideoX-5b")
     Provenance(generator='telecine', model='CogVideoX-5b', digital_source_type='trainedAlgorithmicMedia')
     """
@@ -89,6 +92,11 @@ class Provenance:
     parent: str | os.PathLike[str] | None = None
     inputs: Sequence[str | os.PathLike[str]] = ()
     time_stamp_authority: str | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.inputs, (str, bytes, os.PathLike)):
+            raise OptionError(f"inputs={self.inputs!r} is one path: give a list of paths")
+        object.__setattr__(self, "inputs", tuple(self.inputs))  # the caller's list may change
 
     def __repr__(self) -> str:
         shown = {name: getattr(self, name) for name in ("generator", "model", "digital_source_type")}
@@ -110,8 +118,6 @@ def seal_of(provenance: Provenance, container: str) -> Seal:
         raise OptionError(f"provenance={type(provenance).__name__} is none: give a telecine.Provenance")
     if f".{container}" not in MEDIA_TYPES:
         raise OptionError(f"{container} has no place for a C2PA manifest: use mp4, mov, webp, png, gif or avif")
-    if isinstance(provenance.inputs, (str, bytes, os.PathLike)):
-        raise OptionError(f"inputs={provenance.inputs!r} is one path: give a list of paths")
     library()
     authority = provenance.time_stamp_authority
     if authority is not None and not (urlsplit(authority).scheme in ("http", "https") and urlsplit(authority).netloc):
