@@ -22,7 +22,7 @@ from .errors import (
     TelecineError,
     TelecineWarning,
 )
-from .export import export_video
+from .export import export_bytes, export_video
 from .output.result import Video
 from .writer import VideoWriter
 
@@ -100,6 +100,7 @@ __all__ = [
     "Video",
     "VideoInfo",
     "VideoWriter",
+    "export_bytes",
     "export_video",
     "generation_metadata",
     "grid",

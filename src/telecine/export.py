@@ -1,12 +1,14 @@
-"""`export_video`: a `VideoWriter` fed from one argument."""
+"""`export_video` and `export_bytes`: a `VideoWriter` fed from one argument."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from io import BytesIO
 from typing import Unpack
 
+from .deliver.target import Output
 from .frames.options import complete, part, with_options
 from .frames.recognise import Frames, check_channels, check_layout, only_video
 from .frames.sources import Source, open_source
@@ -22,7 +24,7 @@ _SAME_RATE = 1 / 2000  # half of what tells 30 from 30000/1001: coarse clocks gi
 
 
 @with_options(ExportOptions)
-def export_video(frames: Frames, path: str | os.PathLike[str] | None = None, **options: Unpack[ExportOptions]) -> Video:
+def export_video(frames: Frames, path: Output | None = None, **options: Unpack[ExportOptions]) -> Video:
     """Write frames to a video file that plays everywhere, and give its path and facts.
 
     An iterator is not asked for its first frame before all options are checked, a trial encoder has been opened and the
@@ -32,7 +34,8 @@ def export_video(frames: Frames, path: str | os.PathLike[str] | None = None, **o
         frames: PIL images, arrays or tensors of 3 to 5 dimensions, chunks of them, image files, in a list, an iterator
             or an array; the batch of one video that `pipe(...).frames` is; a folder or a glob of images; a file of
             one array (`.npy`, `.npz`, `.safetensors`); or a video.
-        path: The file to write. Without one, a new file in the folder for temporary files.
+        path: The file to write, or a file object that takes bytes, such as `io.BytesIO()`, which gets those of the
+            finished and checked file. Without one, a new file in the folder for temporary files.
         **options: Those below.
 
     Raises:
@@ -48,14 +51,40 @@ def export_video(frames: Frames, path: str | os.PathLike[str] | None = None, **o
     >>> video.frame_count, video.width, video.height, video.duration
     (8, 64, 48, Fraction(1, 1))
     """
-    given = complete(ExportOptions, options, "export_video")
-    check_progress(given["progress"])
-    check_layout(given["layout"])
-    check_channels(given["channels"])
-    return export(open_source(only_video(frames)), path, given)
+    return _export(frames, path, complete(ExportOptions, options, "export_video"))
 
 
-def export(source: Source, path: str | os.PathLike[str] | None, options: ExportOptions) -> Video:
+@with_options(ExportOptions)
+def export_bytes(frames: Frames, **options: Unpack[ExportOptions]) -> bytes:
+    """Write frames to a video in memory, and give its bytes. Without a `format` it is MP4.
+
+    Args:
+        frames: As for `export_video`.
+        **options: Those below.
+
+    Raises:
+        FrameError, OptionError, EncodeError, ProvenanceError: as `export_video` does.
+        PublishError: the folder for temporary files, in which the video is made.
+
+    >>> import numpy as np
+    >>> export_bytes(np.zeros((8, 48, 64, 3), np.uint8), format="webm", fps=8)[:4]
+    b'\x1aE\xdf\xa3'
+    """
+    given = complete(ExportOptions, options, "export_bytes")
+    given["format"] = given["format"] or "mp4"
+    file = BytesIO()
+    _export(frames, file, given)
+    return file.getvalue()
+
+
+def _export(frames: Frames, output: Output | None, options: ExportOptions) -> Video:
+    check_progress(options["progress"])
+    check_layout(options["layout"])
+    check_channels(options["channels"])
+    return export(open_source(only_video(frames)), output, options)
+
+
+def export(source: Source, path: Output | None, options: ExportOptions) -> Video:
     """Write an opened source, with all options given."""
     differences = tuple(_differences(source.video, options)) if source.video else ()
     for note in differences:

@@ -20,10 +20,9 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from .deliver.target import Output, Target, target_of
 from .errors import FrameError, OptionError, TelecineError, TelecineWarning
-from .files.urls import local_path
 from .formats.choose import output_of
-from .formats.images import SequenceFormat
 from .frames.options import complete, with_options
 from .frames.recognise import Frames, Recognizer, count_frames
 from .output.options import WriterOptions
@@ -52,7 +51,8 @@ class VideoWriter:
     keeps is told in a `TelecineWarning`.
 
     Args:
-        path: The file to write; missing folders are made. Without one, a new file in the folder for temporary files.
+        path: The file to write; missing folders are made. Or a file object that takes bytes, such as `io.BytesIO()`: it
+            gets those of the finished and checked file. Without one, a new file in the folder for temporary files.
         **options: Those below.
 
     Raises:
@@ -68,15 +68,11 @@ class VideoWriter:
     (12, Fraction(3, 4))
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None = None, **options: Unpack[WriterOptions]) -> None:
+    def __init__(self, path: Output | None = None, **options: Unpack[WriterOptions]) -> None:
         given = complete(WriterOptions, options, "VideoWriter")
         check_progress(given["progress"])
-        path = _temporary_path(given["format"]) if path is None else path
-        if not isinstance(path, (str, bytes, os.PathLike)):
-            raise OptionError(f"path={path!r} is no path")
-        path = local_path(path)
-        row = output_of(path, given["format"])
-        self._path = Path(path)
+        target = target_of(path, given["format"], given["overwrite"])
+        row = output_of(target.name, given["format"])
         self._recognizer = Recognizer(given["layout"], given["channels"])
         hold, self._repeat = parse_last_frame(given["hold"], given["repeat"])
         fps, self._notes = parse_fps(given["fps"]), Notes()
@@ -85,7 +81,7 @@ class VideoWriter:
         self._shape: Shape[Any] | None = None  # once there is a frame
         self._video: Video | None = None  # once it is closed
         self._writing, self._writing_audio = threading.RLock(), threading.RLock()
-        self._job = _Job(os.fspath(self._path), lambda: plan.publication(path, given["overwrite"]), given["progress"])
+        self._job = _Job(target, lambda: plan.publication(target), given["progress"])
         # A writer that is dropped, or still open when the interpreter ends, keeps what it has, as one that failed.
         self._dropped = weakref.finalize(self, _keep_dropped, self._job, self._clock, callers_line())
         try:
@@ -157,7 +153,7 @@ class VideoWriter:
                 if self._clock.starts_at:
                     start = float(self._clock.starts_at)
                     self._notes.add(f"the video begins with its first frame: its timestamps count from {start:g} s")
-                self._video = replace(video, notes=tuple(self._notes))
+                self._video = replace(video, path=Path(self._job.path), notes=tuple(self._notes))
             except BaseException as error:
                 self._give_up(error)
                 raise
@@ -180,7 +176,7 @@ class VideoWriter:
     def _give_up(self, error: BaseException) -> None:
         """Keep what is encoded, and say in the error where."""
         kept = self._job.keep()
-        if said := _in_words(kept, self._clock.count, os.fspath(self._path)):
+        if said := _in_words(kept, self._clock.count, self._job.target.path):
             if isinstance(error, TelecineError):
                 error.args = (f"{error}; {said}",)
             else:
@@ -198,7 +194,7 @@ class VideoWriter:
     def video(self) -> Video:
         """The finished video, once the writer is closed."""
         if self._video is None:
-            raise TelecineError(f"the writer of {str(self._path)!r} has not finished: close it first")
+            raise TelecineError(f"the writer of {self._job.path!r} has not finished: close it first")
         return self._video
 
     @property
@@ -226,9 +222,9 @@ class VideoWriter:
 class _Job:
     """What a writer has open: the thread that the file belongs to, and the progress bar."""
 
-    def __init__(self, path: str, open_publication: Callable[[], Publishing], progress: Progress) -> None:
-        self.path = path
-        self._thread = EncodingThread(path, open_publication)
+    def __init__(self, target: Target, open_publication: Callable[[], Publishing], progress: Progress) -> None:
+        self.target, self.path = target, target.name
+        self._thread = EncodingThread(self.path, open_publication)
         self._process = os.getpid()
         self._open = ExitStack()
         self.report = self._open.enter_context(reporting(progress))
@@ -295,7 +291,7 @@ def _keep_dropped(job: _Job, clock: Clock, made_at: tuple[str, int]) -> None:
         start_new_thread(_keep_dropped, (job, clock, made_at))
         return
     kept = job.keep()
-    said = _in_words(kept, clock.count, job.path) or (clock.count and f"none of {clock.count} frames is kept")
+    said = _in_words(kept, clock.count, job.target.path) or (clock.count and f"none of {clock.count} frames is kept")
     if said:
         left = f", and left {kept.place!r}" if kept.place else ""
         file, line = made_at
@@ -312,11 +308,3 @@ def _in_words(kept: Kept, count: int, path: str) -> str:
         return ""
     of = max(count, kept.frames)  # Ctrl-C may come before a frame that was handed over is counted
     return f"{kept.frames} of {of} frames are kept: telecine recover {shell_word(kept.place if kept.moved else path)}"
-
-
-def _temporary_path(format: str | None) -> Path:
-    from tempfile import gettempdir  # start-up: few leave the path out
-
-    row = output_of("clip.mp4", format)
-    extension = "" if isinstance(row, SequenceFormat) else row.extensions[0]
-    return Path(gettempdir()) / f"telecine-{os.urandom(4).hex()}{extension}"

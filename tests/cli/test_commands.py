@@ -153,6 +153,23 @@ def test_the_installed_command_does_the_same() -> None:
     assert telecine.probe("clip.mp4").frame_count == 12
 
 
+def test_a_dash_is_the_standard_output() -> None:
+    export = [sys.executable, "-m", "telecine", "export", "frames.npy", "--output", "-", "--format", "mov"]
+    done = subprocess.run(export, capture_output=True)
+    assert (done.stdout, done.stderr) == (telecine.export_bytes(FRAMES, format="mov"), b"")
+    assert not Path("-").exists()
+    assert run(["export", "frames.npy", "-o", "./-", "--format", "mp4"]) == 0
+    assert Path("-").read_bytes() == telecine.export_bytes(FRAMES)
+    reader, terminal = pty.openpty()
+    told = subprocess.run(export, stdout=terminal, stderr=subprocess.PIPE)
+    os.close(terminal)
+    os.close(reader)
+    assert (told.returncode, told.stderr) == (
+        2,
+        b"telecine: the standard output is no file and no pipe: name a file, as in -o clip.mp4\n",
+    )
+
+
 def test_quiet_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     for flag in ("--quiet", "-q"):
         assert run(["export", "images", "-o", "clip.mp4", flag]) == 0

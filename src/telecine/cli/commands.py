@@ -11,7 +11,7 @@ import os
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, BinaryIO, cast
 
 import typer
 
@@ -113,7 +113,9 @@ def _main(
 @with_options(ExportOptions)
 def _export(
     frames: FramesArgument,
-    output: Annotated[str, typer.Option("--output", "-o", help="The file to write, or the folder of images.")],
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="The file to write, or the folder of images; - is standard output.")
+    ],
     metadata: Annotated[
         list[str] | None, typer.Option(metavar="NAME=TEXT", help="What the file says of itself; may be repeated.")
     ] = None,
@@ -156,9 +158,16 @@ def _export(
     if source.video is not None and "fps" not in given:  # its own timing
         given["fps"] = source.video.fps
         given["timestamps"] = None if source.video.constant_rate else read_timestamps(source.video.path)
-    video = export(source, output, complete(ExportOptions, cast(ExportOptions, given), "export"))
-    if not quiet:
+    to = _standard_output() if output == "-" else output
+    video = export(source, to, complete(ExportOptions, cast(ExportOptions, given), "export"))
+    if not quiet and output != "-":
         print_facts(facts_of_export(video))
+
+
+def _standard_output() -> BinaryIO:
+    if sys.stdout is None or sys.stdout.isatty():
+        raise OptionError("the standard output is no file and no pipe: name a file, as in -o clip.mp4")
+    return sys.stdout.buffer
 
 
 @app.command("probe")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+from ..deliver.target import Target
 from ..errors import EncodeError, FrameError, OptionError
 from ..formats.images import SequenceFormat
 from ..images.numbered import Sequence, SequenceSettings, check_sequence
@@ -48,9 +48,9 @@ class ImageFolderPlan:
         self.sound = NoSound(row.name)
         self.shown_for = None
 
-    def publication(self, path: str | os.PathLike[str], overwrite: bool) -> FolderPublication:
+    def publication(self, target: Target) -> FolderPublication:
         """Open the folder's publication."""
-        return FolderPublication(path, overwrite)
+        return FolderPublication(target.path, target.overwrite)
 
     def shape(self, first: Frame, clock: Clock) -> ImageFolderShape:
         """Take the size of the first frame, and whether it has alpha."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+from ..deliver.target import Target
 from ..errors import OptionError
 from ..formats.images import MovingImageFormat
 from ..images.moving import MovingImage, check_file, check_frames, check_options, parse_quality
@@ -41,9 +42,9 @@ class MovingImagePlan:
         self.sound = NoSound(row.name)
         self.shown_for = (row.shortest, row.longest)
 
-    def publication(self, path: str | os.PathLike[str], overwrite: bool) -> Publication:
+    def publication(self, target: Target) -> Publication:
         """Open the file's publication."""
-        return Publication(path, overwrite)
+        return target.publication()
 
     def shape(self, first: Frame, clock: Clock) -> MovingImageShape:
         """Take the size of the first frame, and whether it has alpha."""

@@ -6,11 +6,11 @@ frames are converted, in the caller's thread. A job is what the encoding thread 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
+from ..deliver.target import Target
 from ..errors import PublishError
 from ..metadata.tags import Metadata
 from ..planes.convert import Background, ValueRange
@@ -137,7 +137,7 @@ class Plan(Protocol):
     def shown_for(self) -> tuple[Fraction, Fraction] | None:
         """The least and most seconds that the format shows a frame, where it has bounds of its own."""
 
-    def publication(self, path: str | os.PathLike[str], overwrite: bool) -> Publishing:
+    def publication(self, target: Target) -> Publishing:
         """Open the destination, which proves that it can be written."""
 
     def shape(self, first: Frame, clock: Clock) -> Shape[Any]:

@@ -6,7 +6,9 @@ import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import BinaryIO
 
+from ..errors import InputError
 from ..read.probe import VideoInfo
 
 
@@ -45,6 +47,18 @@ class Video:
             padding=padding,
             notes=notes,
         )
+
+    def open(self) -> BinaryIO:
+        """Open the file for reading. Raises InputError where it went to a file object that is at no path."""
+        try:
+            return self.path.open("rb")
+        except OSError as error:
+            raise InputError.of(error.errno, f"{str(self)!r} can't be read: {error.strerror}", str(self)) from error
+
+    def read_bytes(self) -> bytes:
+        """Give the bytes of the file. Raises as `open` does."""
+        with self.open() as file:
+            return file.read()
 
     def __fspath__(self) -> str:
         return os.fspath(self.path)

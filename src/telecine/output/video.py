@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from av import VideoFrame
 
 from ..color.color import BT601, BT709, RGB, Color, parse_color
 from ..color.hdr import LightMeter, parse_mastering_display
+from ..deliver.target import Target
 from ..encode.checks import check_audio, check_promises, check_times
 from ..encode.encoder import Encoder, EncoderSettings
 from ..encode.finish import write_finished
@@ -85,9 +85,9 @@ class VideoPlan:
     def shown_for(self) -> None:
         """A frame of a video is shown for any time."""
 
-    def publication(self, path: str | os.PathLike[str], overwrite: bool) -> Publication:
+    def publication(self, target: Target) -> Publication:
         """Open the file's publication."""
-        return Publication(path, overwrite)
+        return target.publication()
 
     def shape(self, first: Frame, clock: Clock) -> VideoShape:
         """Take the size of the first frame, and what follows from it: padding and colour."""

@@ -150,7 +150,7 @@ class Seal:
         """
         file = publication.finished
         try:
-            self.sign(file, os.path.basename(publication.path), os.path.dirname(file.name))
+            self.sign(file, publication.title, os.path.dirname(file.name))
         except OSError as error:
             raise publication.failure(error) from error
 

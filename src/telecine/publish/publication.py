@@ -42,6 +42,7 @@ class Publication(Destination):
         super().__init__(path, overwrite)
         if not os.path.basename(self.path):  # a trailing slash, which Path would drop
             raise PublishError.of(errno.EISDIR, f"{self.path!r} names a folder: name a file in it", self.path)
+        self.title = os.path.basename(self.path)
         self._finished: HiddenFile | None = None
         self._at_most = at_most
         self._scratch = contextlib.ExitStack()

@@ -1,0 +1,65 @@
+"""File objects that finished files are written to: memory, open files, pipes, responses of a server."""
+
+from __future__ import annotations
+
+import errno
+import io
+from typing import BinaryIO, Protocol, runtime_checkable
+
+from ..errors import OptionError, PublishError
+
+_PIECE = 1 << 20
+
+
+@runtime_checkable
+class BinaryWriter(Protocol):
+    """A file object that takes bytes: `io.BytesIO()`, `open(name, "wb")`, a pipe."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take bytes, and give how many, or None for all of them."""
+
+
+class FileObject:
+    """A file object that is given a finished file, from where it stands on."""
+
+    def __init__(self, file: BinaryWriter) -> None:
+        """Take one.
+
+        Raises:
+            OptionError: it is closed, not open for writing, or takes text.
+        """
+        self._file = file
+        name = getattr(file, "name", None)
+        self.name = name if isinstance(name, str) and name else f"<{type(file).__name__}>"
+        if getattr(file, "closed", False) is True:
+            raise OptionError(f"path={self.name!r} is a closed file: give an open one")
+        if isinstance(file, io.TextIOBase) or isinstance(getattr(file, "encoding", None), str):
+            raise OptionError(f"path={self.name!r} takes text: open it for bytes, as with 'wb', or give its .buffer")
+        if not getattr(file, "writable", lambda: True)():
+            raise OptionError(f"path={self.name!r} is not open for writing: open it with 'wb'")
+
+    def deliver(self, finished: BinaryIO) -> None:
+        """Write all of a finished file.
+
+        Raises:
+            PublishError: the file object fails, or takes no more.
+        """
+        finished.seek(0)
+        try:
+            while piece := finished.read(_PIECE):
+                self._write(piece)
+            if callable(flush := getattr(self._file, "flush", None)):
+                flush()
+        except Exception as error:  # of whatever somebody's file object raises
+            number = error.errno if isinstance(error, OSError) else None
+            said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise PublishError.of(number or errno.EIO, f"{self.name!r} can't be written: {said}", self.name) from error
+
+    def _write(self, data: bytes) -> None:
+        while data:
+            count = self._file.write(data)
+            if count is None and not isinstance(self._file, io.RawIOBase):
+                return
+            if not isinstance(count, int) or not 0 < count <= len(data):
+                raise OSError(errno.EAGAIN, f"it takes no more now: write() gave {count!r} for {len(data)} bytes")
+            data = data[count:]
