@@ -8,6 +8,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -15,11 +16,12 @@ from typing import BinaryIO, cast
 import av
 
 from .container.boxes import end_of_fragments
+from .deliver.target import StorageOptions
 from .encode.finish import write_finished
 from .encode.journal_packets import duration_of
 from .errors import OptionError, PublishError, TelecineError
 from .files.descriptors import take_closed_standard_descriptors
-from .files.urls import local_path
+from .files.urls import local_path, url_in
 from .formats.choose import output_of
 from .formats.containers import CONTAINERS, Container
 from .formats.images import SEQUENCES, MovingImageFormat
@@ -42,15 +44,22 @@ from .support.native_calls import Watched, run_apart
 from .support.notes import Notes
 
 
-def recover(path: str | os.PathLike[str], output: str | os.PathLike[str] | None = None) -> Video:
+def recover(
+    path: str | os.PathLike[str],
+    output: str | os.PathLike[str] | None = None,
+    *,
+    storage_options: StorageOptions | None = None,
+) -> Video:
     """Make a video of the frames that an export left in its journal when it was killed, or failed, with their sound.
 
     Of a moving image it makes one again, of "high" quality; of a folder of images the images before the first that is
     missing, whose `Video` has no rate: its `fps` and `duration` are 0.
 
     Args:
-        path: The path that the export was to write, or the journal itself.
-        output: Where the video goes. Without one it is `path`, or where that exists `clip.recovered.mp4` beside it.
+        path: The path or the URL that the export was to write, or the journal itself.
+        output: Where the video goes. Without one it is `path`, or where that exists `clip.recovered.mp4` beside it. To
+            a URL it goes if nothing is there.
+        storage_options: What the store of a URL is opened with, as for `export_video`.
 
     The journal is removed once the video is at its path, synced, and was read back with all the frames that were
     recovered; one that can't be removed, as on a disk that is read-only, is left where it is. A recovery can be killed
@@ -61,6 +70,8 @@ def recover(path: str | os.PathLike[str], output: str | os.PathLike[str] | None 
             written.
         OptionError: `output` is of no kind that holds what was left.
     """
+    if url := url_in(path):
+        return _recovered_for_store(url, output, storage_options)
     name = local_path(path, "read")
     to = None if output is None else local_path(output)
     notes, stop = Notes(), Latch()
@@ -75,6 +86,21 @@ def recover(path: str | os.PathLike[str], output: str | os.PathLike[str] | None 
         video = run_apart(recovered, stop=stop)
     notes.tell()
     return video
+
+
+def _recovered_for_store(url: str, output: str | os.PathLike[str] | None, options: StorageOptions | None) -> Video:
+    """Recover what was to go to a URL, and remove what was uploaded of it."""
+    from .deliver.stores import Store  # start-up: few files go to a store
+
+    store = Store(url, None, output is not None, options)
+    store.prepare()
+    video = recover(store.path, output)
+    if output is not None:
+        return video
+    with video.open() as file:
+        store.deliver(file)
+    os.remove(video)
+    return replace(video, path=store.where)
 
 
 def orphans_in(folder: str | os.PathLike[str]) -> tuple[list[Path], dict[Path, str]]:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from operator import length_hint
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Unpack
 
@@ -71,7 +70,7 @@ class VideoWriter:
     def __init__(self, path: Output | None = None, **options: Unpack[WriterOptions]) -> None:
         given = complete(WriterOptions, options, "VideoWriter")
         check_progress(given["progress"])
-        target = target_of(path, given["format"], given["overwrite"])
+        target = target_of(path, given["format"], given["overwrite"], given["storage_options"])
         row = output_of(target.name, given["format"])
         self._recognizer = Recognizer(given["layout"], given["channels"])
         hold, self._repeat = parse_last_frame(given["hold"], given["repeat"])
@@ -153,7 +152,7 @@ class VideoWriter:
                 if self._clock.starts_at:
                     start = float(self._clock.starts_at)
                     self._notes.add(f"the video begins with its first frame: its timestamps count from {start:g} s")
-                self._video = replace(video, path=Path(self._job.path), notes=tuple(self._notes))
+                self._video = replace(video, path=self._job.target.where, notes=tuple(self._notes))
             except BaseException as error:
                 self._give_up(error)
                 raise

@@ -59,6 +59,7 @@ _ELSEWHERE = {
     "timestamps": None,
     "encoder_options": None,
     "mastering_display": None,
+    "storage_options": None,
     "audio_rate": None,
     "progress": "--quiet",
     "metadata": "--metadata NAME=TEXT, --metadata-json FILE",

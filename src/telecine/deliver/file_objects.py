@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import errno
 import io
+import os
+from collections.abc import Iterable
+from pathlib import Path
 from typing import BinaryIO, Protocol, runtime_checkable
 
 from ..errors import OptionError, PublishError
+from ..formats.choose import output_of
+from ..formats.images import SequenceFormat
+from .staging import temporary_path
 
 _PIECE = 1 << 20
 
@@ -22,7 +28,7 @@ class BinaryWriter(Protocol):
 class FileObject:
     """A file object that is given a finished file, from where it stands on."""
 
-    def __init__(self, file: BinaryWriter) -> None:
+    def __init__(self, file: BinaryWriter, format: str | None) -> None:
         """Take one.
 
         Raises:
@@ -37,6 +43,14 @@ class FileObject:
             raise OptionError(f"path={self.name!r} takes text: open it for bytes, as with 'wb', or give its .buffer")
         if not getattr(file, "writable", lambda: True)():
             raise OptionError(f"path={self.name!r} is not open for writing: open it with 'wb'")
+
+        if isinstance(output_of(self.name, format), SequenceFormat):
+            raise OptionError(f"format={format!r} is a folder of images, and {self.name!r} takes one file: give a path")
+        self.path, self.where = temporary_path(format), Path(self.name)
+        self.title = f"video{os.path.splitext(self.path)[1]}"
+
+    def prepare(self) -> None:
+        """Do nothing: what can be told of a file object was looked at."""
 
     def deliver(self, finished: BinaryIO) -> None:
         """Write all of a finished file.
@@ -54,6 +68,10 @@ class FileObject:
             number = error.errno if isinstance(error, OSError) else None
             said = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise PublishError.of(number or errno.EIO, f"{self.name!r} can't be written: {said}", self.name) from error
+
+    def deliver_folder(self, folder: str, names: Iterable[str]) -> None:
+        """Refuse: it takes one file."""
+        raise NotImplementedError
 
     def _write(self, data: bytes) -> None:
         while data:

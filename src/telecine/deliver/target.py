@@ -1,30 +1,48 @@
-"""Where a finished file goes: to a path, or to a file object, for which it is made and checked in a temporary file."""
+"""Where a finished file goes: to a path, or to a file object or a store, for which it is made in a temporary file."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol, TypeAlias
 
 from ..errors import OptionError
-from ..files.urls import local_path
-from ..formats.choose import output_of
-from ..formats.images import SequenceFormat
+from ..files.urls import local_path, url_in
+from ..publish.folder import FolderPublication
+from ..publish.frame_files import frames_in
+from ..publish.journal import remove_orphans
 from ..publish.publication import Publication
 from .file_objects import BinaryWriter, FileObject
+from .staging import make_folder_of, temporary_path
 
 Output: TypeAlias = str | os.PathLike[str] | BinaryWriter
+StorageOptions: TypeAlias = Mapping[str, object]
 
 _OWNERS = 0o600
 
 
 class Delivery(Protocol):
-    """What takes a finished file. Errors call it by its `name`."""
+    """What takes a finished file.
+
+    Errors call it by its `name`; the file is made at `path` on this machine, calls itself by `title`, and is read from
+    `where` afterwards.
+    """
 
     name: str
+    path: str
+    where: Path
+    title: str
+
+    def prepare(self) -> None:
+        """Prove that it will take the file, as far as can be. Raises PublishError."""
 
     def deliver(self, finished: BinaryIO) -> None:
         """Hand all of it over. Raises PublishError."""
+
+    def deliver_folder(self, folder: str, names: Iterable[str]) -> None:
+        """Hand files of a folder over, all or none. Raises PublishError."""
 
 
 class Target(NamedTuple):
@@ -39,18 +57,32 @@ class Target(NamedTuple):
         """What errors call it."""
         return self.delivery.name if self.delivery else self.path
 
+    @property
+    def where(self) -> Path:
+        """Where the file is, once it is finished."""
+        return self.delivery.where if self.delivery else Path(self.path)
+
     def publication(self) -> Publication:
         """Open the publication of a file. Raises as that does."""
-        return Delivered(self.path, self.delivery) if self.delivery else Publication(self.path, self.overwrite)
+        return Delivered(self.delivery) if self.delivery else Publication(self.path, self.overwrite)
+
+    def folder_publication(self) -> FolderPublication:
+        """Open the publication of a folder of images. Raises as that does."""
+        return DeliveredFolder(self.delivery) if self.delivery else FolderPublication(self.path, self.overwrite)
 
 
 class Delivered(Publication):
     """A file that is made at a temporary path, and then handed over in place of being put there."""
 
-    def __init__(self, path: str, delivery: Delivery) -> None:
-        super().__init__(path, overwrite=False, at_most=_OWNERS)
-        self._delivery = delivery
-        self.title = f"video{os.path.splitext(path)[1]}"
+    def __init__(self, delivery: Delivery) -> None:
+        make_folder_of(delivery.path)
+        super().__init__(delivery.path, at_most=_OWNERS)
+        self.title, self._delivery = delivery.title, delivery
+        try:
+            delivery.prepare()
+        except BaseException:
+            self.discard()
+            raise
 
     def commit(self) -> None:
         """Hand the finished file over, and remove it and the journal.
@@ -59,30 +91,54 @@ class Delivered(Publication):
             PublishError: it was not taken. The journal is as it was.
         """
         self._delivery.deliver(self.finished)
+        with contextlib.suppress(OSError):
+            remove_orphans(self._folder, self._name)
         self.discard()
 
 
-def target_of(output: Output | None, format: str | None, overwrite: bool) -> Target:
+class DeliveredFolder(FolderPublication):
+    """A folder that is made at a temporary path, and then handed over in place of being put there."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        make_folder_of(delivery.path)
+        super().__init__(delivery.path)
+        self._delivery = delivery
+        try:
+            delivery.prepare()
+        except BaseException:
+            self.discard()
+            raise
+
+    def commit(self) -> None:
+        """Hand the images over, and remove them.
+
+        Raises:
+            PublishError: they were not taken, and are where they were.
+        """
+        self._delivery.deliver_folder(self.folder.path, list(frames_in(self.folder).values()))
+        self.discard()
+
+
+def target_of(output: Output | None, format: str | None, overwrite: bool, options: StorageOptions | None) -> Target:
     """Tell what a caller gives as the place to write to; nothing is opened.
 
     Raises:
-        OptionError: it is none, a URL, or a file object that takes no bytes.
+        OptionError: it is none, a URL that can't be written, or a file object that takes no bytes.
+        MissingDependencyError: the library of a URL is not installed.
     """
+    delivery: Delivery
+    if url := url_in(output):
+        from .stores import Store  # start-up: few files go to a store
+
+        delivery = Store(url, format, overwrite, options)
+        return Target(delivery.path, overwrite, delivery)
+    if options is not None:
+        raise OptionError("storage_options= goes with a URL, such as s3://bucket/clip.mp4: leave it out")
     if output is None:
-        return Target(_temporary_path(format), overwrite)
+        return Target(temporary_path(format), overwrite)
     if isinstance(output, (str, bytes, os.PathLike)):
         return Target(local_path(output), overwrite)
     if not isinstance(output, BinaryWriter):
         raise OptionError(f"path={output!r} is no path, and no file object that takes bytes")
-    delivery = FileObject(output)
-    if isinstance(output_of(delivery.name, format), SequenceFormat):
-        raise OptionError(f"format={format!r} is a folder of images, and {delivery.name!r} takes one file: give a path")
-    return Target(_temporary_path(format), False, delivery)
-
-
-def _temporary_path(format: str | None) -> str:
-    from tempfile import gettempdir  # start-up: few leave the path out
-
-    row = output_of("clip.mp4", format)
-    extension = "" if isinstance(row, SequenceFormat) else row.extensions[0]
-    return os.fspath(Path(gettempdir()) / f"telecine-{os.urandom(4).hex()}{extension}")
+    delivery = FileObject(output, format)
+    return Target(delivery.path, overwrite, delivery)

@@ -11,8 +11,21 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")  # RFC 3986 3.1
 _CUT_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")  # two characters or more: one is a drive of Windows
 _WAY_OUT = {
     "read": "only local files are read: download it, and give its path",
-    "written": "only local files are written yet: write to a local path, and upload the file",
+    "written": "only local files are written here: give a local path, or to export_video the URL as text",
 }
+
+
+def url_in(path: object) -> str | None:
+    """Give the URL that is meant, of something else than a file; None of a path, or of what is none.
+
+    >>> url_in("s3://bucket/clip.mp4"), url_in("file:///clips/a.mp4"), url_in("a:b.mp4")
+    ('s3://bucket/clip.mp4', None, None)
+    """
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        return None
+    name = os.fsdecode(path)
+    found = _SCHEME.match(name)
+    return name if found is not None and found[1].lower() != "file" else None
 
 
 def local_path(

@@ -50,7 +50,7 @@ class ImageFolderPlan:
 
     def publication(self, target: Target) -> FolderPublication:
         """Open the folder's publication."""
-        return FolderPublication(target.path, target.overwrite)
+        return target.folder_publication()
 
     def shape(self, first: Frame, clock: Clock) -> ImageFolderShape:
         """Take the size of the first frame, and whether it has alpha."""

@@ -19,6 +19,7 @@ from ..formats.choices import (
 from ..frames.options import MOVING, VIDEO, FrameOptions, Kind, Option, options_of
 
 if TYPE_CHECKING:
+    from ..deliver.target import StorageOptions
     from ..metadata.tags import Json
     from ..provenance.seal import Provenance
     from ..sound.recognise import Audio
@@ -170,6 +171,14 @@ class WriterOptions(FrameOptions, total=False):
         ),
     ]
     overwrite: Annotated[bool, Option(True, """Whether a file at the path may be replaced.""")]
+    storage_options: Annotated[
+        "StorageOptions | None",
+        Option(
+            None,
+            """What the store of a URL is opened with, as pandas and fsspec have it: keys, an endpoint. Without, what
+            its library finds: environment variables, files in the home folder, the machine's role.""",
+        ),
+    ]
     progress: Annotated[
         "Progress",
         Option(False, """True for a bar on the terminal, or a function of (frames done, frames in all or None)."""),

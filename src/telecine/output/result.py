@@ -52,6 +52,8 @@ class Video:
         """Open the file for reading. Raises InputError where it went to a file object that is at no path."""
         try:
             return self.path.open("rb")
+        except InputError:
+            raise
         except OSError as error:
             raise InputError.of(error.errno, f"{str(self)!r} can't be read: {error.strerror}", str(self)) from error
 

@@ -1,0 +1,155 @@
+"""Files in stores: found by their URLs through fsspec, opened, and named in errors without a credential."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, NamedTuple, Self, TypeAlias, cast
+from urllib.parse import urlsplit
+
+from ..errors import InputError, MissingDependencyError, OptionError, PublishError, TelecineError
+
+S3 = {"s3", "s3a"}
+_SHORTEST_SECRET = 4  # characters: what is shorter than that stands in many a word
+_NUMBERS: Mapping[type[Exception], int] = {  # which libraries raise without
+    FileNotFoundError: errno.ENOENT,
+    PermissionError: errno.EACCES,
+    FileExistsError: errno.EEXIST,
+    TimeoutError: errno.ETIMEDOUT,
+}
+
+
+class Address(NamedTuple):
+    """A file or folder in a store: how errors call it, fsspec's filesystem, and its name there."""
+
+    name: str
+    filesystem: Any
+    key: str
+    scheme: str
+    secrets: tuple[str, ...]
+
+    @contextlib.contextmanager
+    def naming(self, done: str, kind: type[InputError | PublishError]) -> Iterator[None]:
+        """Raise what the store's library raises as an error that holds no credential."""
+        try:
+            yield
+        except TelecineError:
+            raise
+        except Exception as error:  # of whatever library
+            number = getattr(error, "errno", None) or _NUMBERS.get(type(error), errno.EIO)
+            said = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+            clean = said
+            for secret in self.secrets:
+                clean = clean.replace(secret, "***")
+            told = any(secret in text for text in (said, repr(error)) for secret in self.secrets)
+            raise kind.of(number, f"{self.name!r} can't be {done}: {clean}", self.name) from None if told else error
+
+
+def address_of(url: str, options: Mapping[str, object] | None = None) -> Address:
+    """Find the library of a URL's scheme.
+
+    Raises:
+        OptionError: no library is known for the scheme, or the options are not for it.
+        MissingDependencyError: it is not installed.
+    """
+    scheme, name = url.partition("://")[0].lower(), without_credentials(url)
+    try:
+        from fsspec.core import url_to_fs
+        from fsspec.registry import get_filesystem_class
+    except ImportError as error:
+        raise MissingDependencyError(f"{name!r} is a URL, which needs pip install 'telecine[remote]'") from error
+    try:
+        get_filesystem_class(scheme)
+    except ImportError as error:
+        said = str(error).rstrip(".")
+        extra = ": pip install 'telecine[remote]'" if scheme in S3 else ""
+        raise MissingDependencyError(f"{name!r} needs a library for {scheme}:// URLs: {said}{extra}") from error
+    except ValueError as error:
+        raise OptionError(f"{name!r} is a URL of a scheme that fsspec does not know: use s3, gs, az, hf …") from error
+    secrets = tuple(sorted(set(_secrets(url, options or {})), key=len, reverse=True))
+    try:
+        filesystem, key = url_to_fs(url, **(options or {}))
+    except Exception as error:
+        kind = type(error).__name__
+        raise OptionError(f"the library of {name!r} takes no such storage_options ({kind}): see its page") from None
+    return Address(name, filesystem, key, scheme, secrets)
+
+
+def without_credentials(url: str) -> str:
+    """Give a URL as it may be shown: without user, password and query.
+
+    >>> without_credentials("s3://me:secret@bucket/clip.mp4?token=1")
+    's3://bucket/clip.mp4'
+    """
+    return re.sub(r"^([^:]+://)[^/@]*@", r"\1", url).partition("?")[0]
+
+
+def _secrets(url: str, options: Mapping[str, object]) -> Iterator[str]:
+    parts = urlsplit(url)
+    for each in (parts.username, parts.password, parts.query, *_texts(options)):
+        if each and len(each) >= _SHORTEST_SECRET and not each.startswith(("http:", "https:")):
+            yield each
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for each in value.values():
+            yield from _texts(each)
+    elif isinstance(value, str):
+        yield value
+
+
+if TYPE_CHECKING:
+    _LocalPath: TypeAlias = Path
+else:
+    _LocalPath = type(Path())  # `Path` itself has no subclasses before 3.12
+
+
+class StoredPath(_LocalPath):
+    """A URL where a path is expected: its text is the URL's, of which `Path` would drop a slash.
+
+    It keeps no credentials when it is pickled: it opens then by what its library finds.
+    """
+
+    _address: Address
+
+    def __new__(cls, address: Address) -> Self:  # noqa: D102
+        self: Self = super().__new__(cls, address.name)
+        self._address = address
+        return self
+
+    def __init__(self, address: Address) -> None:
+        if sys.version_info >= (3, 12):
+            super().__init__(address.name)
+
+    def with_segments(self, *segments: str | os.PathLike[str]) -> Path:  # type: ignore[override]
+        """Give what is made of it, such as its parent, as a usual path."""
+        return Path(*segments)
+
+    def __str__(self) -> str:
+        address = getattr(self, "_address", None)  # which, before 3.12, what is made of it has not
+        return address.name if address else super().__str__()
+
+    def __fspath__(self) -> str:
+        return str(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _stored_path, (str(self),)
+
+    def open(self, mode: str = "rb", *_: Any, **__: Any) -> IO[Any]:  # type: ignore[override]
+        """Open what is there, for reading.
+
+        Raises:
+            InputError: it can't be read.
+        """
+        with self._address.naming("read", InputError):
+            return cast(BinaryIO, self._address.filesystem.open(self._address.key, "rb"))
+
+
+def _stored_path(url: str) -> StoredPath:
+    return StoredPath(address_of(url))

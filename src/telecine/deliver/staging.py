@@ -1,0 +1,63 @@
+"""Where files are made that go elsewhere: in the folder for temporary files, for their owner alone."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+
+from ..errors import PublishError
+from ..formats.choose import output_of
+from ..formats.images import SequenceFormat
+
+
+def temporary_path(format: str | None) -> str:
+    """Give the path of a new file of a format, or of a folder of images."""
+    return f"{os.path.join(_temporary_folder(), 'telecine-')}{os.urandom(4).hex()}{_extension(format)}"
+
+
+def staged_path(address: str, format: str | None) -> str:
+    """Give the path for what is to go to an address: the same each time, so that what a dead process left is found."""
+    digest = hashlib.sha256(address.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return os.path.join(_own_folder(), f"{digest}{_extension(format)}")
+
+
+def make_folder_of(path: str) -> None:
+    """Make the folder of a staged or temporary path.
+
+    Raises:
+        PublishError: it is there, and somebody else's, or open to others.
+    """
+    folder = os.path.dirname(path)
+    if folder == _temporary_folder():
+        return
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        found = os.lstat(folder)
+        if not stat.S_ISDIR(found.st_mode) or (os.name == "posix" and not _is_own(found)):
+            said = f"{folder!r} is no folder of yours alone: remove it, or set TMPDIR to another place"
+            raise PublishError.of(errno.EPERM, said, folder) from None
+    except OSError as error:
+        said = f"{folder!r}, for files that go elsewhere, can't be made: {error.strerror}"
+        raise PublishError.of(error.errno, said, folder) from error
+
+
+def _is_own(found: os.stat_result) -> bool:
+    return found.st_uid == os.geteuid() and not found.st_mode & 0o077
+
+
+def _own_folder() -> str:
+    return os.path.join(_temporary_folder(), f"telecine-of-{os.geteuid() if hasattr(os, 'geteuid') else 'me'}")
+
+
+def _temporary_folder() -> str:
+    from tempfile import gettempdir  # start-up: few files go elsewhere
+
+    return gettempdir()
+
+
+def _extension(format: str | None) -> str:
+    row = output_of("clip.mp4", format)
+    return "" if isinstance(row, SequenceFormat) else row.extensions[0]

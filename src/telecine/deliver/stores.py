@@ -1,0 +1,148 @@
+"""Stores that finished files are uploaded to by a URL, through fsspec: each file appears there whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from mimetypes import guess_type
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ..errors import OptionError, PublishError
+from ..formats.choose import output_of
+from ..formats.images import SequenceFormat
+from .addresses import S3, Address, StoredPath, address_of
+from .staging import staged_path
+
+# Whose `put_file` gives the file its name last. Elsewhere, as on SFTP, it is uploaded beside, and renamed.
+_WHOLE = S3 | {"gs", "gcs", "az", "abfs", "abfss", "adl", "hf", "memory", "oss"}
+_CREATES = S3 | {"gs", "gcs", "memory"}  # which refuse by themselves to replace what is there
+_MEDIA_TYPE = dict.fromkeys(S3, "ContentType") | dict.fromkeys(("gs", "gcs"), "content_type")
+_READ_ONLY = {"http", "https", "data", "github", "git", "zip", "tar", "libarchive", "reference"}
+_PART, _PARTS_AT_ONCE = 8 << 20, 4  # in memory: no more than 32 MiB of an upload
+_MANIFEST = "manifest.json"
+
+
+class Store:
+    """A place in a store that takes a finished file, or a folder of images."""
+
+    def __init__(self, url: str, format: str | None, overwrite: bool, options: Mapping[str, object] | None) -> None:
+        """Take a URL. Raises as `address_of`; OptionError where nothing can be written."""
+        address = address_of(url, options)
+        row = output_of(address.name, format)
+        if address.scheme in _READ_ONLY:
+            raise OptionError(f"{address.name!r} can't be written over {address.scheme}: use s3, gs, az, hf …")
+        self._is_folder = isinstance(row, SequenceFormat)
+        self.name = address.name.rstrip("/") if self._is_folder else address.name
+        self.title = self.name.rpartition("/")[2]
+        if not self.title:
+            raise OptionError(f"{self.name!r} names a folder: name a file in it")
+        self.path = staged_path(self.name, row.name)
+        self.where: Path = StoredPath(address)
+        self._address, self._overwrite = address, overwrite
+        self._record = Path(f"{self.path}.telecine-upload")  # is there while parts may be
+
+    def prepare(self) -> None:
+        """Prove what can be proved, and remove the parts that a dead process has left.
+
+        Raises:
+            PublishError: the store or the bucket can't be reached or written, or the file exists and is not to be
+                replaced.
+        """
+        address = self._address
+        with address.naming("written", PublishError):
+            if not self._overwrite and address.filesystem.exists(address.key):
+                raise self._exists()
+            if address.scheme in S3:
+                _prove_upload(address)
+                if self._record.exists():
+                    _abort_uploads(address, recursive=self._is_folder)
+                    self._record.unlink()
+
+    def deliver(self, finished: BinaryIO) -> None:
+        """Upload a file.
+
+        Raises:
+            PublishError: that failed, and what was there still is.
+        """
+        with self._uploading():
+            self._put(finished.name, self._address.key, self._overwrite)
+
+    def deliver_folder(self, folder: str, names: Iterable[str]) -> None:
+        """Upload the images of a folder, and last a list of them: without it, what is there is not all.
+
+        Raises:
+            PublishError: that failed. What was uploaded by then is removed, if it can be.
+        """
+        filesystem, key = self._address.filesystem, self._address.key.rstrip("/")
+        files = [(f"{folder}/{name}", f"{key}/{name}") for name in sorted(names)]
+        listed = {"images": [{"name": os.path.basename(to), "bytes": os.path.getsize(path)} for path, to in files]}
+        manifest = f"{key}/{_MANIFEST}"
+        with self._uploading():
+            older = filesystem.find(key) if filesystem.exists(key) else []
+            if manifest in older:
+                filesystem.rm_file(manifest)
+            try:
+                for path, to in files:
+                    self._put(path, to, self._overwrite)
+                filesystem.pipe_file(manifest, json.dumps(listed, indent=1).encode())
+            except BaseException:
+                for _, to in files:
+                    with contextlib.suppress(Exception):
+                        filesystem.rm_file(to)
+                raise
+            for each in set(older) - {to for _, to in files} - {manifest}:
+                filesystem.rm_file(each)
+
+    @contextlib.contextmanager
+    def _uploading(self) -> Any:
+        with self._address.naming("written", PublishError):
+            self._record.touch(0o600)
+            try:
+                yield
+            except FileExistsError as error:
+                raise self._exists() from error
+            self._record.unlink()
+
+    def _put(self, path: str, key: str, overwrite: bool) -> None:
+        filesystem, scheme = self._address.filesystem, self._address.scheme
+        how: dict[str, Any] = {"chunksize": _PART, "max_concurrency": _PARTS_AT_ONCE} if scheme in S3 else {}
+        if scheme in _MEDIA_TYPE:
+            how[_MEDIA_TYPE[scheme]] = guess_type(key)[0] or "application/octet-stream"
+        if not overwrite and scheme in _CREATES:
+            how["mode"] = "create"
+        elif not overwrite and filesystem.exists(key):
+            raise self._exists()
+        if scheme in _WHOLE:
+            filesystem.put_file(path, key, **how)
+            return
+        beside = f"{os.path.dirname(key)}/.{os.path.basename(key)}.telecine-new-{os.urandom(4).hex()}"
+        try:
+            filesystem.put_file(path, beside)
+            filesystem.mv(beside, key)
+        except BaseException:
+            with contextlib.suppress(Exception):
+                filesystem.rm_file(beside)
+            raise
+
+    def _exists(self) -> PublishError:
+        return PublishError.of(errno.EEXIST, f"{self.name!r} exists and overwrite is False", self.name)
+
+
+def _prove_upload(address: Address) -> None:
+    """Begin an upload, and end it without a part: nothing is seen of it, and who may not write is told."""
+    bucket, key, _ = address.filesystem.split_path(address.key)
+    call: Callable[..., Any] = address.filesystem.call_s3
+    begun = call("create_multipart_upload", Bucket=bucket, Key=key)
+    call("abort_multipart_upload", Bucket=bucket, Key=key, UploadId=begun["UploadId"])
+
+
+def _abort_uploads(address: Address, recursive: bool) -> None:
+    bucket, key, _ = address.filesystem.split_path(address.key)
+    call: Callable[..., Any] = address.filesystem.call_s3
+    for each in call("list_multipart_uploads", Bucket=bucket, Prefix=key).get("Uploads", []):
+        if each["Key"] == key or (recursive and each["Key"].startswith(f"{key.rstrip('/')}/")):
+            call("abort_multipart_upload", Bucket=bucket, Key=each["Key"], UploadId=each["UploadId"])

@@ -1,0 +1,268 @@
+"""Exports to stores by URL: whole or not at all, whatever the network does, and no credential in what is said."""
+
+from __future__ import annotations
+
+import json
+import logging
+import pickle
+import re
+import subprocess
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+import pytest
+
+from telecine import MissingDependencyError, OptionError, PublishError, export_bytes, export_video, recover
+
+from ..support.helpers import Asked, failing_at, greys
+from ..support.object_store import BUCKET, SECRET, ObjectStore, object_store
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning"),
+]
+
+FRAMES = np.random.default_rng(0).integers(0, 256, (6, 48, 64, 3), np.uint8)
+LARGE = np.random.default_rng(0).integers(0, 256, (40, 512, 512, 3), np.uint8)
+URL = f"s3://{BUCKET}/a/clip.mkv"
+LOSSLESS: dict[str, Any] = {"codec": "ffv1"}  # in which noise takes as many bytes: four parts
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[ObjectStore]:
+    with object_store() as store:
+        yield store
+
+
+@pytest.fixture
+def store(running: ObjectStore) -> Iterator[ObjectStore]:
+    """The store, empty and without a fault."""
+    for name in running.names():
+        running.filesystem.rm_file(f"{BUCKET}/{name}")
+    running.requests.clear()
+    yield running
+    running.fault = lambda _: None
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for temporary files, in which nothing else is."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def staged(temporary: Path) -> list[str]:
+    return sorted(each.name for each in temporary.rglob("*") if each.is_file())
+
+
+@pytest.mark.parametrize("format", ["mp4", "gif"])
+def test_a_url_gets_the_bytes_that_a_path_gets(format: Any, store: ObjectStore, temporary: Path) -> None:
+    url = f"s3://{BUCKET}/some/where/clip.{format}"
+    video = export_video(FRAMES, url, storage_options=store.options)
+    assert store.filesystem.cat(url) == export_bytes(FRAMES, format=format) == video.read_bytes()
+    assert store.filesystem.info(url)["ContentType"] == {"mp4": "video/mp4", "gif": "image/gif"}[format]
+    assert (str(video), str(video.path), video.path.name) == (url, url, f"clip.{format}")
+    assert (store.uploads(), staged(temporary)) == ([], [])
+    again = pickle.loads(pickle.dumps(video))
+    assert (str(again), again) == (url, video)
+
+
+def test_a_large_file_goes_in_parts_and_its_name_comes_last(store: ObjectStore) -> None:
+    export_video(LARGE, URL, storage_options=store.options, **LOSSLESS)
+    parts = [each for each in store.requests if "partNumber" in each]
+    assert len(parts) > 2
+    assert re.fullmatch(r"POST /clips/a/clip\.mkv\?uploadId=\S+", store.requests[-1])
+    assert store.filesystem.cat(URL) == export_bytes(LARGE, format="mkv", **LOSSLESS)
+
+
+def test_a_folder_of_images_goes_under_the_prefix_and_its_list_last(store: ObjectStore, tmp_path: Path) -> None:
+    url = f"s3://{BUCKET}/frames"
+    folder = export_video(FRAMES, tmp_path / "frames", format="png").path
+    for count in (6, 4):
+        video = export_video(FRAMES[:count], url, format="png", storage_options=store.options)
+        names = [f"{index:06d}.png" for index in range(count)]
+        assert store.names() == [*(f"frames/{name}" for name in names), "frames/manifest.json"]
+        assert "manifest.json" in [each for each in store.requests if each.startswith("PUT")][-1]
+        listed = json.loads(store.filesystem.cat(f"{url}/manifest.json"))["images"]
+        assert listed == [{"name": name, "bytes": (folder / name).stat().st_size} for name in names]
+        assert all(store.filesystem.cat(f"{url}/{name}") == (folder / name).read_bytes() for name in names)
+        assert (str(video), video.frame_count) == (url, count)
+
+
+def test_memory_is_a_store_too() -> None:
+    video = export_video(FRAMES, "memory://some/clip.mp4")
+    assert fsspec.filesystem("memory").cat("/some/clip.mp4") == video.read_bytes()
+
+
+# ---- what is there already -----------------------------------------------------------------------------------------
+
+
+def test_what_is_there_stays_with_overwrite_false(store: ObjectStore) -> None:
+    store.filesystem.pipe_file(URL, b"older")
+    frames = Asked(FRAMES)
+    with pytest.raises(PublishError, match=f"{URL!r} exists and overwrite is False") as refused:
+        export_video(frames, URL, overwrite=False, storage_options=store.options)
+    assert (refused.value.errno, frames.count, store.filesystem.cat(URL)) == (17, 0, b"older")
+
+
+@pytest.mark.parametrize("frames", [FRAMES, LARGE], ids=["in one", "in parts"])
+def test_what_comes_meanwhile_stays_with_overwrite_false(frames: Any, store: ObjectStore, temporary: Path) -> None:
+    def write() -> None:
+        store.fault = lambda _: None
+        store.filesystem.pipe_file(URL, b"somebody else's")
+
+    store.fault = lambda said: write if "partNumber" in said or said.startswith("PUT /clips/a/clip.mkv") else None
+    with pytest.raises(PublishError, match=r"exists and overwrite is False; \d+ of \d+ frames are kept"):
+        export_video(frames, URL, overwrite=False, storage_options=store.options, **LOSSLESS)
+    assert (store.filesystem.cat(URL), store.uploads()) == (b"somebody else's", [])
+    other = f"s3://{BUCKET}/other.mp4"
+    assert recover(URL, temporary / "recovered.mkv", storage_options=store.options).frame_count == len(frames)
+    export_video(FRAMES, other, overwrite=False, storage_options=store.options)
+    assert store.names() == ["a/clip.mkv", "other.mp4"]
+
+
+# ---- faults --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [500, 503, "reset"])
+def test_what_passes_is_tried_again(fault: Any, store: ObjectStore) -> None:
+    left = {"partNumber=2": 2, "uploads": 1, "uploadId": 1}
+
+    def once(said: str) -> Any:
+        for part in left:
+            if part in said and left[part]:
+                left[part] -= 1
+                return fault
+        return None
+
+    store.fault = once
+    export_video(LARGE, URL, storage_options=store.options, **LOSSLESS)
+    assert store.filesystem.cat(URL) == export_bytes(LARGE, format="mkv", **LOSSLESS)
+    assert (left["partNumber=2"], store.uploads()) == (0, [])
+
+
+def test_what_does_not_pass_leaves_nothing_and_the_frames_are_kept(store: ObjectStore, temporary: Path) -> None:
+    store.filesystem.pipe_file(URL, b"older")
+    store.fault = lambda said: 403 if "partNumber=2" in said else None
+    with pytest.raises(PublishError, match=rf"{URL!r} can't be written: .*; 40 of 40 frames are kept"):
+        export_video(LARGE, URL, storage_options=store.options, **LOSSLESS)
+    store.fault = lambda _: None
+    assert (store.filesystem.cat(URL), store.uploads()) == (b"older", [])
+    assert recover(URL, temporary / "recovered.mkv", storage_options=store.options).frame_count == 40
+
+
+@pytest.mark.parametrize("url", ["s3://nobody-s/clip.mp4", URL], ids=["no bucket", "no right"])
+def test_who_may_not_write_is_told_before_the_first_frame(url: str, store: ObjectStore, temporary: Path) -> None:
+    store.fault = lambda said: 403 if url == URL else None
+    frames = Asked(FRAMES)
+    with pytest.raises(PublishError, match=re.escape(repr(url)) + " can't be written: ") as refused:
+        export_video(frames, url, storage_options=store.options)
+    assert (refused.value.errno, frames.count) == ({URL: 13}.get(url, 2), 0)
+    assert staged(temporary) == []
+
+
+def test_a_failed_model_leaves_nothing_there(store: ObjectStore) -> None:
+    with pytest.raises(RuntimeError, match="the model failed") as failed:
+        export_video(failing_at(4, FRAMES, RuntimeError("the model failed")), URL, storage_options=store.options)
+    assert "4 of 4 frames are kept" in "".join(failed.value.__notes__)
+    assert (store.names(), store.uploads()) == ([], [])
+    video = recover(URL, storage_options=store.options)
+    assert (video.frame_count, str(video), store.names()) == (4, URL, ["a/clip.mkv"])
+
+
+KILLED = """
+import os, sys, tempfile
+import numpy as np, telecine
+tempfile.tempdir = sys.argv[1]
+frames = np.random.default_rng(0).integers(0, 256, (40, 512, 512, 3), np.uint8)
+options = {"key": "somebody", "secret": "the-secret-of-this-bucket", "endpoint_url": sys.argv[2]}
+telecine.export_video(frames, sys.argv[3], codec="ffv1", storage_options=options)
+"""
+
+
+@pytest.mark.parametrize("by", ["export", "recover"])
+def test_what_a_killed_upload_left_is_removed_by_the_next(by: str, store: ObjectStore, temporary: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", KILLED, temporary, store.url, URL])
+    store.fault = lambda said: process.kill if "partNumber=2" in said else None
+    process.wait(120)
+    store.fault = lambda _: None
+    assert (store.names(), store.uploads()) == ([], ["a/clip.mkv"])
+    if by == "recover":
+        assert recover(URL, storage_options=store.options).frame_count == 40
+    else:
+        export_video(FRAMES, URL, storage_options=store.options)
+    assert (store.names(), store.uploads(), staged(temporary)) == (["a/clip.mkv"], [], [])
+
+
+# ---- what is said --------------------------------------------------------------------------------------------------
+
+
+def test_no_credential_is_in_an_error_or_a_log(
+    store: ObjectStore, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG, "telecine")
+    url = f"s3://somebody:{SECRET}@{BUCKET}/clip.mp4"
+    said = []
+    for place, options in (
+        (url, store.options),
+        (URL, store.options | {"client_kwargs": {"nonsense": SECRET}}),
+        (URL, {**store.options, "nonsense": SECRET}),
+        (f"s3://{BUCKET}/{SECRET}", {"key": SECRET}),
+    ):
+        with pytest.raises((PublishError, OptionError)) as failed:
+            export_video(FRAMES, place, format="mp4", storage_options=options if place != url else {"secret": SECRET})
+        said.append("".join(traceback.format_exception(failed.value)))
+    assert not any(SECRET in each for each in said if BUCKET + "/" + SECRET not in each)
+    assert SECRET not in caplog.text + "".join(capfd.readouterr())
+
+
+WRONG: dict[str, tuple[str, Any, type[Exception], str]] = {
+    "unknown": ("nowhere://b/clip.mp4", {}, OptionError, "is a URL of a scheme that fsspec does not know"),
+    "missing": ("oss://b/clip.mp4", {}, MissingDependencyError, "needs a library for oss:// URLs: .*ossfs"),
+    "read only": ("https://b/clip.mp4", {}, OptionError, "can't be written over https: use s3"),
+    "folder": ("s3://b/dir/", {"format": "mp4"}, OptionError, "'s3://b/dir/' names a folder: name a file in it"),
+    "no format": ("s3://b/clip", {}, OptionError, "the extension '' of 's3://b/clip' is not known"),
+    "options": ("clip.mp4", {"storage_options": {}}, OptionError, "storage_options= goes with a URL"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_can_not_be_written_is_refused_before_the_first_frame(case: str) -> None:
+    url, options, kind, said = WRONG[case]
+    frames = Asked(greys())
+    with pytest.raises(kind, match=said):
+        export_video(frames, url, **options)
+    assert frames.count == 0
+
+
+def test_without_the_library_the_extra_is_named() -> None:
+    script = "import sys; sys.modules['fsspec'] = None; import telecine; telecine.export_video([], 's3://b/clip.mp4')"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "'s3://b/clip.mp4' is a URL, which needs pip install 'telecine[remote]'" in done.stderr
+    assert "MissingDependencyError" in done.stderr
+
+
+def test_importing_telecine_imports_no_library_of_stores() -> None:
+    script = "import sys, telecine; print([name for name in sys.modules if 'fsspec' in name or 'boto' in name])"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_the_folder_of_staged_files_is_not_taken_from_somebody_else(temporary: Path) -> None:
+    export_video(FRAMES, "memory://some/clip.mp4")
+    [folder] = temporary.iterdir()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    folder.chmod(0o777)
+    with pytest.raises(PublishError, match="is no folder of yours alone: remove it, or set TMPDIR"):
+        export_video(FRAMES, "memory://some/clip.mp4")
+    folder.rmdir()
+    folder.symlink_to(temporary)
+    with pytest.raises(PublishError, match="is no folder of yours alone"):
+        export_video(FRAMES, "memory://some/clip.mp4")
