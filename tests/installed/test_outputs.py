@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import wave
 from fractions import Fraction
@@ -129,3 +130,13 @@ def test_times_hold_and_dither(tmp_path: Path) -> None:
     video = telecine.export_video(codes(), tmp_path / "clip.mp4", timestamps=times, hold=2, dither=True)
     assert telecine.read_timestamps(video) == times
     assert video.duration == 5
+
+
+def test_files_go_to_file_objects_and_stores() -> None:
+    file = io.BytesIO()
+    telecine.export_video(codes(), file, format="mp4")
+    video = telecine.export_video(codes(), "memory://somewhere/clip.mp4")
+    assert file.getvalue() == telecine.export_bytes(codes()) == video.read_bytes()
+    with pytest.raises(telecine.PublishError, match="'s3://nobody/clip.mp4' can't be written"):
+        options = {"key": "me", "secret": "unknown", "endpoint_url": "http://127.0.0.1:9"}
+        telecine.export_video(codes(), "s3://nobody/clip.mp4", storage_options=options)
