@@ -78,7 +78,7 @@ def run_quietly(command: list[str]) -> str | None:
 def lowest_of(project: dict[str, Any]) -> list[str]:
     """Give each lower bound as the version to install: "pillow>=11.3" as "pillow==11.3"."""
     extras = project["optional-dependencies"]
-    given = [*project["dependencies"], *extras["cli"], *extras["tiff"], *extras["c2pa"]]
+    given = [*project["dependencies"], *(each for extra in ("cli", "tiff", "c2pa", "remote") for each in extras[extra])]
     return [f"{name}=={lower}" for name, lower in (re.match(r"([\w-]+)>=([\d.]+)", each).groups() for each in given)]  # type: ignore[union-attr]
 
 
