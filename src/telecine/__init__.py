@@ -43,7 +43,9 @@ _WHEN_ASKED = {
     "read_provenance": "provenance.report",
     "read_timestamps": "read.frames",
     "recommended_fps": "models.frame_rates",
+    "astream_video": "streaming",
     "recover": "recovery",
+    "stream_video": "streaming",
     "strip": "stripping",
     "verify": "verification",
 }
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from .read.frames import read_frames, read_timestamps
     from .read.probe import AudioInfo, VideoInfo, probe
     from .recovery import recover
+    from .streaming import astream_video, stream_video
     from .stripping import strip
     from .verification import VerifyReport, verify
 
@@ -100,6 +103,7 @@ __all__ = [
     "Video",
     "VideoInfo",
     "VideoWriter",
+    "astream_video",
     "export_bytes",
     "export_video",
     "generation_metadata",
@@ -111,6 +115,7 @@ __all__ = [
     "read_timestamps",
     "recommended_fps",
     "recover",
+    "stream_video",
     "strip",
     "verify",
 ]

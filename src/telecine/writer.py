@@ -10,7 +10,7 @@ import threading
 import warnings
 import weakref
 from _thread import start_new_thread
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from operator import length_hint
@@ -19,6 +19,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from .deliver.live import Grouping, ListenerThread, frames_of_fragment, sink_of
 from .deliver.target import Output, Target, target_of
 from .errors import FrameError, OptionError, TelecineError, TelecineWarning
 from .formats.choose import output_of
@@ -77,10 +78,16 @@ class VideoWriter:
         fps, self._notes = parse_fps(given["fps"]), Notes()
         self._plan = plan = plan_of(row, given, hold, self._notes)
         self._clock = Clock(fps, hold, plan.shown_for)
+        self._listener: ListenerThread | None = None
+        if given["also_to"] is not None:
+            sink = sink_of(given["also_to"])
+            self._listener = sink if isinstance(sink, ListenerThread) else None
+            frames_at_once = frames_of_fragment(given["fragment"], given["latency"], fps)
+            target = target._replace(tap=Grouping(sink, frames_at_once, given["latency"]).feed)
         self._shape: Shape[Any] | None = None  # once there is a frame
         self._video: Video | None = None  # once it is closed
         self._writing, self._writing_audio = threading.RLock(), threading.RLock()
-        self._job = _Job(target, lambda: plan.publication(target), given["progress"])
+        self._job = _Job(target, lambda: plan.publication(target), given["progress"], self._listener)
         # A writer that is dropped, or still open when the interpreter ends, keeps what it has, as one that failed.
         self._dropped = weakref.finalize(self, _keep_dropped, self._job, self._clock, callers_line())
         try:
@@ -104,20 +111,32 @@ class VideoWriter:
             PublishError: the disk has failed.
         """
         with self._alone(self._writing):
-            times = self._clock.times(timestamps, count_frames(frames, self._recognizer.layout))
-            for frame in self._recognizer.frames(frames):
-                time = next(times, None)
-                if time is None:
-                    raise OptionError(f"frame {self._clock.count} has no timestamp: give one for each frame")
-                with np.errstate(all="ignore"):  # the caller may have NumPy raise, of what is too small to matter here
-                    if self._shape is None or self._clock.count == 0:
-                        self._shape = self._plan.shape(frame, self._clock)
-                    picture = self._shape.convert(frame)
-                self._job.put(self._shape, picture, time)
-                self._clock.advance(time)
-                self._job.report(self._clock.count, None)
+            for _ in self._steps(frames, timestamps):
+                pass
+
+    def _steps(self, frames: Frames, timestamps: Timestamps | None) -> Iterator[None]:
+        """Write frames, one at a step."""
+        times = self._clock.times(timestamps, count_frames(frames, self._recognizer.layout))
+        for frame in self._recognizer.frames(frames):
+            time = next(times, None)
+            if time is None:
+                raise OptionError(f"frame {self._clock.count} has no timestamp: give one for each frame")
+            with np.errstate(all="ignore"):  # the caller may have NumPy raise, of what is too small to matter here
+                if self._shape is None or self._clock.count == 0:
+                    self._shape = self._plan.shape(frame, self._clock)
+                picture = self._shape.convert(frame)
+            self._job.put(self._shape, picture, time)
+            self._clock.advance(time)
+            self._job.report(self._clock.count, None)
+            yield
         if left := length_hint(times):
             raise OptionError(f"{left} timestamps are left over after {self._clock.count} frames: give one for each")
+
+    def _settled_steps(self, frames: Frames) -> Generator[None]:
+        """Write frames, one at a step, each of which ends once it is encoded."""
+        for _ in self._steps(frames, None):
+            self._job.put_box(b"")
+            yield
 
     def write_audio(self, audio: Audio) -> None:
         """Write the sound, or its next piece: before, between or after the frames, with whose first one it begins.
@@ -152,6 +171,8 @@ class VideoWriter:
                 if self._clock.starts_at:
                     start = float(self._clock.starts_at)
                     self._notes.add(f"the video begins with its first frame: its timestamps count from {start:g} s")
+                if self._listener is not None:
+                    _note_listener(self._listener, self._notes)
                 self._video = replace(video, path=self._job.target.where, notes=tuple(self._notes))
             except BaseException as error:
                 self._give_up(error)
@@ -221,12 +242,20 @@ class VideoWriter:
 class _Job:
     """What a writer has open: the thread that the file belongs to, and the progress bar."""
 
-    def __init__(self, target: Target, open_publication: Callable[[], Publishing], progress: Progress) -> None:
+    def __init__(
+        self,
+        target: Target,
+        open_publication: Callable[[], Publishing],
+        progress: Progress,
+        listener: ListenerThread | None,
+    ) -> None:
         self.target, self.path = target, target.name
         self._thread = EncodingThread(self.path, open_publication)
         self._process = os.getpid()
         self._open = ExitStack()
         self.report = self._open.enter_context(reporting(progress))
+        if listener is not None:
+            self._open.enter_context(listener)
         self.aborted = False
         self._finished = False
 
@@ -297,6 +326,13 @@ def _keep_dropped(job: _Job, clock: Clock, made_at: tuple[str, int]) -> None:
         text, place = f"the writer of {job.path!r} was not closed{left}: {said}", f"{file}:{line}"
         # In one line: Python shows the source too, where it finds a file of the name.
         warnings.warn_explicit(text, TelecineWarning, place, 0, module=os.path.splitext(os.path.basename(file))[0])
+
+
+def _note_listener(listener: ListenerThread, notes: Notes) -> None:
+    if listener.error is not None:
+        notes.warn_later(f"also_to failed, and was given no more fragments: {listener.error!r}")
+    elif listener.lost:
+        notes.warn_later(f"also_to took longer than the encoder: {listener.lost} fragments were not given to it")
 
 
 def _in_words(kept: Kept, count: int, path: str) -> str:

@@ -103,6 +103,31 @@ async function play() {
     return [video.played.start(0), video.played.end(0)];
 }
 
+// Media Source Extensions: what comes is played while more comes; `seen` is asked for once playback has advanced.
+async function stream(url, seen) {
+    const source = new MediaSource();
+    video.src = URL.createObjectURL(source);
+    await waitFor("source", done => source.addEventListener("sourceopen", done, {once: true}));
+    const response = await fetch(url), reader = response.body.getReader();
+    const buffer = source.addSourceBuffer(response.headers.get("Content-Type"));
+    video.addEventListener("timeupdate", function advanced() {
+        if (video.currentTime > 0.2) {
+            video.removeEventListener("timeupdate", advanced);
+            fetch(seen);
+        }
+    });
+    video.play();
+    for (let part = await reader.read(); !part.done; part = await reader.read())
+        await waitFor("update", done => {
+            buffer.addEventListener("updateend", done, {once: true});
+            buffer.appendBuffer(part.value);
+        });
+    source.endOfStream();
+    video.pause();
+    shown = {at: null, time: null};
+    return [video.videoWidth, video.videoHeight, video.duration];
+}
+
 async function hear(rate, channels, threshold) {
     const data = await document.querySelector("input").files[0].arrayBuffer();
     const sound = await new OfflineAudioContext(channels, 1, rate).decodeAudioData(data);
@@ -190,6 +215,13 @@ class Browser:
     def _go_to_page_at(self, origin: str) -> None:
         self._page.route(f"{origin}/page", lambda route: route.fulfill(content_type="text/html", body=_PAGE))
         self._page.goto(f"{origin}/page")
+
+    def stream(self, url: str, seen: str) -> Loaded:
+        """Play what a web server gives while it comes, and ask for another address of it once playback has advanced."""
+        self._go_to_page_at(url.rpartition("/")[0])
+        width, height, duration = self._page.evaluate("([url, seen]) => stream(url, seen)", [url, seen])
+        self._size = width, height
+        return Loaded(width, height, duration)
 
     def _load(self, url: str) -> Loaded:
         try:

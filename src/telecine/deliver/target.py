@@ -12,7 +12,7 @@ from ..errors import OptionError
 from ..files.urls import local_path, url_in
 from ..publish.folder import FolderPublication
 from ..publish.frame_files import frames_in
-from ..publish.journal import remove_orphans
+from ..publish.journal import Tap, remove_orphans
 from ..publish.publication import Publication
 from .file_objects import BinaryWriter, FileObject
 from .staging import make_folder_of, temporary_path
@@ -46,11 +46,15 @@ class Delivery(Protocol):
 
 
 class Target(NamedTuple):
-    """The local path at which a file is made, whether it may replace what is there, and what takes it from there."""
+    """The local path at which a file is made, whether it may replace what is there, and what takes it from there.
+
+    `tap` is given the journal as it is written.
+    """
 
     path: str
     overwrite: bool
     delivery: Delivery | None = None
+    tap: Tap | None = None
 
     @property
     def name(self) -> str:
@@ -64,7 +68,9 @@ class Target(NamedTuple):
 
     def publication(self) -> Publication:
         """Open the publication of a file. Raises as that does."""
-        return Delivered(self.delivery) if self.delivery else Publication(self.path, self.overwrite)
+        if self.delivery:
+            return Delivered(self.delivery, self.tap)
+        return Publication(self.path, self.overwrite, tap=self.tap)
 
     def folder_publication(self) -> FolderPublication:
         """Open the publication of a folder of images. Raises as that does."""
@@ -74,9 +80,9 @@ class Target(NamedTuple):
 class Delivered(Publication):
     """A file that is made at a temporary path, and then handed over in place of being put there."""
 
-    def __init__(self, delivery: Delivery) -> None:
+    def __init__(self, delivery: Delivery, tap: Tap | None) -> None:
         make_folder_of(delivery.path)
-        super().__init__(delivery.path, at_most=_OWNERS)
+        super().__init__(delivery.path, at_most=_OWNERS, tap=tap)
         self.title, self._delivery = delivery.title, delivery
         try:
             delivery.prepare()

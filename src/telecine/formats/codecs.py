@@ -99,6 +99,9 @@ class Codec:
     rate: frozenset[str] = frozenset()  # of that row: the options and parameters that would lose some of it
     key_frames_only: bool = False  # whether every frame is one
     hdr: bool = False  # whether PQ and HLG are usual in it, in 10 bit and more
+    live: Mapping[str, str] = field(
+        default_factory=_empty
+    )  # what lets it hold no frame back; empty where no player streams
     library: Library = _USUAL_LIBRARY
     hardware: Hardware | None = None
     tried_at: tuple[int, int] = (128, 96)  # the size of a trial's pictures
@@ -230,6 +233,7 @@ CODECS = {
         # up to 1 dB more, on real clips, with 15 to 60 % more bytes.
         dithered=_levels(high={"crf": "16", "aq-strength": "1.5"}, visually_lossless={"crf": "11", "aq-strength": "1"}),
         effort=frozenset({"refs", "partitions", "mbtree"}),
+        live=MappingProxyType({"tune": "zerolatency", "rc-lookahead": "0"}),
         plays_everywhere=frozenset({"Constrained Baseline", "Baseline", "Main", "High"}),
         parameters=PrivateParameters(
             "x264-params",
@@ -292,6 +296,7 @@ CODECS = {
             narrow="cutree=0",
         ),
         hdr=True,
+        live=MappingProxyType({"tune": "zerolatency"}),
         library=Library(explains_with="encoder_options={'x265-params': 'log-level=error'}"),
         tag=_HVC1,
     ),
@@ -311,6 +316,7 @@ CODECS = {
         ),
         parameters=PrivateParameters("svtav1-params", at_fractional_crf="crf={crf}"),
         hdr=True,
+        live=MappingProxyType({"svtav1-params": "pred-struct=1"}),  # low delay (SVT-AV1 Docs/Parameters.md)
         library=Library(
             environment=MappingProxyType({"SVT_LOG": "0"}),  # fatal errors alone (SVT-AV1 Docs/CommonQuestions.md)
             explains_with="SVT_LOG=1 in the environment",
@@ -340,6 +346,7 @@ CODECS = {
             high={"deadline": "good", "cpu-used": "3", "row-mt": "1", "crf": "22", "b": "0"},
             visually_lossless={"deadline": "good", "cpu-used": "2", "row-mt": "1", "crf": "12", "b": "0"},
         ),
+        live=MappingProxyType({"lag-in-frames": "0"}),
         library=_LIBVPX,
     ),
     "prores": Codec(

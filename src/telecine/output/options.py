@@ -12,6 +12,7 @@ from ..formats.choices import (
     CodecName,
     ColorName,
     FormatName,
+    LatencyName,
     PixelFormatName,
     PresetName,
     QualityName,
@@ -19,6 +20,7 @@ from ..formats.choices import (
 from ..frames.options import MOVING, VIDEO, FrameOptions, Kind, Option, options_of
 
 if TYPE_CHECKING:
+    from ..deliver.live import Listener
     from ..deliver.target import StorageOptions
     from ..metadata.tags import Json
     from ..provenance.seal import Provenance
@@ -168,6 +170,28 @@ class WriterOptions(FrameOptions, total=False):
             None,
             """What a signed C2PA manifest says of where the file comes from; what signs it is tried at once.""",
             MOVING,
+        ),
+    ]
+    also_to: Annotated[
+        "Listener | None",
+        Option(
+            None,
+            """A function that is given the video while it grows, as bytes of a fragmented MP4: its init segment, then
+            fragments. It is called in a thread of its own. The video is encoded without B-frames and lookahead then. A
+            function that is too slow loses fragments, and a warning tells how many. They have no sound.""",
+            VIDEO,
+        ),
+    ]
+    fragment: Annotated[
+        float,
+        Option(0.5, """The most seconds of a fragment of `also_to`; each begins with a key frame.""", VIDEO),
+    ]
+    latency: Annotated[
+        LatencyName,
+        Option(
+            "normal",
+            """"normal", or "low" for each frame of `also_to` as soon as it is encoded, with a key frame as often.""",
+            VIDEO,
         ),
     ]
     overwrite: Annotated[bool, Option(True, """Whether a file at the path may be replaced.""")]

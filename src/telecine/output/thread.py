@@ -116,7 +116,7 @@ class EncodingThread:
     def put_box(self, data: bytes) -> None:
         """Write a box to the journal, between two frames. Raises as `put`; after a PublishError more may come."""
         box = _Box(data)
-        self._put(box, len(data))
+        self._put(box, max(1, len(data)))
         while not box.is_done.wait(_LOOK_AGAIN):
             self._check_open()
         self.check()

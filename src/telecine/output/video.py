@@ -12,6 +12,7 @@ from av import VideoFrame
 
 from ..color.color import BT601, BT709, RGB, Color, parse_color
 from ..color.hdr import LightMeter, parse_mastering_display
+from ..deliver.live import frames_of_fragment
 from ..deliver.target import Target
 from ..encode.checks import check_audio, check_promises, check_times
 from ..encode.encoder import Encoder, EncoderSettings
@@ -62,7 +63,7 @@ class VideoPlan:
         self.dither = options["dither"]
         if self.dither and chosen.pixel_format.depth != 8:
             raise OptionError(f"dither=True is for 8 bit, and {chosen.pixel_format.name} has more: leave it out")
-        of_encoder = _encoder_options(chosen, options)
+        of_encoder = _encoder_options(chosen, _live(options, chosen, common) if options["also_to"] else options)
         self.limit = None if options["max_bytes"] is None else _limit(options["max_bytes"], chosen, of_encoder)
         lossless = options["quality"] == "lossless" or chosen.codec.name in _LOSSLESS_BESIDE
         self.sound = Sound(chosen.container, options["audio_rate"], options["audio_fit"], lossless, notes)
@@ -109,6 +110,23 @@ def _format(container: Container, options: WriterOptions, hdr: bool) -> Format:
         options["chroma"],
         hdr,
     )
+
+
+def _live(options: WriterOptions, chosen: Format, common: Common) -> WriterOptions:
+    """Have each fragment begin with a key frame, and no frame held back."""
+    frames, interval = (
+        frames_of_fragment(options["fragment"], options["latency"], common.fps),
+        options["keyframe_interval"],
+    )
+    if not chosen.codec.live or chosen.pixel_format.alpha:
+        kind = f"{chosen.codec.called} in {chosen.pixel_format.name}"
+        raise OptionError(f"also_to= does not go with {kind}, which no player streams: use h264, hevc, av1 or vp9")
+    if options["max_bytes"] is not None:
+        raise OptionError("max_bytes= and also_to= don't go together: what was handed out can't be encoded again")
+    streamed: WriterOptions = {**options}
+    streamed["keyframe_interval"] = frames if interval is None else min(frames, interval)
+    streamed["encoder_options"] = {**chosen.codec.live, **(options["encoder_options"] or {})}
+    return streamed
 
 
 def _encoder_options(chosen: Format, options: WriterOptions) -> dict[str, str]:

@@ -1,0 +1,123 @@
+"""A fragmented MP4 as it is written: its init segment, then frame by frame, and which of these are key frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+_NOT_SYNC = 1 << 16  # sample_is_non_sync_sample (ISO/IEC 14496-12 8.8.3.1)
+_DEFAULT_FLAGS = 0x20  # of a track fragment's header (8.8.7.1)
+_FIRST_FLAGS, _FLAGS = 0x4, 0x400  # of a run (8.8.8.1)
+
+
+class Piece(NamedTuple):
+    """The init segment, or a frame in a fragment of its own, or the end, which has no bytes."""
+
+    data: bytes
+    is_init: bool = False
+    is_key: bool = False
+
+
+class FragmentReader:
+    """Parts what a muxer writes, in whatever pieces, into the init segment and frames."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+        self._init = self._moof = b""
+
+    def feed(self, data: bytes) -> Iterator[Piece]:
+        """Give what is whole by now. Boxes that no player needs are left out."""
+        self._rest += data
+        while len(self._rest) >= 8 and len(self._rest) >= (size := _size(self._rest)):
+            box, kind = bytes(self._rest[:size]), bytes(self._rest[4:8])
+            del self._rest[:size]
+            if kind == b"ftyp":
+                self._init = box
+            elif kind == b"moov":
+                yield Piece(self._init + box, is_init=True)
+            elif kind == b"moof":
+                self._moof = box
+            elif kind == b"mdat":
+                yield Piece(self._moof + box, is_key=_begins_with_key(self._moof))
+            elif kind == b"mfra":  # the muxer's last
+                yield Piece(b"")
+
+
+def _size(data: bytes | bytearray) -> int:
+    size = int.from_bytes(data[:4], "big")
+    return int.from_bytes(data[8:16], "big") if size == 1 else size
+
+
+def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    at = 8
+    while at + 8 <= len(data):
+        size = _size(data[at : at + 16])
+        yield data[at + 4 : at + 8], data[at : at + size]
+        at += size
+
+
+def _begins_with_key(moof: bytes) -> bool:
+    """Tell whether the first sample of a fragment is a sync sample: by its run's flags, or else by the fragment's."""
+    traf = next(box for kind, box in _boxes(moof) if kind == b"traf")
+    boxes = dict(_boxes(traf))
+    tfhd, trun = boxes[b"tfhd"], boxes[b"trun"]
+    if (run := _flags(trun)) & _FIRST_FLAGS:
+        at = 16 + 4 * bool(run & 0x1)
+        return not _number(trun, at) & _NOT_SYNC
+    if run & _FLAGS:
+        at = 16 + 4 * (bool(run & 0x1) + bool(run & 0x100) + bool(run & 0x200))
+        return not _number(trun, at) & _NOT_SYNC
+    defaults = _flags(tfhd)
+    at = 16 + 8 * bool(defaults & 0x1) + 4 * sum(bool(defaults & each) for each in (0x2, 0x8, 0x10))
+    return bool(defaults & _DEFAULT_FLAGS) and not _number(tfhd, at) & _NOT_SYNC
+
+
+def _flags(box: bytes) -> int:
+    return int.from_bytes(box[9:12], "big")
+
+
+def _number(box: bytes, at: int) -> int:
+    return int.from_bytes(box[at : at + 4], "big")
+
+
+def codecs_in(init: bytes) -> str:
+    """Give the codecs parameter (RFC 6381) of an init segment with one track of video.
+
+    Raises:
+        ValueError: its codec has no such text here.
+    """
+    for kind, text in _TEXTS.items():
+        at = init.find(kind)
+        if at >= 0:
+            return text(init[at + 4 :], init)
+    raise ValueError("the init segment has none of avcC, hvcC, av1C and vpcC")
+
+
+def _avc(record: bytes, _: bytes) -> str:
+    return f"avc1.{record[1:4].hex().upper()}"  # ISO/IEC 14496-15 E.3
+
+
+def _hevc(record: bytes, init: bytes) -> str:
+    """ISO/IEC 14496-15 E.3: profile, its compatibility in reverse bit order, tier and level, constraints."""
+    name = "hvc1" if b"hvc1" in init else "hev1"
+    space = ("", "A", "B", "C")[record[1] >> 6]
+    compatible = int(f"{int.from_bytes(record[2:6], 'big'):032b}"[::-1], 2)
+    constraints = record[6:12].rstrip(b"\0")
+    tier = "H" if record[1] & 0x20 else "L"
+    parts = [name, f"{space}{record[1] & 0x1F}", f"{compatible:X}", f"{tier}{record[12]}"]
+    return ".".join([*parts, *(f"{each:X}" for each in constraints)])
+
+
+def _av1(record: bytes, _: bytes) -> str:
+    """AV1 Codec ISO Media File Format Binding 5: profile, level and tier, bit depth."""
+    profile, level, tier = record[1] >> 5, record[1] & 0x1F, "H" if record[2] & 0x80 else "M"
+    depth = 8 if not record[2] & 0x40 else 12 if record[2] & 0x20 else 10
+    return f"av01.{profile}.{level:02}{tier}.{depth:02}"
+
+
+def _vp9(record: bytes, _: bytes) -> str:
+    """VP Codec ISO Media File Format Binding: profile, level, bit depth."""
+    return f"vp09.{record[4]:02}.{record[5]:02}.{record[6] >> 4:02}"
+
+
+_TEXTS = {b"avcC": _avc, b"hvcC": _hevc, b"av1C": _av1, b"vpcC": _vp9}

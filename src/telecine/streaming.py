@@ -1,0 +1,189 @@
+"""`stream_video` and `astream_video`: a video as bytes that a browser plays while they come."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from types import TracebackType
+from typing import Self, Unpack, cast
+
+from .container.fragments import codecs_in
+from .deliver.live import Fragment, Listener
+from .errors import OptionError, TelecineError
+from .frames.options import complete, with_options
+from .frames.recognise import Frames, only_video
+from .frames.sources import open_source
+from .output.options import WriterOptions
+from .writer import VideoWriter
+
+
+class _Fragments:
+    """A sink in the place of a listener: fragments wait in it for who asks."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[bytes] = deque()
+
+    def give(self, fragment: Fragment) -> None:
+        """Take one, in the encoding thread."""
+        self.waiting.append(fragment.data)
+
+
+class VideoStream(Iterator[bytes]):
+    """The bytes of a fragmented MP4, fragment by fragment; made by `stream_video`.
+
+    It is a context manager; one that is not read to its end is closed, and its frames are dropped.
+    """
+
+    def __init__(self, frames: Frames, options: WriterOptions) -> None:
+        self._fragments = _Fragments()
+        options["also_to"] = cast(Listener, self._fragments)
+        options["format"] = "mp4"
+        source = open_source(only_video(frames))
+        self._writer = VideoWriter(_Nowhere(), **options)
+        self._steps = self._writer._settled_steps(source.frames)
+        self._mime_type = ""
+        self._is_over = False
+        self._filling = threading.Lock()
+
+    @property
+    def mime_type(self) -> str:
+        """The type for a server's header or a `SourceBuffer`, with the codecs; it takes the first frames to know it.
+
+        Raises:
+            FrameError, OptionError, EncodeError, PublishError: as from the first fragment.
+        """
+        if not self._mime_type:
+            if not self._fill():
+                raise TelecineError("the stream is over: ask for its mime_type before")
+            self._mime_type = f'video/mp4; codecs="{codecs_in(self._fragments.waiting[0])}"'
+        return self._mime_type
+
+    def __next__(self) -> bytes:
+        if not self._mime_type and not self._is_over:
+            _ = self.mime_type
+        self._fill()
+        try:
+            return self._fragments.waiting.popleft()
+        except IndexError:  # it is over, or was closed by another thread
+            raise StopIteration from None
+
+    def _fill(self) -> bool:
+        """Encode frames until a fragment waits; tells whether one does."""
+        try:
+            with self._filling:
+                while not self._fragments.waiting and not self._is_over:
+                    if next(self._steps, self) is self:
+                        self._is_over = True
+                        self._writer.close()
+        except BaseException:
+            self.close()
+            raise
+        return bool(self._fragments.waiting)
+
+    def close(self) -> None:
+        """Drop the frames that were not read, once another thread that asks for one has it."""
+        self._is_over = True
+        with self._filling:
+            self._steps.close()
+            self._writer.abort()
+            self._fragments.waiting.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_filling"):
+            self.close()
+
+
+class AsyncVideoStream(AsyncIterator[bytes]):
+    """The same for asyncio: frames are asked for, and encoded, in threads; made by `astream_video`."""
+
+    def __init__(self, frames: Frames, options: WriterOptions) -> None:
+        self._stream = VideoStream(frames, options)
+
+    async def mime_type(self) -> str:
+        """Give what `VideoStream.mime_type` is. Raises as that does."""
+        return await asyncio.to_thread(lambda: self._stream.mime_type)
+
+    async def __anext__(self) -> bytes:
+        try:
+            fragment = await asyncio.to_thread(next, self._stream, None)
+        except asyncio.CancelledError:  # a server does that when its client goes away
+            asyncio.get_running_loop().run_in_executor(None, self._stream.close)
+            raise
+        if fragment is None:
+            raise StopAsyncIteration
+        return fragment
+
+    async def aclose(self) -> None:
+        """Drop the frames that were not read."""
+        await asyncio.to_thread(self._stream.close)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+class _Nowhere:
+    """A file object that keeps nothing: what was streamed is in the fragments."""
+
+    def write(self, data: bytes) -> int:
+        return len(data)
+
+
+@with_options(WriterOptions)
+def stream_video(frames: Frames, **options: Unpack[WriterOptions]) -> VideoStream:
+    """Encode frames to bytes that play while they come: an iterator of an init segment, then fragments.
+
+    For a response of a server, a WebSocket, or Media Source Extensions. Each fragment of `fragment` seconds at most
+    begins with a key frame. Frames are asked for as fragments are: a client that is slow slows the model.
+
+    Args:
+        frames: As for `export_video`; an iterator is asked for a frame when bytes of it are asked for.
+        **options: Those below.
+
+    Raises:
+        FrameError, OptionError, EncodeError: as `export_video` does, here or while it is read.
+        PublishError: the folder for temporary files, in which the journal is.
+
+    >>> import numpy as np
+    >>> stream = stream_video(np.zeros((16, 48, 64, 3), np.uint8), fps=16, fragment=0.5)
+    >>> stream.mime_type, [fragment[4:8] for fragment in stream]
+    ('video/mp4; codecs="avc1.64000A"', [b'ftyp', b'moof', b'moof'])
+    """
+    return VideoStream(frames, _streamed(options, "stream_video"))
+
+
+@with_options(WriterOptions)
+def astream_video(frames: Frames, **options: Unpack[WriterOptions]) -> AsyncVideoStream:
+    """Give what `stream_video` does as an asynchronous iterator. Frames are asked for in threads.
+
+    Args:
+        frames: As for `stream_video`.
+        **options: Those below.
+
+    Raises:
+        FrameError, OptionError, EncodeError, PublishError: as `stream_video` does.
+    """
+    return AsyncVideoStream(frames, _streamed(options, "astream_video"))
+
+
+def _streamed(options: WriterOptions, function: str) -> WriterOptions:
+    given = complete(WriterOptions, options, function)
+    if given["also_to"] is not None:
+        raise OptionError("also_to= goes with a file: leave it out, and hand on what the stream gives")
+    if given["format"] not in (None, "mp4"):
+        raise OptionError(f"format={given['format']!r} is not streamed: leave it out, for fragments of MP4")
+    return given

@@ -1,0 +1,287 @@
+"""Videos that play while they grow: in a browser, from a server, beside the file that is written."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import socket
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+import uvicorn
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+import telecine
+from telecine import FrameError, OptionError, TelecineError, TelecineWarning, VideoWriter, export_video, stream_video
+
+from ..support.browser import Browser
+from ..support.chart import chart, colors_off
+from ..support.helpers import Asked, assert_frames, failing_at, greys, names_in
+
+pytestmark = pytest.mark.slow
+
+FPS = 16
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for temporary files, in which nothing else is."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def key_frames(data: bytes) -> list[bool]:
+    with av.open(io.BytesIO(data), "r") as container:
+        return [packet.is_keyframe for packet in container.demux(video=0) if packet.size]
+
+
+def time_of(data: bytes) -> Fraction:
+    with av.open(io.BytesIO(data), "r") as container:
+        packet = next(container.demux(video=0))
+        assert packet.pts is not None
+        return packet.pts * packet.time_base
+
+
+# ---- fragments -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("codec", "type"), [("h264", "avc1.64000A"), ("hevc", "hvc1.1.6.L30.90"), ("av1", "av01.0.00M.08")]
+)
+@pytest.mark.parametrize("latency", ["normal", "low"])
+@pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning")
+def test_a_stream_is_a_beginning_and_fragments_that_begin_with_key_frames(
+    codec: Any, type: str, latency: Any, tmp_path: Path, temporary: Path
+) -> None:
+    # In which no scene is cut, which would be a key frame.
+    frames = np.stack([np.roll(greys(1)[0], index, axis=1) for index in range(20)])
+    stream = stream_video(frames, fps=FPS, fragment=0.5, latency=latency, codec=codec, crf=1)
+    assert stream.mime_type == f'video/mp4; codecs="{type}"'
+    init, *fragments = list(stream)
+    keys = [key_frames(init + each) for each in fragments]
+    assert [key for each in keys for key in each] == [index % 8 == 0 for index in range(20)]
+    assert [len(each) for each in keys] == ([1] * 20 if latency == "low" else [8, 8, 4])
+    (tmp_path / "stream.mp4").write_bytes(b"".join([init, *fragments]))
+    assert telecine.verify(tmp_path / "stream.mp4", frames).ok
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize(("latency", "least"), [("normal", 9), ("low", 2)])
+def test_a_fragment_comes_as_soon_as_its_frames_are_there(latency: Any, least: int) -> None:
+    frames = Asked(greys(40))
+    stream = stream_video(frames, fps=FPS, fragment=0.5, latency=latency)
+    assert (next(stream)[4:8], frames.count) == (b"ftyp", 1)
+    assert (next(stream)[4:8], frames.count) == (b"moof", least)
+    stream.close()
+    assert list(stream) == []
+
+
+def test_a_pipe_to_another_program_plays() -> None:
+    command = [
+        "ffprobe",
+        "-v",
+        "error",
+        "-count_frames",
+        "-show_entries",
+        "stream=nb_read_frames",
+        "-of",
+        "csv=p=0",
+        "-i",
+        "-",
+    ]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        for fragment in stream_video(greys(20), fps=FPS):
+            process.stdin.write(fragment)
+        assert process.communicate()[0].split() == [b"20"]
+
+
+def test_a_model_that_fails_ends_the_stream_and_leaves_nothing(temporary: Path) -> None:
+    stream = stream_video(failing_at(12, greys(20), RuntimeError("the model failed")), fps=FPS)
+    with pytest.raises(RuntimeError, match="the model failed"):
+        list(stream)
+    assert list(stream) == []
+    with pytest.raises(TelecineError, match="the stream is over"):
+        _ = closed().mime_type
+    assert list(temporary.iterdir()) == []
+
+
+def closed() -> Any:
+    stream = stream_video(greys())
+    stream.close()
+    return stream
+
+
+def test_a_stream_that_is_dropped_leaves_nothing(temporary: Path) -> None:
+    stream = stream_video(greys(20), fps=FPS)
+    next(stream)
+    del stream
+    with stream_video(greys(20), fps=FPS) as left:
+        next(left)
+    assert list(temporary.iterdir()) == []
+
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "fragment": ({"fragment": 0}, "fragment=0 is no length: give seconds, such as 0.5"),
+    "latency": ({"latency": "none"}, "latency='none' is not known: use 'normal' or 'low'"),
+    "format": ({"format": "webm"}, "format='webm' is not streamed: leave it out"),
+    "lossless": ({"quality": "lossless"}, "also_to= does not go with h264 in .*: use h264, hevc, av1 or vp9"),
+    "limit": ({"max_bytes": 10000}, "max_bytes= and also_to= don't go together"),
+    "twice": ({"also_to": print}, "also_to= goes with a file: leave it out"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_can_not_be_streamed_is_refused_before_the_first_frame(case: str, temporary: Path) -> None:
+    options, said = WRONG[case]
+    frames = Asked(greys())
+    with pytest.raises(OptionError, match=said):
+        stream_video(frames, **options)
+    assert frames.count == 0
+    assert list(temporary.iterdir()) == []
+    with pytest.raises(FrameError, match="no frames: there is nothing to write"):
+        list(stream_video([]))
+
+
+# ---- asyncio, a server, a browser ----------------------------------------------------------------------------------
+
+
+def test_an_asynchronous_stream_gives_the_same() -> None:
+    async def read() -> tuple[str, list[bytes]]:
+        async with telecine.astream_video(greys(20), fps=FPS) as stream:
+            return await stream.mime_type(), [fragment async for fragment in stream]
+
+    with stream_video(greys(20), fps=FPS) as stream:
+        assert asyncio.run(read()) == (stream.mime_type, list(stream))
+
+
+@contextmanager
+def server(*routes: Route) -> Iterator[str]:
+    """Run a server as long as the `with`, and give its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        running = uvicorn.Server(uvicorn.Config(Starlette(routes=[*routes]), log_level="error"))
+        thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            running.should_exit = True
+            thread.join()
+
+
+def test_a_browser_plays_the_stream_before_the_last_frame_is_written(browser: Browser) -> None:
+    seen = threading.Event()
+
+    def frames() -> Iterator[Any]:
+        image = Image.fromarray(chart(720, 480))
+        yield from [image] * 24
+        assert seen.wait(60), "playback did not advance"
+        yield from [image] * 9
+
+    def clip(_: Request) -> Response:
+        stream = stream_video(frames(), fps=FPS)
+        return StreamingResponse(stream, media_type=stream.mime_type)
+
+    def advanced(_: Request) -> Response:
+        seen.set()
+        return Response()
+
+    with server(Route("/clip", clip), Route("/seen", advanced)) as address:
+        loaded = browser.stream(f"{address}/clip", f"{address}/seen")
+        assert (loaded.width, loaded.height) == (720, 480)
+        assert loaded.duration == pytest.approx(33 / FPS, abs=0.001)
+        for second in (1.5, 0.25, 2):
+            shown = browser.show(second)
+            assert abs(shown.time - second) < 1 / FPS
+            assert colors_off(shown.rgb, (3, 3, 3)) == {}
+
+
+def test_a_client_that_goes_away_ends_the_model_and_leaves_nothing(temporary: Path) -> None:
+    ended = threading.Event()
+
+    def frames() -> Iterator[Any]:
+        try:
+            while True:
+                yield from greys(8)
+        finally:
+            ended.set()
+
+    async def clip(_: Request) -> Response:
+        stream = telecine.astream_video(frames(), fps=FPS)
+        return StreamingResponse(stream, media_type=await stream.mime_type())
+
+    with server(Route("/clip", clip)) as address:
+        host, port = address.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(b"GET /clip HTTP/1.1\r\nHost: here\r\n\r\n")
+            assert client.recv(20).startswith(b"HTTP/1.1 200")
+        assert ended.wait(60)
+    assert list(temporary.iterdir()) == []
+
+
+# ---- beside a file -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mov"])
+def test_fragments_are_handed_out_while_the_file_is_written(name: str, tmp_path: Path) -> None:
+    given: list[bytes] = []
+    video = export_video(greys(20), tmp_path / name, fps=FPS, crf=1, also_to=given.append)
+    assert b"".join(given) == b"".join(stream_video(greys(20), fps=FPS, crf=1))
+    assert_frames(video, greys(20))
+    assert names_in(tmp_path) == [name, "temporary"]
+    assert telecine.probe(video).index_in_front
+
+
+def test_a_listener_that_fails_costs_no_frame(tmp_path: Path) -> None:
+    def fail(_: bytes) -> None:
+        raise RuntimeError("it went away")
+
+    with pytest.warns(TelecineWarning, match="also_to failed, and was given no more fragments: RuntimeError"):
+        video = export_video(greys(20), tmp_path / "clip.mp4", fps=FPS, crf=1, also_to=fail)
+    assert_frames(video, greys(20))
+    assert "also_to failed" in video.notes[-1]
+
+
+def test_a_slow_listener_slows_nothing_and_goes_on_with_a_key_frame(tmp_path: Path) -> None:
+    goes_on = threading.Event()
+    given: list[bytes] = []
+
+    def slow(fragment: bytes) -> None:
+        given.append(fragment)
+        if len(given) == 2:
+            assert goes_on.wait(60)
+
+    frames = np.repeat(greys(1), 8, axis=0)
+    writer = VideoWriter(tmp_path / "clip.mp4", fps=FPS, fragment=0.25, latency="low", also_to=slow)
+    for _ in range(20):
+        writer.write(frames)
+    while writer.queued:
+        pass
+    goes_on.set()
+    while len(given) < 60:
+        pass
+    writer.write(frames)
+    with pytest.warns(TelecineWarning, match=r"also_to took longer than the encoder: \d+ fragments were not given"):
+        video = writer.close()
+    assert video.frame_count == 168
+    times = [time_of(given[0] + each) for each in given[1:]]
+    before = next(index for index, time in enumerate(times) if time != Fraction(index, FPS))
+    assert 60 <= before < 160
+    assert key_frames(given[0] + given[1 + before]) == [True]
+    assert times[before:] == [times[before] + Fraction(index, FPS) for index in range(len(times) - before)]
+    assert times[-1] == Fraction(167, FPS)
