@@ -17,7 +17,10 @@ from .measure import TURNS, in_a_process, machine
 from .plot import draw
 from .report import BAR_HEADING, Report, markdown, table_of
 
-BENCHMARKS = ("overhead", "peers", "quality", "frontier", "cores", "startup", "latency", "convert", "memory", "gpu")
+BENCHMARKS = (
+    *("overhead", "peers", "quality", "frontier", "cores", "startup", "latency"),
+    *("convert", "memory", "destinations", "gpu"),
+)
 PAGE, PLOTS = Path(__file__).with_name("RESULTS.md"), Path(__file__).with_name("plots")
 
 HEAD = """\

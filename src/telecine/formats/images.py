@@ -13,7 +13,8 @@ class MovingImageFormat(NamedTuple):
 
     `tick` is the unit of its clock in seconds, None where times are exact. `shortest` and `longest` bound how long a
     frame is shown. A level's quality is what its encoder takes, None for lossless; only with `numbers` are others
-    accepted. `alpha` is "kept", or "on or off" where a pixel is shown or not.
+    accepted. `alpha` is "kept", or "on or off" where a pixel is shown or not. `metadata_moves` where a manifest that is
+    put into the file moves the metadata from where the file says that it is.
     """
 
     name: str
@@ -26,6 +27,7 @@ class MovingImageFormat(NamedTuple):
     qualities: Mapping[str, float | None]
     numbers: bool = False
     alpha: str = "kept"
+    metadata_moves: bool = False
 
 
 class SequenceFormat(NamedTuple):
@@ -94,6 +96,7 @@ _MOVING_IMAGES = (
         most_loops=0,  # Pillow's are shown forever
         qualities=MappingProxyType({"draft": 50, "balanced": 65, "high": 80, "visually-lossless": 92}),
         numbers=True,
+        metadata_moves=True,  # c2pa-rs leaves the offsets of items as they were
     ),
 )
 MOVING_IMAGES = {row.name: row for row in _MOVING_IMAGES}

@@ -33,9 +33,10 @@ class MovingImagePlan:
         if options["bit_depth"] not in (None, 8):
             given = options["bit_depth"]
             raise OptionError(f"bit_depth={given!r} does not go with {row.name}, which has 8: leave it out")
-        if common.seal is not None and common.metadata is not None and row.name == "avif":
-            # c2pa-rs leaves the offsets of an AVIF's items as they were, when its manifest moves these.
-            raise OptionError("metadata= and provenance= don't go together in avif: leave one out, or write webp")
+        if common.seal is not None and common.metadata is not None and row.metadata_moves:
+            raise OptionError(
+                f"metadata= and provenance= don't go together in {row.name}: leave one out, or write webp"
+            )
         self.row, self.common, self.notes = row, common, notes
         self.quality, self.loops = parse_quality(row.name, options["quality"]), options["loops"] or 0
         check_options(row.name, self.loops, common.fps)
