@@ -29,6 +29,7 @@ from .writer import VideoWriter
 # What is imported when it is asked for, and from where: an export needs none of it, and it is a third of the import.
 _WHEN_ASKED = {
     "AudioInfo": "read.probe",
+    "Broadcast": "deliver.live",
     "ContentLight": "color.hdr",
     "MasteringDisplay": "color.hdr",
     "Provenance": "provenance.seal",
@@ -52,6 +53,7 @@ _WHEN_ASKED = {
 
 if TYPE_CHECKING:
     from .color.hdr import ContentLight, MasteringDisplay
+    from .deliver.live import Broadcast
     from .frames.compose import grid
     from .frames.sources import open_frames
     from .models.frame_rates import recommended_fps
@@ -85,6 +87,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "AudioInfo",
+    "Broadcast",
     "Color",
     "ContentLight",
     "EncodeError",

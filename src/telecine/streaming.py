@@ -22,12 +22,18 @@ from .writer import VideoWriter
 class _Fragments:
     """A sink in the place of a listener: fragments wait in it for who asks."""
 
+    problem = ""
+
     def __init__(self) -> None:
         self.waiting: deque[bytes] = deque()
 
     def give(self, fragment: Fragment) -> None:
         """Take one, in the encoding thread."""
         self.waiting.append(fragment.data)
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
 
 
 class VideoStream(Iterator[bytes]):

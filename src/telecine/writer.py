@@ -19,7 +19,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from .deliver.live import Grouping, ListenerThread, frames_of_fragment, sink_of
+from .deliver.live import Grouping, Sink, frames_of_fragment, sink_of
 from .deliver.target import Output, Target, target_of
 from .errors import FrameError, OptionError, TelecineError, TelecineWarning
 from .formats.choose import output_of
@@ -78,10 +78,8 @@ class VideoWriter:
         fps, self._notes = parse_fps(given["fps"]), Notes()
         self._plan = plan = plan_of(row, given, hold, self._notes)
         self._clock = Clock(fps, hold, plan.shown_for)
-        self._listener: ListenerThread | None = None
-        if given["also_to"] is not None:
-            sink = sink_of(given["also_to"])
-            self._listener = sink if isinstance(sink, ListenerThread) else None
+        self._listener = sink = None if given["also_to"] is None else sink_of(given["also_to"])
+        if sink is not None:
             frames_at_once = frames_of_fragment(given["fragment"], given["latency"], fps)
             target = target._replace(tap=Grouping(sink, frames_at_once, given["latency"]).feed)
         self._shape: Shape[Any] | None = None  # once there is a frame
@@ -171,8 +169,8 @@ class VideoWriter:
                 if self._clock.starts_at:
                     start = float(self._clock.starts_at)
                     self._notes.add(f"the video begins with its first frame: its timestamps count from {start:g} s")
-                if self._listener is not None:
-                    _note_listener(self._listener, self._notes)
+                if self._listener is not None and self._listener.problem:
+                    self._notes.warn_later(self._listener.problem)
                 self._video = replace(video, path=self._job.target.where, notes=tuple(self._notes))
             except BaseException as error:
                 self._give_up(error)
@@ -247,7 +245,7 @@ class _Job:
         target: Target,
         open_publication: Callable[[], Publishing],
         progress: Progress,
-        listener: ListenerThread | None,
+        listener: Sink | None,
     ) -> None:
         self.target, self.path = target, target.name
         self._thread = EncodingThread(self.path, open_publication)
@@ -326,13 +324,6 @@ def _keep_dropped(job: _Job, clock: Clock, made_at: tuple[str, int]) -> None:
         text, place = f"the writer of {job.path!r} was not closed{left}: {said}", f"{file}:{line}"
         # In one line: Python shows the source too, where it finds a file of the name.
         warnings.warn_explicit(text, TelecineWarning, place, 0, module=os.path.splitext(os.path.basename(file))[0])
-
-
-def _note_listener(listener: ListenerThread, notes: Notes) -> None:
-    if listener.error is not None:
-        notes.warn_later(f"also_to failed, and was given no more fragments: {listener.error!r}")
-    elif listener.lost:
-        notes.warn_later(f"also_to took longer than the encoder: {listener.lost} fragments were not given to it")
 
 
 def _in_words(kept: Kept, count: int, path: str) -> str:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -285,3 +286,34 @@ def test_a_slow_listener_slows_nothing_and_goes_on_with_a_key_frame(tmp_path: Pa
     assert key_frames(given[0] + given[1 + before]) == [True]
     assert times[before:] == [times[before] + Fraction(index, FPS) for index in range(len(times) - before)]
     assert times[-1] == Fraction(167, FPS)
+
+
+def test_listeners_come_late_and_from_anywhere(tmp_path: Path) -> None:
+    async def read(listening: Any) -> list[bytes]:
+        return [fragment async for fragment in listening]
+
+    broadcast = telecine.Broadcast()
+    first = broadcast.listen()
+    still = np.repeat(greys(1), 20, axis=0)
+    with VideoWriter(tmp_path / "clip.mp4", fps=FPS, latency="low", also_to=broadcast) as writer:
+        writer.write(still)
+        heard = [next(first) for _ in range(1 + 19)]
+        late = broadcast.listen()
+        assert [next(late) for _ in range(1 + 3)] == [heard[0], *heard[17:20]]  # of which frame 16 is the key frame
+        forgotten = weakref.ref(broadcast.listen())
+        assert forgotten() is None
+    [last] = asyncio.run(read(first))
+    assert (list(late), list(late), list(first)) == ([last], [], [])
+    assert list(broadcast.listen()) == [*heard[:1], *heard[17:], last]
+    assert (tmp_path / "clip.mp4").exists()
+
+
+def test_listeners_are_told_of_the_end_of_a_writer_that_fails(tmp_path: Path) -> None:
+    broadcast = telecine.Broadcast()
+    listening = broadcast.listen()
+    frames = failing_at(12, greys(20), RuntimeError("the model failed"))
+    with pytest.raises(RuntimeError, match="the model failed"):
+        export_video(frames, tmp_path / "clip.mp4", fps=FPS, also_to=broadcast)
+    assert next(listening)[4:8] == b"ftyp"
+    assert all(fragment[4:8] == b"moof" for fragment in listening)
+    assert listening.lost == 0

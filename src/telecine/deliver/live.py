@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import numbers
-from collections.abc import Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from fractions import Fraction as Rational
 from queue import SimpleQueue
 from types import TracebackType
-from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import NamedTuple, Protocol, Self, TypeAlias, runtime_checkable
+from weakref import WeakSet
 
 from ..container.fragments import FragmentReader
 from ..errors import OptionError
@@ -43,10 +46,20 @@ def frames_of_fragment(fragment: float, latency: str, fps: Rational) -> int:
 
 @runtime_checkable
 class Sink(Protocol):
-    """What takes fragments, and does not wait."""
+    """What takes fragments, and does not wait: as a context, while there may be more."""
+
+    @property
+    def problem(self) -> str:
+        """What is to be said of it in the end; empty where all is well."""
 
     def give(self, fragment: Fragment) -> None:
         """Take one."""
+
+    def __enter__(self) -> object: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
 
 class Grouping:
@@ -82,50 +95,147 @@ class Grouping:
             self._waiting.clear()
 
 
-class ListenerThread:
-    """Calls a listener, which may be slow: so many fragments wait for it, and then some are left out.
+class Listening(Iterator[bytes]):
+    """The fragments for one who listens: an iterator, asynchronous too, that waits for the next one.
 
-    It goes on with a key frame. `lost` is how many were left out; `error` is what the listener raised, which ends it.
+    So many wait for it, and then some are left out, up to a key frame. `lost` is how many were.
     """
 
-    def __init__(self, listener: Listener) -> None:
-        self._listener = listener
+    def __init__(self) -> None:
         self._queue: SimpleQueue[bytes | None] = SimpleQueue()
-        self._is_done = Latch()
         self._skipping = False
         self.lost = 0
-        self.error: BaseException | None = None
 
-    def __enter__(self) -> ListenerThread:
+    def give(self, fragment: Fragment) -> None:
+        """Queue a fragment, unless too many wait."""
+        self._skipping = self._queue.qsize() >= _MOST_WAITING or (self._skipping and not fragment.is_key)
+        if self._skipping:
+            self.lost += 1
+        else:
+            self._queue.put(fragment.data)
+
+    def end(self) -> None:
+        """Say that no more comes."""
+        self._queue.put(None)
+
+    @property
+    def waiting(self) -> int:
+        """How many fragments wait."""
+        return self._queue.qsize()
+
+    def __next__(self) -> bytes:
+        data = self._queue.get()
+        if data is None:
+            self._queue.put(None)  # for whoever asks again
+            raise StopIteration
+        return data
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._asynchronous()
+
+    async def _asynchronous(self) -> AsyncIterator[bytes]:
+        while (data := await asyncio.to_thread(next, self, None)) is not None:
+            yield data
+
+
+class Broadcast:
+    """Hands a video that grows to any number of listeners, in any threads: give it as `also_to`, and ask `listen()`.
+
+    A listener that comes late begins with the last key frame. A slow one slows nothing: it loses fragments, and its
+    `lost` says how many.
+
+    >>> import numpy as np, os, tempfile, telecine
+    >>> broadcast = telecine.Broadcast()
+    >>> listening = broadcast.listen()
+    >>> frames, path = np.zeros((16, 48, 64, 3), np.uint8), os.path.join(tempfile.mkdtemp(), "clip.mp4")
+    >>> video = telecine.export_video(frames, path, fps=16, also_to=broadcast)
+    >>> [fragment[4:8] for fragment in listening], [fragment[4:8] for fragment in broadcast.listen()]
+    ([b'ftyp', b'moof', b'moof'], [b'ftyp', b'moof'])
+    """
+
+    problem = ""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._begins_with: list[Fragment] = []  # the init segment, and what came since the last key frame
+        self._listeners: WeakSet[Listening] = WeakSet()  # one who has gone away costs nothing
+        self._is_over = False
+
+    def listen(self) -> Listening:
+        """Give the fragments from the last key frame on, and those that come."""
+        listening = Listening()
+        with self._lock:
+            for fragment in self._begins_with:
+                listening.give(fragment)
+            if self._is_over:
+                listening.end()
+            self._listeners.add(listening)
+        return listening
+
+    def give(self, fragment: Fragment) -> None:
+        """Take a fragment, in the encoding thread."""
+        with self._lock:
+            if fragment.is_key:
+                del self._begins_with[1:]
+            self._begins_with.append(fragment)
+            for each in self._listeners:
+                each.give(fragment)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._is_over = True
+            for each in self._listeners:
+                each.end()
+
+
+class ListenerThread:
+    """Calls a function with each fragment. What it raises ends that alone."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener, self._listening = listener, Listening()
+        self._is_done = Latch()
+        self._left = 0
+        self._error: BaseException | None = None
+
+    def give(self, fragment: Fragment) -> None:
+        """Queue a fragment."""
+        self._listening.give(fragment)
+
+    @property
+    def problem(self) -> str:
+        """What to say of it in the end."""
+        if self._error is not None:
+            return f"also_to failed, and was given no more fragments: {self._error!r}"
+        lost = self._listening.lost + self._left
+        return f"also_to took longer than the encoder: {lost} fragments were not given to it" if lost else ""
+
+    def __enter__(self) -> Self:
         start_thread(self._run, "telecine-listener")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._queue.put(None)
+        self._listening.end()
         if not self._is_done.wait(_PATIENCE):
-            self.lost += max(0, self._queue.qsize() - 1)
-
-    def give(self, fragment: Fragment) -> None:
-        """Queue a fragment, unless too many wait."""
-        self._skipping = self._queue.qsize() >= _MOST_WAITING or (self._skipping and not fragment.is_key)
-        if self._skipping or self.error is not None:
-            self.lost += 1
-        else:
-            self._queue.put(fragment.data)
+            self._left = max(0, self._listening.waiting - 1)
 
     def _run(self) -> None:
         try:
-            while (data := self._queue.get()) is not None:
+            for data in self._listening:
                 self._listener(data)
         except BaseException as error:  # the listener's, which the export goes on without
-            self.error = error
+            self._error = error
         finally:
             self._is_done.set()
 
 
-def sink_of(listener: object) -> Sink | ListenerThread:
+def sink_of(listener: object) -> Sink:
     """Give what takes fragments for a listener: a thread, unless it is a sink itself.
 
     Raises:

@@ -20,7 +20,7 @@ from ..formats.choices import (
 from ..frames.options import MOVING, VIDEO, FrameOptions, Kind, Option, options_of
 
 if TYPE_CHECKING:
-    from ..deliver.live import Listener
+    from ..deliver.live import Broadcast, Listener
     from ..deliver.target import StorageOptions
     from ..metadata.tags import Json
     from ..provenance.seal import Provenance
@@ -173,12 +173,13 @@ class WriterOptions(FrameOptions, total=False):
         ),
     ]
     also_to: Annotated[
-        "Listener | None",
+        "Listener | Broadcast | None",
         Option(
             None,
             """A function that is given the video while it grows, as bytes of a fragmented MP4: its init segment, then
             fragments. It is called in a thread of its own. The video is encoded without B-frames and lookahead then. A
-            function that is too slow loses fragments, and a warning tells how many. They have no sound.""",
+            function that is too slow loses fragments, and a warning tells how many. They have no sound. Or a
+            `telecine.Broadcast`, for several listeners.""",
             VIDEO,
         ),
     ]
