@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -17,6 +16,7 @@ import numpy.typing as npt
 from av import VideoFrame
 
 from .color.color import Color
+from .files.files import Source, path_of
 from .frames.options import FrameOptions, complete, with_options
 from .frames.recognise import Frames, Recognizer
 from .frames.sources import open_source
@@ -79,14 +79,14 @@ class _Difference:
 
 @with_options(FrameOptions)
 def verify(
-    path: str | os.PathLike[str],
+    path: Source,
     frames: Frames,
     **options: Unpack[FrameOptions],
 ) -> VerifyReport:
     """Compare a video file with the frames it was made of, one by one.
 
     Args:
-        path: The video.
+        path: The video: its path or URL, or the open file.
         frames: What `export_video` takes, and was given.
         **options: Those below; light and primaries are of a PQ or HLG file.
 
@@ -123,7 +123,7 @@ def verify(
         differences.append(_difference(decoded, frame, conversion))
     if decoded_count != frame_count:
         problems.insert(0, f"the file has {decoded_count} frames, {frame_count} were given")
-    return _report(Path(path), decoded_count, frame_count, differences, problems)
+    return _report(path_of(path), decoded_count, frame_count, differences, problems)
 
 
 def _conversions(options: FrameOptions) -> Callable[[Picture, Frame], tuple[Frame, Conversion]]:

@@ -264,16 +264,14 @@ def test_where_the_list_can_not_be_given_only_the_owner_reads(path: Path, monkey
 
 # ---- URLs ----------------------------------------------------------------------------------------------------------
 
-URLS = [
-    "s3://bucket/x.mp4",
-    "S3://b/x.mp4",
-    "gs://b/x",
-    "https://host/x.mp4?a=b",
-    "memory://x.mp4",
-    "file://host/x.mp4",
-]
-
-
+NOT_READ: dict[str, tuple[Any, str]] = {
+    "unknown": ("nowhere://b/x.mp4", "'nowhere://b/x.mp4' is a URL of a scheme that fsspec does not know"),
+    "capitals": ("NOWHERE://b/x", "'NOWHERE://b/x' is a URL of a scheme that fsspec does not know"),
+    "no library": ("oss://b/x.mp4?a=b", "'oss://b/x.mp4' needs a library for oss:// URLs"),
+    "another machine": ("file://host/x.mp4", "is a URL: only local files are read: download it, and give its path"),
+    "Path": (Path("http://host/x.mp4"), "is what pathlib makes of a URL: only local files are read: download it"),
+    "nothing there": ("Memory://nowhere/x.mp4", "'Memory://nowhere/x.mp4' can't be read: No such file or directory"),
+}
 NOT_WRITTEN: dict[str, tuple[Any, str]] = {
     "read only": ("https://host/x.mp4?a=b", "'https://host/x.mp4' can't be written over https: use s3, gs, az, hf"),
     "bytes": (b"nowhere://b/x.mp4", "'nowhere://b/x.mp4' is a URL of a scheme that fsspec does not know"),
@@ -330,13 +328,16 @@ def a_strip(url: Any) -> object:
     return telecine.strip(url)
 
 
-@pytest.mark.parametrize("url", [*URLS, Path("http://host/x.mp4")], ids=str)
+@pytest.mark.parametrize("case", NOT_READ)
 @pytest.mark.parametrize("reading", [a_probe, a_read, times, an_export, an_image, sound, a_verification, a_strip])
-def test_a_url_is_no_path_to_read(
-    reading: Callable[[Any], object], url: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_url_is_never_taken_for_a_path_to_read(
+    reading: Callable[[Any], object], case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(TelecineError, match="only local files are read: download it, and give its path") as refused:
+    url, said = NOT_READ[case]
+    if reading is a_strip:
+        said = "only local files are read: download it, and give its path"
+    with pytest.raises(TelecineError, match=said) as refused:
         reading(url)
     assert "\n" not in str(refused.value)
     assert [name for name in names_in(tmp_path) if name != ".out.mp4.telecine-journal"] == []

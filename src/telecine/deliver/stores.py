@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import OptionError, PublishError
+from ..files.addresses import S3, Address, StoredPath, address_of
 from ..formats.choose import output_of
 from ..formats.images import SequenceFormat
-from .addresses import S3, Address, StoredPath, address_of
 from .staging import staged_path
 
 # Whose `put_file` gives the file its name last. Elsewhere, as on SFTP, it is uploaded beside, and renamed.

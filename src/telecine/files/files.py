@@ -5,15 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 from av import FFmpegError
 
 from ..errors import InputError, TelecineError
 from ..support.ffmpeg_log import LogLine, in_words
-from .urls import local_path
+from .urls import local_path, url_in
 
 Source: TypeAlias = "str | os.PathLike[str] | BinaryIO"
 
@@ -39,6 +40,10 @@ def opened_file(source: Source) -> Iterator[BinaryIO]:
         source.seek(0)
         yield source
         return
+    if (stored := stored_path(source)) is not None:
+        with stored.open("rb") as file:
+            yield file
+        return
     name = local_path(source, "read", InputError)
     try:
         file = open(name, "rb", opener=lambda path, _: os.open(path, _FLAGS))  # noqa: SIM115 - closed below
@@ -52,6 +57,38 @@ def opened_file(source: Source) -> Iterator[BinaryIO]:
         if kind != stat.S_IFREG:
             raise _not_a_file(name, kind)
         yield file
+
+
+def stored_path(source: object) -> Path | None:
+    """Give what is in a store: what a URL, or the video that went there, leads to. None of a path.
+
+    Raises:
+        OptionError: the scheme of a URL is not known.
+        MissingDependencyError: its library is not installed.
+    """
+    url = url_in(source)
+    if url is None:
+        return None
+    from .addresses import StoredPath, address_of  # start-up: few files are in a store
+
+    for each in (source, getattr(source, "path", None)):
+        if isinstance(each, StoredPath):
+            return each
+    return StoredPath(address_of(url))
+
+
+def stored_images(path: Path, extensions: frozenset[str] | set[str] | Mapping[str, object]) -> list[Path]:
+    """Give the images that are under a prefix in a store, or that a glob there leads to; none of a file."""
+    from .addresses import StoredPath, images_at  # start-up: as above
+
+    assert isinstance(path, StoredPath)
+    return [each for each in images_at(path) if each.suffix.lower() in extensions]
+
+
+def path_of(source: Source) -> Path:
+    """Give the path of a file; of an open one without a name what an error calls it."""
+    path = stored_path(source) or getattr(getattr(source, "raw", None), "path", None)
+    return path if isinstance(path, Path) else Path(name_of(source))
 
 
 def _not_a_file(name: str, kind: int) -> InputError:

@@ -13,6 +13,7 @@ from itertools import groupby, pairwise
 from pathlib import Path
 
 from ..errors import FrameError, InputError
+from ..files.files import opened_file, stored_images, stored_path
 from ..files.pillow import image_extensions, opened_image
 from ..files.urls import local_path
 from ..planes.pixel_formats import has_alpha
@@ -44,7 +45,8 @@ def open_source(frames: Frames, allow_gaps: bool = False) -> Source:
     Raises as `open_frames`.
     """
     if isinstance(frames, (str, os.PathLike)):
-        return _source_at(local_path(frames, "read", InputError), allow_gaps)
+        stored = stored_path(frames)
+        return _stored(stored, allow_gaps) if stored else _source_at(local_path(frames, "read", InputError), allow_gaps)
     if is_image(frames) and count_pictures(frames) > 1:
         return Source(copies_of_pictures(frames))
     return Source(frames)
@@ -63,7 +65,7 @@ def open_frames(path: str | os.PathLike[str], allow_gaps: bool = False) -> Frame
         FrameError: a number is missing.
         MissingDependencyError: a `.safetensors` file without the package for it.
     """
-    return _source_at(local_path(path, "read", InputError), allow_gaps).frames
+    return open_source(path, allow_gaps).frames
 
 
 def _source_at(name: str, allow_gaps: bool) -> Source:
@@ -77,6 +79,23 @@ def _source_at(name: str, allow_gaps: bool) -> Source:
     if is_array(name):
         return Source(read_array(name))
     return _video(name) if _is_video(name) else Source([Path(name)])
+
+
+def _stored(path: Path, allow_gaps: bool) -> Source:
+    """Look at what is in a store: a prefix of images, a file of arrays, an image, or a video."""
+    name, extension = str(path), path.suffix.lower()
+    if images := stored_images(path, image_extensions()):
+        return Source(images_in_order(images, name, allow_gaps))
+    if is_array(name):
+        import shutil  # start-up: few arrays are in a store
+        import tempfile
+
+        with tempfile.NamedTemporaryFile(suffix=extension) as local, opened_file(path) as file:
+            shutil.copyfileobj(file, local)
+            local.flush()
+            return Source(read_array(local.name))  # mapped, its file outlives its name
+    is_image = extension in image_extensions() and extension not in {*_MAY_MOVE, ".gif"}
+    return Source([path]) if is_image else _video(path)
 
 
 def _is_video(name: str) -> bool:
@@ -137,10 +156,10 @@ def _is_image(path: Path) -> bool:
     return path.is_file() and not path.name.startswith(".") and path.suffix.lower() in image_extensions()
 
 
-def _video(name: str) -> Source:
-    info = probe(name)  # what can't be read shows now, not when the first frame is asked for
+def _video(path: str | Path) -> Source:
+    name, info = os.fspath(path), probe(path)  # what can't be read shows now, not when the first frame is asked for
     if info.cut_off:
         raise InputError(f"{name!r} is cut off: {info.frame_count} of its frames are whole")
     for note in info.notes:
         warn(f"of {name!r}: {note}")
-    return Source(read_frames(name, alpha=has_alpha(info.pixel_format)), info)
+    return Source(read_frames(path, alpha=has_alpha(info.pixel_format)), info)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from ..errors import TelecineError
+from ..files.urls import url_in
 from ..support.words import shown
 
 if TYPE_CHECKING:
@@ -33,13 +34,13 @@ def html_of(video: Video) -> str:
     """Give the HTML of a video or a moving image."""
     kind = _MEDIA_TYPES.get(video.codec) or _MEDIA_TYPES.get(video.path.suffix.lower(), "video/mp4")
     try:
-        size = video.path.stat().st_size
+        size = video.size_bytes if url_in(video) else video.path.stat().st_size
         if size <= _LARGEST_EMBEDDED:
-            return _element(video, kind, _data(kind, video.path.read_bytes()))
+            return _element(video, kind, _data(kind, video.read_bytes()))
     except OSError as error:  # a folder of images, too
         return _text(f"{video}: {error}")
     poster = _poster(video)
-    if video.path.is_absolute():  # which a notebook's server does not give out
+    if url_in(video) or video.path.is_absolute():  # which a notebook's server does not give out
         element = f'<img width="{video.width}" style="max-width: 100%" src="{poster}" alt="">' if poster else ""
     else:
         element = _element(video, kind, quote(video.path.as_posix().encode("utf-8", "surrogateescape")), poster)

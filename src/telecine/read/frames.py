@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
@@ -61,19 +60,17 @@ class ReadFrames(Iterator[npt.NDArray[Pixel]]):
 
 
 @overload
-def read_frames(
-    path: str | os.PathLike[str], *, alpha: bool = False, rotate: bool = True
-) -> Iterator[npt.NDArray[np.uint8]]: ...
+def read_frames(path: Source, *, alpha: bool = False, rotate: bool = True) -> Iterator[npt.NDArray[np.uint8]]: ...
 
 
 @overload
 def read_frames(
-    path: str | os.PathLike[str], *, light: LightName, primaries: PrimariesName | None = None, rotate: bool = True
+    path: Source, *, light: LightName, primaries: PrimariesName | None = None, rotate: bool = True
 ) -> Iterator[npt.NDArray[np.float32]]: ...
 
 
 def read_frames(
-    path: str | os.PathLike[str],
+    path: Source,
     *,
     alpha: bool = False,
     light: LightName | None = None,
@@ -117,21 +114,17 @@ def read_frames(
     return ReadFrames(_read_light(path, light, primaries, rotate))
 
 
-def _read_codes(path: str | os.PathLike[str], alpha: bool, rotate: bool) -> Iterator[npt.NDArray[np.uint8]]:
+def _read_codes(path: Source, alpha: bool, rotate: bool) -> Iterator[npt.NDArray[np.uint8]]:
     convert = to_rgba if alpha else to_rgb
     for picture in decoded_frames(path, alpha):
         yield _turned(path, colors_of(picture, convert, path), picture, rotate)
 
 
-def _read_light(
-    path: str | os.PathLike[str], light: str, primaries: str | None, rotate: bool
-) -> Iterator[npt.NDArray[np.float32]]:
+def _read_light(path: Source, light: str, primaries: str | None, rotate: bool) -> Iterator[npt.NDArray[np.float32]]:
     for picture in decoded_frames(path):
         rgb, hdr = colors_of(picture, to_float_rgb, path), picture.color.hdr
         if light != ENCODED and hdr is None:
-            raise OptionError(
-                f"{os.fspath(path)!r} is neither PQ nor HLG: of its frames only light={ENCODED!r} is read"
-            )
+            raise OptionError(f"{name_of(path)!r} is neither PQ nor HLG: of its frames only light={ENCODED!r} is read")
         reading = parse_light(hdr, light, primaries) if hdr else None
         yield _turned(path, reading.decode(rgb) if reading else rgb, picture, rotate)
 
@@ -146,16 +139,14 @@ def colors_of(
         return convert(picture.frame, picture.color, picture.location)
 
 
-def _turned(
-    path: str | os.PathLike[str], pixels: npt.NDArray[Sample], picture: Picture, rotate: bool
-) -> npt.NDArray[Sample]:
+def _turned(path: Source, pixels: npt.NDArray[Sample], picture: Picture, rotate: bool) -> npt.NDArray[Sample]:
     """Give a decoded picture as it is shown, in memory of its own."""
     orientation = picture.orientation
     if not rotate or orientation.upright:
         return pixels
     if not orientation.known:
         raise InputError(
-            f"{os.fspath(path)!r} is to be turned by {orientation.rotation} degrees, which is no quarter turn: "
+            f"{name_of(path)!r} is to be turned by {orientation.rotation} degrees, which is no quarter turn: "
             "read_frames(path, rotate=False) gives the frames as they are stored"
         )
     return np.ascontiguousarray(orientation.shown(pixels))

@@ -28,7 +28,7 @@ from ..container.alpha_packets import VideoPacket
 from ..container.hdr_boxes import metadata_of
 from ..errors import InputError
 from ..files.demux import opened_container, packets_of, video_streams
-from ..files.files import Source, name_of, opened_file
+from ..files.files import Source, name_of, opened_file, path_of
 from ..files.pillow import opened_image
 from ..metadata.images import read_image
 from ..metadata.mp4 import xmp_packet
@@ -125,7 +125,7 @@ def probe(path: Source) -> VideoInfo:
         if orientation.lying:
             width, height, pixel = height, width, 1 / pixel
         return VideoInfo(
-            path=Path(name_of(file)),
+            path=path_of(file),
             container=_container_name(container, file),
             codec=context.codec.canonical_name,
             profile=context.profile,
@@ -160,7 +160,7 @@ def _probe_animation(file: BinaryIO, format: str) -> VideoInfo:
     constant = max(durations) - min(durations) <= Fraction(1, 1000)  # it counts milliseconds
     duration = sum(durations, Fraction(0))
     return VideoInfo(
-        path=Path(name_of(file)),
+        path=path_of(file),
         container=format,
         codec=format,
         profile=None,

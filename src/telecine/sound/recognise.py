@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from itertools import chain
+from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -22,6 +23,7 @@ from av.container import InputContainer
 
 from ..errors import InputError, OptionError
 from ..files.demux import opened_container, packets_of, video_streams
+from ..files.files import stored_path
 from ..files.urls import local_path
 from ..frames.recognise import ArrayLike, DLPackLike
 from ..support.pyav import exact
@@ -77,7 +79,7 @@ class AudioRecognizer:
             InputError: a file can't be read, or is one of those.
         """
         if isinstance(given, (str, bytes, os.PathLike)):
-            yield from self._of_file(local_path(given, "read"))
+            yield from self._of_file(stored_path(given) or local_path(given, "read"))
         else:
             yield from self._of_array(_as_array(given))
 
@@ -123,8 +125,9 @@ class AudioRecognizer:
             raise OptionError(f"audio of shape {shape}: {before}")
         return readings[0]
 
-    def _of_file(self, name: str) -> Iterator[Samples]:
-        with _open_audio(name) as (container, stream):
+    def _of_file(self, path: str | Path) -> Iterator[Samples]:
+        name = os.fspath(path)
+        with _open_audio(path) as (container, stream):
             kind = _KINDS_DECODED[stream.format.packed.name]
             found = AudioFormat(kind, stream.rate, stream.channels)
             if found.channels not in LAYOUTS:
@@ -209,12 +212,12 @@ class NoSound:
 
 
 @contextlib.contextmanager
-def _open_audio(name: str) -> Iterator[tuple[InputContainer, AudioStream]]:
+def _open_audio(path: str | Path) -> Iterator[tuple[InputContainer, AudioStream]]:
     """Open a file's first audio stream. A name is only ever a path: FFmpeg gets an open file."""
-    with opened_container(name, "sound") as container:
+    with opened_container(path, "sound") as container:
         stream = next(iter(container.streams.audio), None)
         if stream is None or stream.codec_context is None or not stream.rate or stream.format is None:
-            raise InputError(f"{name!r} has no sound that FFmpeg reads")
+            raise InputError(f"{os.fspath(path)!r} has no sound that FFmpeg reads")
         yield container, stream
 
 

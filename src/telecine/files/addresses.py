@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from functools import partial
+from glob import has_magic
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, NamedTuple, Self, TypeAlias, cast
 from urllib.parse import urlsplit
@@ -15,6 +18,7 @@ from urllib.parse import urlsplit
 from ..errors import InputError, MissingDependencyError, OptionError, PublishError, TelecineError
 
 S3 = {"s3", "s3a"}
+_BLOCK = 256 << 10  # bytes that are asked for at a time
 _SHORTEST_SECRET = 4  # characters: what is shorter than that stands in many a word
 _NUMBERS: Mapping[type[Exception], int] = {  # which libraries raise without
     FileNotFoundError: errno.ENOENT,
@@ -42,7 +46,9 @@ class Address(NamedTuple):
             raise
         except Exception as error:  # of whatever library
             number = getattr(error, "errno", None) or _NUMBERS.get(type(error), errno.EIO)
-            said = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+            said = getattr(error, "strerror", None) or " ".join(str(error).split())
+            if said in ("", self.key):
+                said = os.strerror(number) if number != errno.EIO else type(error).__name__
             clean = said
             for secret in self.secrets:
                 clean = clean.replace(secret, "***")
@@ -57,7 +63,8 @@ def address_of(url: str, options: Mapping[str, object] | None = None) -> Address
         OptionError: no library is known for the scheme, or the options are not for it.
         MissingDependencyError: it is not installed.
     """
-    scheme, name = url.partition("://")[0].lower(), without_credentials(url)
+    scheme, _, rest = url.partition("://")
+    scheme, name = scheme.lower(), without_credentials(url)
     try:
         from fsspec.core import url_to_fs
         from fsspec.registry import get_filesystem_class
@@ -73,7 +80,7 @@ def address_of(url: str, options: Mapping[str, object] | None = None) -> Address
         raise OptionError(f"{name!r} is a URL of a scheme that fsspec does not know: use s3, gs, az, hf …") from error
     secrets = tuple(sorted(set(_secrets(url, options or {})), key=len, reverse=True))
     try:
-        filesystem, key = url_to_fs(url, **(options or {}))
+        filesystem, key = url_to_fs(f"{scheme}://{rest}", **(options or {}))
     except Exception as error:
         kind = type(error).__name__
         raise OptionError(f"the library of {name!r} takes no such storage_options ({kind}): see its page") from None
@@ -142,14 +149,80 @@ class StoredPath(_LocalPath):
         return _stored_path, (str(self),)
 
     def open(self, mode: str = "rb", *_: Any, **__: Any) -> IO[Any]:  # type: ignore[override]
-        """Open what is there, for reading.
+        """Open what is there, for reading of no more than is asked for.
 
         Raises:
             InputError: it can't be read.
         """
-        with self._address.naming("read", InputError):
-            return cast(BinaryIO, self._address.filesystem.open(self._address.key, "rb"))
+        return open_stored(self)
+
+    @property
+    def address(self) -> Address:
+        """Where it is."""
+        return self._address
 
 
 def _stored_path(url: str) -> StoredPath:
     return StoredPath(address_of(url))
+
+
+def images_at(path: StoredPath) -> list[StoredPath]:
+    """Give the files under a prefix, or those that a glob leads to.
+
+    Raises:
+        InputError: the store can't be read.
+    """
+    address = path.address
+    with address.naming("read", InputError):
+        if has_magic(address.key):
+            keys = address.filesystem.glob(address.key)
+        elif address.filesystem.isdir(address.key):
+            keys = [each["name"] for each in address.filesystem.ls(address.key, detail=True) if each["type"] == "file"]
+        else:
+            return []
+    scheme = address.name.partition("://")[0]
+    return [StoredPath(address._replace(name=f"{scheme}://{key.lstrip('/')}", key=key)) for key in keys]
+
+
+def open_stored(path: StoredPath) -> BinaryIO:
+    """Open a file in a store, of which ranges are read as they are asked for.
+
+    Raises:
+        InputError: it can't be read.
+    """
+    return cast(BinaryIO, io.BufferedReader(_Ranges(path), _BLOCK))
+
+
+class _Ranges(io.RawIOBase):
+    """A file in a store: what is read of it is asked for, a block at a time."""
+
+    def __init__(self, path: StoredPath) -> None:
+        self.name, self.path = str(path), path
+        self._naming = partial(path.address.naming, "read", InputError)
+        with self._naming():
+            self._file = path.address.filesystem.open(path.address.key, "rb", block_size=_BLOCK, cache_type="readahead")
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        with self._naming():
+            data = self._file.read(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        with self._naming():
+            return int(self._file.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._file.tell())
+
+    def close(self) -> None:
+        if not self.closed and hasattr(self, "_file"):  # it may not have been there
+            self._file.close()
+        super().close()

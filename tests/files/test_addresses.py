@@ -1,0 +1,112 @@
+"""What is read from file objects and from stores by URL: the same as from a path."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+import pytest
+
+import telecine
+from telecine import InputError, export_video, probe, read_frames, read_timestamps, verify
+
+from ..support.helpers import greys, names_in
+from ..support.object_store import BUCKET, ObjectStore, object_store
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning"),
+]
+
+FRAMES = greys(12)
+TIMES = [index / 10 + (index > 3) for index in range(12)]
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[ObjectStore]:
+    with object_store() as store:
+        yield store
+
+
+@pytest.fixture(autouse=True)
+def store(running: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
+    """The store, which is found by the environment."""
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "unknown")
+    return running
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.gif", "clip.webp"])
+def test_a_file_object_and_a_url_are_read_as_the_path_is(name: str, store: ObjectStore, tmp_path: Path) -> None:
+    video = export_video(FRAMES, tmp_path / name, timestamps=TIMES, quality="visually-lossless")
+    url = f"s3://{BUCKET}/some/{name}"
+    store.filesystem.pipe_file(url, video.read_bytes())
+    info = probe(video)
+    for source in (url, io.BytesIO(video.read_bytes())):
+        facts = probe(source)
+        assert {**vars(facts), "path": video.path} == vars(info)
+        assert str(facts.path) == (url if source == url else "the open file")
+        assert read_timestamps(source) == read_timestamps(video)
+        pairs = zip(read_frames(source), read_frames(video), strict=True)
+        assert all(np.array_equal(found, expected) for found, expected in pairs)
+        report = verify(source, FRAMES)
+        assert report.ok or name.endswith("gif")
+        assert str(report.path) == str(facts.path)
+
+
+def test_a_video_that_went_to_a_store_is_read_by_what_it_was_written_with(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    video = export_video(FRAMES, f"s3://{BUCKET}/clip.mp4", storage_options=store.options)
+    assert (probe(video).frame_count, probe(video.path).frame_count) == (12, 12)
+    assert verify(video, FRAMES).ok
+    assert video._repr_html_().startswith("<video controls")
+
+
+def test_frames_are_taken_from_urls(store: ObjectStore, tmp_path: Path) -> None:
+    export_video(FRAMES, f"s3://{BUCKET}/frames", format="png", storage_options=store.options)
+    array = io.BytesIO()
+    np.save(array, FRAMES)
+    store.filesystem.pipe_file(f"{BUCKET}/frames.npy", array.getvalue())
+    export_video(FRAMES, f"s3://{BUCKET}/lossless.mkv", codec="ffv1", storage_options=store.options)
+    expected = export_video(FRAMES, tmp_path / "expected.mp4").read_bytes()
+    frames: dict[str, Any] = {
+        "folder": f"s3://{BUCKET}/frames",
+        "glob": f"s3://{BUCKET}/frames/*.png",
+        "images": [f"s3://{BUCKET}/frames/{index:06d}.png" for index in range(12)],
+        "array": f"s3://{BUCKET}/frames.npy",
+        "video": f"s3://{BUCKET}/lossless.mkv",
+    }
+    for each in frames.values():
+        assert export_video(each, tmp_path / "clip.mp4").read_bytes() == expected
+    assert names_in(tmp_path) == ["clip.mp4", "expected.mp4"]
+
+
+def test_no_more_is_read_than_is_asked_for(store: ObjectStore) -> None:
+    data = telecine.export_bytes(np.random.default_rng(0).integers(0, 256, (40, 512, 512, 3), np.uint8))
+    store.filesystem.pipe_file(f"{BUCKET}/clip.mp4", data)
+    store.requests.clear()
+    next(read_frames(f"s3://{BUCKET}/clip.mp4"))
+    ranges = [each for each in store.requests if each.startswith("GET")]
+    assert len(data) > 6_000_000
+    assert len(ranges) <= 8  # of a quarter of a megabyte
+
+
+def test_what_is_not_there_is_said(store: ObjectStore) -> None:
+    with pytest.raises(InputError, match=r"'s3://clips/nothing\.mp4' can't be read: No such file") as failed:
+        probe(f"s3://{BUCKET}/nothing.mp4")
+    assert failed.value.errno == 2
+    store.fault = lambda _: 403
+    try:
+        with pytest.raises(InputError, match=r"'s3://clips/nothing\.mp4' can't be read: ") as failed:
+            probe(f"s3://{BUCKET}/nothing.mp4")
+    finally:
+        store.fault = lambda _: None
+    assert failed.value.errno == 13
