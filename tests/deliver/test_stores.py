@@ -6,9 +6,11 @@ import json
 import logging
 import pickle
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -200,6 +202,25 @@ def test_what_a_killed_upload_left_is_removed_by_the_next(by: str, store: Object
     else:
         export_video(FRAMES, URL, storage_options=store.options)
     assert (store.names(), store.uploads(), staged(temporary)) == (["a/clip.mkv"], [], [])
+
+
+def test_an_interrupt_of_an_upload_says_where_the_frames_are(store: ObjectStore, temporary: Path) -> None:
+    goes_on = threading.Event()
+
+    def interrupt() -> None:
+        process.send_signal(signal.SIGINT)
+        goes_on.wait(60)
+
+    process = subprocess.Popen([sys.executable, "-c", KILLED, temporary, store.url, URL], stderr=subprocess.PIPE)
+    store.fault = lambda said: interrupt if "partNumber=2" in said else None
+    said = process.communicate(timeout=120)[1].decode()
+    store.fault = lambda _: None
+    goes_on.set()
+    assert "KeyboardInterrupt" in said
+    assert "40 of 40 frames are kept: telecine recover " in said
+    assert store.names() == []
+    assert recover(URL, storage_options=store.options).frame_count == 40
+    assert (store.names(), store.uploads()) == (["a/clip.mkv"], [])
 
 
 # ---- what is said --------------------------------------------------------------------------------------------------

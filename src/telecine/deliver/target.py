@@ -12,7 +12,7 @@ from ..errors import OptionError
 from ..files.urls import local_path, url_in
 from ..publish.folder import FolderPublication
 from ..publish.frame_files import frames_in
-from ..publish.journal import Tap, remove_orphans
+from ..publish.journal import Kept, Tap, remove_orphans
 from ..publish.publication import Publication
 from .file_objects import BinaryWriter, FileObject
 from .staging import make_folder_of, temporary_path
@@ -101,6 +101,10 @@ class Delivered(Publication):
             remove_orphans(self._folder, self._name)
         self.discard()
 
+    def kept_meanwhile(self) -> Kept:
+        """Tell what is kept while another thread hands the file over, which may take long."""
+        return self.journal.look()
+
 
 class DeliveredFolder(FolderPublication):
     """A folder that is made at a temporary path, and then handed over in place of being put there."""
@@ -123,6 +127,10 @@ class DeliveredFolder(FolderPublication):
         """
         self._delivery.deliver_folder(self.folder.path, list(frames_in(self.folder).values()))
         self.discard()
+
+    def kept_meanwhile(self) -> Kept:
+        """Tell what is kept while another thread hands the images over, which may take long."""
+        return self._kept()
 
 
 def target_of(output: Output | None, format: str | None, overwrite: bool, options: StorageOptions | None) -> Target:

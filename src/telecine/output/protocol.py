@@ -67,6 +67,9 @@ class Publishing(Protocol):
     def give_up(self) -> Kept:
         """Tell what is kept, and let others have it, while another thread still is in a call that writes it."""
 
+    def kept_meanwhile(self) -> Kept:
+        """Tell what is kept while another thread is in `commit`, should that not come to its end."""
+
     def discard(self) -> None:
         """Remove it."""
 

@@ -160,9 +160,9 @@ class EncodingThread:
         fate = self._stop(_Fate.KEPT, at=time.monotonic() + _GRACE)
         if self.is_current or self._ended.wait(_PATIENCE):
             return self._kept
-        if fate is not _Fate.KEPT or self._publication is None:
+        if fate is _Fate.DROPPED or self._publication is None:
             return Kept()
-        return self._publication.give_up()
+        return self._publication.give_up() if fate is _Fate.KEPT else self._publication.kept_meanwhile()
 
     def _stop(self, fate: _Fate, at: float) -> _Fate:
         """Tell the thread to end, and what is to become of the file, unless that is decided; gives what is."""

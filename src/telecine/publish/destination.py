@@ -12,6 +12,7 @@ from typing import TypeVar
 from ..errors import OptionError, PublishError, TelecineError
 from ..files.urls import local_path
 from .access import Access, access_of
+from .journal import Kept
 from .open_folder import Folder, os_error
 
 Opened = TypeVar("Opened")
@@ -116,6 +117,10 @@ class Destination:
     def _check_kind(self, found: os.stat_result) -> None:
         """Raise PublishError where something else than what is to be written is there."""
         raise NotImplementedError
+
+    def kept_meanwhile(self) -> Kept:
+        """Tell what is kept while another thread is in `commit`: to a path, that is over at once."""
+        return Kept()
 
     def discard(self) -> None:
         """Remove what is hidden beside the path, and the folders that were made for it."""

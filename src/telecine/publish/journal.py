@@ -116,14 +116,14 @@ class Journal(HiddenFile):
 
     def give_up(self) -> Kept:
         """Tell what is in it, and unlock it, while another thread still has it open: that writes nothing more."""
-        if self._looked_at().frames == 0:  # it is left to the other thread
+        if self.look().frames == 0:  # it is left to the other thread
             return Kept()
         self.given_up = True
-        kept = self._looked_at()
+        kept = self.look()
         release_lock(self.fileno())
         return kept
 
-    def _looked_at(self) -> Kept:
+    def look(self) -> Kept:
         """Count as `kept` does, without moving to where the other thread would write."""
         place = self.place()
         if place is None:
