@@ -67,8 +67,8 @@ def export_bytes(frames: Frames, **options: Unpack[ExportOptions]) -> bytes:
         PublishError: the folder for temporary files, in which the video is made.
 
     >>> import numpy as np
-    >>> export_bytes(np.zeros((8, 48, 64, 3), np.uint8), format="webm", fps=8)[:4]
-    b'\x1aE\xdf\xa3'
+    >>> export_bytes(np.zeros((8, 48, 64, 3), np.uint8), format="mov", fps=8)[4:12]
+    b'ftypqt  '
     """
     given = complete(ExportOptions, options, "export_bytes")
     given["format"] = given["format"] or "mp4"

@@ -9,11 +9,12 @@ import subprocess
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import av
 import numpy as np
@@ -35,6 +36,7 @@ from ..support.helpers import Asked, assert_frames, failing_at, greys, names_in
 pytestmark = pytest.mark.slow
 
 FPS = 16
+Result = TypeVar("Result")
 
 
 @pytest.fixture(autouse=True)
@@ -162,13 +164,19 @@ def test_what_can_not_be_streamed_is_refused_before_the_first_frame(case: str, t
 # ---- asyncio, a server, a browser ----------------------------------------------------------------------------------
 
 
+def in_a_loop(coroutine: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine in a thread of its own: the browser's loop runs in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result(60)
+
+
 def test_an_asynchronous_stream_gives_the_same() -> None:
     async def read() -> tuple[str, list[bytes]]:
         async with telecine.astream_video(greys(20), fps=FPS) as stream:
             return await stream.mime_type(), [fragment async for fragment in stream]
 
     with stream_video(greys(20), fps=FPS) as stream:
-        assert asyncio.run(read()) == (stream.mime_type, list(stream))
+        assert in_a_loop(read()) == (stream.mime_type, list(stream))
 
 
 @contextmanager
@@ -302,7 +310,7 @@ def test_listeners_come_late_and_from_anywhere(tmp_path: Path) -> None:
         assert [next(late) for _ in range(1 + 3)] == [heard[0], *heard[17:20]]  # of which frame 16 is the key frame
         forgotten = weakref.ref(broadcast.listen())
         assert forgotten() is None
-    [last] = asyncio.run(read(first))
+    [last] = in_a_loop(read(first))
     assert (list(late), list(late), list(first)) == ([last], [], [])
     assert list(broadcast.listen()) == [*heard[:1], *heard[17:], last]
     assert (tmp_path / "clip.mp4").exists()
