@@ -134,7 +134,7 @@ def test_no_bytes_taken_for_a_journal_break_recovery(tmp_path: Path) -> None:
 
 def test_random_frames_make_the_kernels_touch_no_other_memory_and_do_nothing_undefined(tmp_path: Path) -> None:
     compilers, sources = ["c++", "g++", "clang++"], ["kernel_driver.cpp", "kernel_random.cpp"]
-    driver, rounds = built(compilers, sources, "address,undefined", tmp_path), length(4000, 2_000_000)
+    driver, rounds = built(compilers, sources, "address,undefined", tmp_path), length(2000, 2_000_000)
     done = run([driver, "1", str(rounds)])
     assert (done.stdout, done.stderr, done.returncode) == (f"{rounds}\n", "", 0)
 
@@ -176,7 +176,7 @@ def built(compilers: list[str], sources: list[str], sanitizers: str, folder: Pat
 
 def assert_finds_nothing(fuzzer: list[str | Path], seeds: list[bytes]) -> None:
     """Run what libFuzzer drives, from these inputs on; an input that it reports is in what the assertion says."""
-    runs, any_seed = length(3000, 2_000_000), 0
+    runs, any_seed = length(1500, 2_000_000), 0
     with tempfile.TemporaryDirectory() as corpus, tempfile.TemporaryDirectory() as reported:
         for index, seed in enumerate(seeds):
             Path(corpus, str(index)).write_bytes(seed)

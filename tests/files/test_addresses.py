@@ -71,16 +71,17 @@ def test_a_video_that_went_to_a_store_is_read_by_what_it_was_written_with(
 
 
 def test_frames_are_taken_from_urls(store: ObjectStore, tmp_path: Path) -> None:
-    export_video(FRAMES, f"s3://{BUCKET}/frames", format="png", storage_options=store.options)
+    few = FRAMES[:3]
+    export_video(few, f"s3://{BUCKET}/frames", format="png", storage_options=store.options)
     array = io.BytesIO()
-    np.save(array, FRAMES)
+    np.save(array, few)
     store.filesystem.pipe_file(f"{BUCKET}/frames.npy", array.getvalue())
-    export_video(FRAMES, f"s3://{BUCKET}/lossless.mkv", codec="ffv1", storage_options=store.options)
-    expected = export_video(FRAMES, tmp_path / "expected.mp4").read_bytes()
+    export_video(few, f"s3://{BUCKET}/lossless.mkv", codec="ffv1", storage_options=store.options)
+    expected = export_video(few, tmp_path / "expected.mp4").read_bytes()
     frames: dict[str, Any] = {
         "folder": f"s3://{BUCKET}/frames",
         "glob": f"s3://{BUCKET}/frames/*.png",
-        "images": [f"s3://{BUCKET}/frames/{index:06d}.png" for index in range(12)],
+        "images": [f"s3://{BUCKET}/frames/{index:06d}.png" for index in range(3)],
         "array": f"s3://{BUCKET}/frames.npy",
         "video": f"s3://{BUCKET}/lossless.mkv",
     }

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -37,9 +38,9 @@ class ObjectStore:
         """What an export is given as `storage_options`."""
         return {"key": "somebody", "secret": SECRET, "endpoint_url": self.url}
 
-    @property
+    @cached_property
     def filesystem(self) -> Any:
-        """A filesystem that remembers nothing."""
+        """A filesystem of the tests' own that remembers no listing."""
         return fsspec.filesystem("s3", **self.options, use_listings_cache=False, skip_instance_cache=True)
 
     def names(self) -> list[str]:
