@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import numbers
 import threading
@@ -134,6 +133,8 @@ class Listening(Iterator[bytes]):
         return self._asynchronous()
 
     async def _asynchronous(self) -> AsyncIterator[bytes]:
+        import asyncio  # start-up: few listen in a loop
+
         while (data := await asyncio.to_thread(next, self, None)) is not None:
             yield data
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import stat
 
@@ -19,6 +18,8 @@ def temporary_path(format: str | None) -> str:
 
 def staged_path(address: str, format: str | None) -> str:
     """Give the path for what is to go to an address: the same each time, so that what a dead process left is found."""
+    import hashlib  # start-up: few files go elsewhere
+
     digest = hashlib.sha256(address.encode("utf-8", "surrogateescape")).hexdigest()[:16]
     return os.path.join(_own_folder(), f"{digest}{_extension(format)}")
 
