@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -17,19 +16,14 @@ from telecine import InputError, OptionError, PublishError, VideoWriter, export_
 
 from ..support.helpers import Asked, failing_at
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*play everywhere:telecine.errors.TelecineWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("temporary"),
+    pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning"),
+]
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (6, 48, 64, 3), np.uint8)
 FORMATS = ["mp4", "mov", "webm", "mkv", "gif", "webp", "apng", "avif"]
-
-
-@pytest.fixture(autouse=True)
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder for temporary files, in which nothing else is."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    return folder
 
 
 class Scarce(io.RawIOBase):

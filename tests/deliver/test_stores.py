@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import traceback
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from ..support.object_store import BUCKET, SECRET, ObjectStore, object_store
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.usefixtures("temporary"),
     pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning"),
 ]
 
@@ -50,15 +50,6 @@ def store(running: ObjectStore) -> Iterator[ObjectStore]:
     running.requests.clear()
     yield running
     running.fault = lambda _: None
-
-
-@pytest.fixture(autouse=True)
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder for temporary files, in which nothing else is."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    return folder
 
 
 def staged(temporary: Path) -> list[str]:

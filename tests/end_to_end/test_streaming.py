@@ -6,7 +6,6 @@ import asyncio
 import io
 import socket
 import subprocess
-import tempfile
 import threading
 import weakref
 from collections.abc import Coroutine, Iterator
@@ -33,19 +32,10 @@ from ..support.browser import Browser
 from ..support.chart import chart, colors_off
 from ..support.helpers import Asked, assert_frames, failing_at, greys, names_in
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("temporary")]
 
 FPS = 16
 Result = TypeVar("Result")
-
-
-@pytest.fixture(autouse=True)
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder for temporary files, in which nothing else is."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    return folder
 
 
 def key_frames(data: bytes) -> list[bool]:

@@ -10,6 +10,7 @@ from typing import BinaryIO, NamedTuple, Protocol, TypeAlias
 
 from ..errors import OptionError
 from ..files.urls import local_path, url_in
+from ..publish.destination import Destination
 from ..publish.folder import FolderPublication
 from ..publish.frame_files import frames_in
 from ..publish.journal import Kept, Tap, remove_orphans
@@ -84,11 +85,7 @@ class Delivered(Publication):
         make_folder_of(delivery.path)
         super().__init__(delivery.path, at_most=_OWNERS, tap=tap)
         self.title, self._delivery = delivery.title, delivery
-        try:
-            delivery.prepare()
-        except BaseException:
-            self.discard()
-            raise
+        _prepare(delivery, self)
 
     def commit(self) -> None:
         """Hand the finished file over, and remove it and the journal.
@@ -113,11 +110,7 @@ class DeliveredFolder(FolderPublication):
         make_folder_of(delivery.path)
         super().__init__(delivery.path)
         self._delivery = delivery
-        try:
-            delivery.prepare()
-        except BaseException:
-            self.discard()
-            raise
+        _prepare(delivery, self)
 
     def commit(self) -> None:
         """Hand the images over, and remove them.
@@ -131,6 +124,14 @@ class DeliveredFolder(FolderPublication):
     def kept_meanwhile(self) -> Kept:
         """Tell what is kept while another thread hands the images over, which may take long."""
         return self._kept()
+
+
+def _prepare(delivery: Delivery, publication: Destination) -> None:
+    try:
+        delivery.prepare()
+    except BaseException:
+        publication.discard()
+        raise
 
 
 def target_of(output: Output | None, format: str | None, overwrite: bool, options: StorageOptions | None) -> Target:
