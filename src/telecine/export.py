@@ -34,8 +34,9 @@ def export_video(frames: Frames, path: Output | None = None, **options: Unpack[E
         frames: PIL images, arrays or tensors of 3 to 5 dimensions, chunks of them, image files, in a list, an iterator
             or an array; the batch of one video that `pipe(...).frames` is; a folder or a glob of images; a file of
             one array (`.npy`, `.npz`, `.safetensors`); or a video.
-        path: The file to write, or a file object that takes bytes, such as `io.BytesIO()`, which gets those of the
-            finished and checked file. Without one, a new file in the folder for temporary files.
+        path: The file to write, or a URL such as "s3://bucket/clip.mp4", or a file object that takes bytes, such as
+            `io.BytesIO()`: each gets the finished and checked file. Without one, a new file in the folder for temporary
+            files.
         **options: Those below.
 
     Raises:
@@ -44,6 +45,7 @@ def export_video(frames: Frames, path: Output | None = None, **options: Unpack[E
         EncodeError: the encoder.
         ProvenanceError: the signature.
         PublishError: the destination.
+        MissingDependencyError: the library of a URL, or of an option.
 
     >>> import numpy as np, tempfile, os
     >>> frames = np.random.default_rng(0).random((3, 8, 48, 64), np.float32)  # CTHW in [0, 1]

@@ -90,9 +90,11 @@ def recover(
 
 def _recovered_for_store(url: str, output: str | os.PathLike[str] | None, options: StorageOptions | None) -> Video:
     """Recover what was to go to a URL, and remove what was uploaded of it."""
-    from .deliver.stores import Store  # start-up: few files go to a store
+    from .deliver.staging import make_folder_of  # start-up: few files go to a store
+    from .deliver.stores import Store
 
     store = Store(url, None, output is not None, options)
+    make_folder_of(store.path)
     store.prepare()
     video = recover(store.path, output)
     if output is not None:

@@ -15,11 +15,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from operator import length_hint
 from types import TracebackType
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from .deliver.live import Grouping, Sink, frames_of_fragment, sink_of
 from .deliver.target import Output, Target, target_of
 from .errors import FrameError, OptionError, TelecineError, TelecineWarning
 from .formats.choose import output_of
@@ -38,6 +37,9 @@ from .support.notes import Notes, callers_line
 from .support.rate import parse_fps
 from .support.words import shell_word
 
+if TYPE_CHECKING:
+    from .deliver.live import Sink
+
 _LOOK_AGAIN = 0.2  # seconds after which one who waits for another thread's `write` sees that the writer was closed
 
 
@@ -51,8 +53,9 @@ class VideoWriter:
     keeps is told in a `TelecineWarning`.
 
     Args:
-        path: The file to write; missing folders are made. Or a file object that takes bytes, such as `io.BytesIO()`: it
-            gets those of the finished and checked file. Without one, a new file in the folder for temporary files.
+        path: The file to write; missing folders are made. Or a URL such as "s3://bucket/clip.mp4", or a file object
+            that takes bytes, such as `io.BytesIO()`: each gets the finished and checked file. Without one, a new file
+            in the folder for temporary files.
         **options: Those below.
 
     Raises:
@@ -78,8 +81,11 @@ class VideoWriter:
         fps, self._notes = parse_fps(given["fps"]), Notes()
         self._plan = plan = plan_of(row, given, hold, self._notes)
         self._clock = Clock(fps, hold, plan.shown_for)
-        self._listener = sink = None if given["also_to"] is None else sink_of(given["also_to"])
-        if sink is not None:
+        self._listener: Sink | None = None
+        if given["also_to"] is not None:
+            from .deliver.live import Grouping, frames_of_fragment, sink_of  # start-up: few are listened to
+
+            self._listener = sink = sink_of(given["also_to"])
             frames_at_once = frames_of_fragment(given["fragment"], given["latency"], fps)
             target = target._replace(tap=Grouping(sink, frames_at_once, given["latency"]).feed)
         self._shape: Shape[Any] | None = None  # once there is a frame

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import tempfile
 import threading
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +90,17 @@ def test_what_takes_few_bytes_at_a_time_and_what_says_nothing_get_all() -> None:
     assert bytes(raw.taken) == duck.taken == export_bytes(FRAMES)
 
 
+def test_what_hands_its_writes_on_gets_the_file() -> None:
+    expected = export_bytes(FRAMES)
+    with tempfile.NamedTemporaryFile(suffix=".mp4") as file:
+        export_video(FRAMES, file)
+        assert Path(file.name).read_bytes() == expected
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w") as archive, archive.open("clip.mp4", "w") as member:
+        export_video(FRAMES, member)
+    assert zipfile.ZipFile(zipped).read("clip.mp4") == expected
+
+
 def test_a_pipe_gets_the_file(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     got: list[bytes] = []
@@ -147,6 +160,13 @@ def test_of_a_file_object_that_fails_the_frames_are_kept(case: str, format: Any,
     [place] = [word for word in str(failed.value).split() if word.startswith(str(temporary))]
     assert "6 of 6 frames are kept: telecine recover" in str(failed.value)
     assert telecine.recover(place).frame_count == 6
+
+
+def test_what_is_kept_of_a_file_object_is_of_the_format_that_its_name_says(tmp_path: Path, temporary: Path) -> None:
+    with (tmp_path / "clip.gif").open("wb") as file, pytest.raises(RuntimeError, match="the model failed") as failed:
+        export_video(failing_at(3, FRAMES, RuntimeError("the model failed")), file)
+    [place] = [word for word in failed.value.__notes__[0].split() if word.startswith(str(temporary))]
+    assert telecine.recover(place).codec == "gif"
 
 
 def test_a_full_pipe_that_does_not_wait_is_an_error() -> None:

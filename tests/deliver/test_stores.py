@@ -274,6 +274,8 @@ def test_the_folder_of_staged_files_is_not_taken_from_somebody_else(temporary: P
     folder.chmod(0o777)
     with pytest.raises(PublishError, match="is no folder of yours alone: remove it, or set TMPDIR"):
         export_video(FRAMES, "memory://some/clip.mp4")
+    with pytest.raises(PublishError, match="is no folder of yours alone: remove it, or set TMPDIR"):
+        recover("memory://some/other.mp4")
     folder.rmdir()
     folder.symlink_to(temporary)
     with pytest.raises(PublishError, match="is no folder of yours alone"):

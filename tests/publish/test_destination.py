@@ -265,6 +265,10 @@ def test_where_the_list_can_not_be_given_only_the_owner_reads(path: Path, monkey
 # ---- URLs ----------------------------------------------------------------------------------------------------------
 
 NOT_READ: dict[str, tuple[Any, str]] = {
+    "chained": (
+        "simplecache::s3://b/x.mp4",
+        "'simplecache::s3://b/x.mp4' is a URL of a scheme that fsspec does not know",
+    ),
     "unknown": ("nowhere://b/x.mp4", "'nowhere://b/x.mp4' is a URL of a scheme that fsspec does not know"),
     "capitals": ("NOWHERE://b/x", "'NOWHERE://b/x' is a URL of a scheme that fsspec does not know"),
     "no library": ("oss://b/x.mp4?a=b", "'oss://b/x.mp4' needs a library for oss:// URLs"),
@@ -274,6 +278,10 @@ NOT_READ: dict[str, tuple[Any, str]] = {
 }
 NOT_WRITTEN: dict[str, tuple[Any, str]] = {
     "read only": ("https://host/x.mp4?a=b", "'https://host/x.mp4' can't be written over https: use s3, gs, az, hf"),
+    "chained": (
+        "simplecache::s3://b/x.mp4",
+        "'simplecache::s3://b/x.mp4' is a URL of a scheme that fsspec does not know",
+    ),
     "bytes": (b"nowhere://b/x.mp4", "'nowhere://b/x.mp4' is a URL of a scheme that fsspec does not know"),
     "no library": ("oss://b/x.mp4", "'oss://b/x.mp4' needs a library for oss:// URLs"),
     "another machine": ("file://host/x.mp4", "is a URL: only local files are written here: give a local path"),

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from typing import NamedTuple
+
+from .boxes import Box, file_box
+from .samples import find
 
 _NOT_SYNC = 1 << 16  # sample_is_non_sync_sample (ISO/IEC 14496-12 8.8.3.1)
 _DEFAULT_FLAGS = 0x20  # of a track fragment's header (8.8.7.1)
@@ -48,36 +52,25 @@ def _size(data: bytes | bytearray) -> int:
     return int.from_bytes(data[8:16], "big") if size == 1 else size
 
 
-def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    at = 8
-    while at + 8 <= len(data):
-        size = _size(data[at : at + 16])
-        yield data[at + 4 : at + 8], data[at : at + size]
-        at += size
-
-
 def _begins_with_key(moof: bytes) -> bool:
     """Tell whether the first sample of a fragment is a sync sample: by its run's flags, or else by the fragment's."""
-    traf = next(box for kind, box in _boxes(moof) if kind == b"traf")
-    boxes = dict(_boxes(traf))
-    tfhd, trun = boxes[b"tfhd"], boxes[b"trun"]
-    if (run := _flags(trun)) & _FIRST_FLAGS:
-        at = 16 + 4 * bool(run & 0x1)
-        return not _number(trun, at) & _NOT_SYNC
-    if run & _FLAGS:
-        at = 16 + 4 * (bool(run & 0x1) + bool(run & 0x100) + bool(run & 0x200))
-        return not _number(trun, at) & _NOT_SYNC
-    defaults = _flags(tfhd)
-    at = 16 + 8 * bool(defaults & 0x1) + 4 * sum(bool(defaults & each) for each in (0x2, 0x8, 0x10))
-    return bool(defaults & _DEFAULT_FLAGS) and not _number(tfhd, at) & _NOT_SYNC
+    file = io.BytesIO(moof)
+    tfhd, trun = (find(file, file_box(file), b"moof", b"traf", kind) for kind in (b"tfhd", b"trun"))
+    assert tfhd is not None
+    assert trun is not None
+    if (run := _flags(moof, trun)) & _FIRST_FLAGS:
+        at = trun.contents + 8 + 4 * bool(run & 0x1)
+    elif run & _FLAGS:
+        at = trun.contents + 8 + 4 * (bool(run & 0x1) + bool(run & 0x100) + bool(run & 0x200))
+    elif (defaults := _flags(moof, tfhd)) & _DEFAULT_FLAGS:
+        at = tfhd.contents + 8 + 8 * bool(defaults & 0x1) + 4 * sum(bool(defaults & each) for each in (0x2, 0x8, 0x10))
+    else:
+        return False
+    return not int.from_bytes(moof[at : at + 4], "big") & _NOT_SYNC
 
 
-def _flags(box: bytes) -> int:
-    return int.from_bytes(box[9:12], "big")
-
-
-def _number(box: bytes, at: int) -> int:
-    return int.from_bytes(box[at : at + 4], "big")
+def _flags(data: bytes, box: Box) -> int:
+    return int.from_bytes(data[box.contents + 1 : box.contents + 4], "big")
 
 
 def codecs_in(init: bytes) -> str:
@@ -89,35 +82,29 @@ def codecs_in(init: bytes) -> str:
     for kind, text in _TEXTS.items():
         at = init.find(kind)
         if at >= 0:
-            return text(init[at + 4 :], init)
-    raise ValueError("the init segment has none of avcC, hvcC, av1C and vpcC")
+            return text(init[at + 4 :])
+    raise ValueError("the init segment has none of avcC, hvcC and av1C")
 
 
-def _avc(record: bytes, _: bytes) -> str:
+def _avc(record: bytes) -> str:
     return f"avc1.{record[1:4].hex().upper()}"  # ISO/IEC 14496-15 E.3
 
 
-def _hevc(record: bytes, init: bytes) -> str:
+def _hevc(record: bytes) -> str:
     """ISO/IEC 14496-15 E.3: profile, its compatibility in reverse bit order, tier and level, constraints."""
-    name = "hvc1" if b"hvc1" in init else "hev1"
     space = ("", "A", "B", "C")[record[1] >> 6]
     compatible = int(f"{int.from_bytes(record[2:6], 'big'):032b}"[::-1], 2)
     constraints = record[6:12].rstrip(b"\0")
     tier = "H" if record[1] & 0x20 else "L"
-    parts = [name, f"{space}{record[1] & 0x1F}", f"{compatible:X}", f"{tier}{record[12]}"]
+    parts = ["hvc1", f"{space}{record[1] & 0x1F}", f"{compatible:X}", f"{tier}{record[12]}"]
     return ".".join([*parts, *(f"{each:X}" for each in constraints)])
 
 
-def _av1(record: bytes, _: bytes) -> str:
+def _av1(record: bytes) -> str:
     """AV1 Codec ISO Media File Format Binding 5: profile, level and tier, bit depth."""
     profile, level, tier = record[1] >> 5, record[1] & 0x1F, "H" if record[2] & 0x80 else "M"
     depth = 8 if not record[2] & 0x40 else 12 if record[2] & 0x20 else 10
     return f"av01.{profile}.{level:02}{tier}.{depth:02}"
 
 
-def _vp9(record: bytes, _: bytes) -> str:
-    """VP Codec ISO Media File Format Binding: profile, level, bit depth."""
-    return f"vp09.{record[4]:02}.{record[5]:02}.{record[6] >> 4:02}"
-
-
-_TEXTS = {b"avcC": _avc, b"hvcC": _hevc, b"av1C": _av1, b"vpcC": _vp9}
+_TEXTS = {b"avcC": _avc, b"hvcC": _hevc, b"av1C": _av1}

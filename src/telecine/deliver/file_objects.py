@@ -7,7 +7,7 @@ import io
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO, Protocol, runtime_checkable
+from typing import BinaryIO, Protocol
 
 from ..errors import OptionError, PublishError
 from ..formats.choose import output_of
@@ -17,7 +17,6 @@ from .staging import temporary_path
 _PIECE = 1 << 20
 
 
-@runtime_checkable
 class BinaryWriter(Protocol):
     """A file object that takes bytes: `io.BytesIO()`, `open(name, "wb")`, a pipe."""
 
@@ -43,10 +42,10 @@ class FileObject:
             raise OptionError(f"path={self.name!r} takes text: open it for bytes, as with 'wb', or give its .buffer")
         if not getattr(file, "writable", lambda: True)():
             raise OptionError(f"path={self.name!r} is not open for writing: open it with 'wb'")
-
-        if isinstance(output_of(self.name, format), SequenceFormat):
+        row = output_of(self.name, format)
+        if isinstance(row, SequenceFormat):
             raise OptionError(f"format={format!r} is a folder of images, and {self.name!r} takes one file: give a path")
-        self.path, self.where = temporary_path(format), Path(self.name)
+        self.path, self.where = temporary_path(row), Path(self.name)
         self.title = f"video{os.path.splitext(self.path)[1]}"
 
     def prepare(self) -> None:

@@ -7,21 +7,21 @@ import os
 import stat
 
 from ..errors import PublishError
-from ..formats.choose import output_of
+from ..formats.choose import AnyFormat
 from ..formats.images import SequenceFormat
 
 
-def temporary_path(format: str | None) -> str:
+def temporary_path(row: AnyFormat) -> str:
     """Give the path of a new file of a format, or of a folder of images."""
-    return f"{os.path.join(_temporary_folder(), 'telecine-')}{os.urandom(4).hex()}{_extension(format)}"
+    return f"{os.path.join(_temporary_folder(), 'telecine-')}{os.urandom(4).hex()}{_extension(row)}"
 
 
-def staged_path(address: str, format: str | None) -> str:
+def staged_path(address: str, row: AnyFormat) -> str:
     """Give the path for what is to go to an address: the same each time, so that what a dead process left is found."""
     import hashlib  # start-up: few files go elsewhere
 
     digest = hashlib.sha256(address.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return os.path.join(_own_folder(), f"{digest}{_extension(format)}")
+    return os.path.join(_own_folder(), f"{digest}{_extension(row)}")
 
 
 def make_folder_of(path: str) -> None:
@@ -59,6 +59,5 @@ def _temporary_folder() -> str:
     return gettempdir()
 
 
-def _extension(format: str | None) -> str:
-    row = output_of("clip.mp4", format)
+def _extension(row: AnyFormat) -> str:
     return "" if isinstance(row, SequenceFormat) else row.extensions[0]

@@ -6,7 +6,7 @@ import contextlib
 import errno
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from mimetypes import guess_type
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -40,7 +40,7 @@ class Store:
         self.title = self.name.rpartition("/")[2]
         if not self.title:
             raise OptionError(f"{self.name!r} names a folder: name a file in it")
-        self.path = staged_path(self.name, row.name)
+        self.path = staged_path(self.name, row)
         self.where: Path = StoredPath(address)
         self._address, self._overwrite = address, overwrite
         self._record = Path(f"{self.path}.telecine-upload")  # is there while parts may be
@@ -98,7 +98,7 @@ class Store:
                 filesystem.rm_file(each)
 
     @contextlib.contextmanager
-    def _uploading(self) -> Any:
+    def _uploading(self) -> Iterator[None]:
         with self._address.naming("written", PublishError):
             self._record.touch(0o600)
             try:

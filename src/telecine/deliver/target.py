@@ -10,6 +10,7 @@ from typing import BinaryIO, NamedTuple, Protocol, TypeAlias
 
 from ..errors import OptionError
 from ..files.urls import local_path, url_in
+from ..formats.choose import output_of
 from ..publish.destination import Destination
 from ..publish.folder import FolderPublication
 from ..publish.frame_files import frames_in
@@ -150,10 +151,12 @@ def target_of(output: Output | None, format: str | None, overwrite: bool, option
     if options is not None:
         raise OptionError("storage_options= goes with a URL, such as s3://bucket/clip.mp4: leave it out")
     if output is None:
-        return Target(temporary_path(format), overwrite)
+        return Target(temporary_path(output_of("clip.mp4", format)), overwrite)
     if isinstance(output, (str, bytes, os.PathLike)):
         return Target(local_path(output), overwrite)
-    if not isinstance(output, BinaryWriter):
+    if not callable(
+        getattr(output, "write", None)
+    ):  # which a protocol does not see where it is handed on, as tempfile's
         raise OptionError(f"path={output!r} is no path, and no file object that takes bytes")
     delivery = FileObject(output, format)
     return Target(delivery.path, overwrite, delivery)

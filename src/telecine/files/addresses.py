@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from glob import has_magic
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, BinaryIO, NamedTuple, Self, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Self, TypeAlias, cast
 from urllib.parse import urlsplit
 
 from ..errors import InputError, MissingDependencyError, OptionError, PublishError, TelecineError
@@ -83,7 +83,8 @@ def address_of(url: str, options: Mapping[str, object] | None = None) -> Address
         filesystem, key = url_to_fs(f"{scheme}://{rest}", **(options or {}))
     except Exception as error:
         kind = type(error).__name__
-        raise OptionError(f"the library of {name!r} takes no such storage_options ({kind}): see its page") from None
+        refused = "takes no such URL, or no such storage_options"
+        raise OptionError(f"the library of {name!r} {refused} ({kind}): see its page") from None
     return Address(name, filesystem, key, scheme, secrets)
 
 
@@ -148,13 +149,13 @@ class StoredPath(_LocalPath):
     def __reduce__(self) -> tuple[Any, ...]:
         return _stored_path, (str(self),)
 
-    def open(self, mode: str = "rb", *_: Any, **__: Any) -> IO[Any]:  # type: ignore[override]
+    def open(self, mode: str = "rb", *_: Any, **__: Any) -> BinaryIO:  # type: ignore[override]
         """Open what is there, for reading of no more than is asked for.
 
         Raises:
             InputError: it can't be read.
         """
-        return open_stored(self)
+        return cast(BinaryIO, io.BufferedReader(_Ranges(self), _BLOCK))
 
     @property
     def address(self) -> Address:
@@ -166,7 +167,7 @@ def _stored_path(url: str) -> StoredPath:
     return StoredPath(address_of(url))
 
 
-def images_at(path: StoredPath) -> list[StoredPath]:
+def files_at(path: StoredPath) -> list[StoredPath]:
     """Give the files under a prefix, or those that a glob leads to.
 
     Raises:
@@ -182,15 +183,6 @@ def images_at(path: StoredPath) -> list[StoredPath]:
             return []
     scheme = address.name.partition("://")[0]
     return [StoredPath(address._replace(name=f"{scheme}://{key.lstrip('/')}", key=key)) for key in keys]
-
-
-def open_stored(path: StoredPath) -> BinaryIO:
-    """Open a file in a store, of which ranges are read as they are asked for.
-
-    Raises:
-        InputError: it can't be read.
-    """
-    return cast(BinaryIO, io.BufferedReader(_Ranges(path), _BLOCK))
 
 
 class _Ranges(io.RawIOBase):

@@ -5,16 +5,19 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from av import FFmpegError
 
 from ..errors import InputError, TelecineError
 from ..support.ffmpeg_log import LogLine, in_words
 from .urls import local_path, url_in
+
+if TYPE_CHECKING:
+    from .addresses import StoredPath
 
 Source: TypeAlias = "str | os.PathLike[str] | BinaryIO"
 
@@ -59,7 +62,7 @@ def opened_file(source: Source) -> Iterator[BinaryIO]:
         yield file
 
 
-def stored_path(source: object) -> Path | None:
+def stored_path(source: object) -> StoredPath | None:
     """Give what is in a store: what a URL, or the video that went there, leads to. None of a path.
 
     Raises:
@@ -75,14 +78,6 @@ def stored_path(source: object) -> Path | None:
         if isinstance(each, StoredPath):
             return each
     return StoredPath(address_of(url))
-
-
-def stored_images(path: Path, extensions: frozenset[str] | set[str] | Mapping[str, object]) -> list[Path]:
-    """Give the images that are under a prefix in a store, or that a glob there leads to; none of a file."""
-    from .addresses import StoredPath, images_at  # start-up: as above
-
-    assert isinstance(path, StoredPath)
-    return [each for each in images_at(path) if each.suffix.lower() in extensions]
 
 
 def path_of(source: Source) -> Path:

@@ -7,7 +7,8 @@ import re
 
 from ..errors import OptionError, TelecineError
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")  # RFC 3986 3.1
+# RFC 3986 3.1, and fsspec's chains of them, as in "simplecache::s3://".
+_SCHEME = re.compile(r"((?:[A-Za-z][A-Za-z0-9+.-]*::)*[A-Za-z][A-Za-z0-9+.-]*)://")
 _CUT_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")  # two characters or more: one is a drive of Windows
 _WAY_OUT = {
     "read": "only local files are read: download it, and give its path",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from ..errors import OptionError
 from ..planes.pixel_formats import PIXEL_FORMATS, PixelFormat
@@ -15,7 +15,9 @@ from .images import MOVING_IMAGES, SEQUENCES, MovingImageFormat, SequenceFormat
 
 Row = TypeVar("Row")
 
-OUTPUTS: Mapping[str, Container | MovingImageFormat | SequenceFormat] = {**CONTAINERS, **MOVING_IMAGES, **SEQUENCES}
+AnyFormat: TypeAlias = Container | MovingImageFormat | SequenceFormat
+
+OUTPUTS: Mapping[str, AnyFormat] = {**CONTAINERS, **MOVING_IMAGES, **SEQUENCES}
 
 
 class Format(NamedTuple):
@@ -26,9 +28,7 @@ class Format(NamedTuple):
     pixel_format: PixelFormat
 
 
-def output_of(
-    path: str | os.PathLike[str], format: str | None = None
-) -> Container | MovingImageFormat | SequenceFormat:
+def output_of(path: str | os.PathLike[str], format: str | None = None) -> AnyFormat:
     """Choose what is written by `format`, or else by the path's extension. A folder of images needs a `format`.
 
     >>> output_of("clip.gif").name, output_of("frames", "png").name

@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import FrameError, InputError
-from ..files.files import opened_file, stored_images, stored_path
+from ..files.files import opened_file, stored_path
 from ..files.pillow import image_extensions, opened_image
 from ..files.urls import local_path
 from ..planes.pixel_formats import has_alpha
@@ -23,6 +24,9 @@ from ..read.probe import VideoInfo, probe
 from ..support.notes import warn
 from .arrays import is_array, read_array
 from .recognise import Frames, count_frames
+
+if TYPE_CHECKING:
+    from ..files.addresses import StoredPath
 
 _MAY_MOVE = {".webp", ".png", ".apng", ".avif"}
 
@@ -81,10 +85,12 @@ def _source_at(name: str, allow_gaps: bool) -> Source:
     return _video(name) if _is_video(name) else Source([Path(name)])
 
 
-def _stored(path: Path, allow_gaps: bool) -> Source:
+def _stored(path: StoredPath, allow_gaps: bool) -> Source:
     """Look at what is in a store: a prefix of images, a file of arrays, an image, or a video."""
-    name, extension = str(path), path.suffix.lower()
-    if images := stored_images(path, image_extensions()):
+    from ..files.addresses import files_at  # start-up: few files are in a store
+
+    name, extension, of_images = str(path), path.suffix.lower(), image_extensions()
+    if images := [each for each in files_at(path) if each.suffix.lower() in of_images]:
         return Source(images_in_order(images, name, allow_gaps))
     if is_array(name):
         import shutil  # start-up: few arrays are in a store
@@ -94,7 +100,7 @@ def _stored(path: Path, allow_gaps: bool) -> Source:
             shutil.copyfileobj(file, local)
             local.flush()
             return Source(read_array(local.name))  # mapped, its file outlives its name
-    is_image = extension in image_extensions() and extension not in {*_MAY_MOVE, ".gif"}
+    is_image = extension in of_images and extension not in {*_MAY_MOVE, ".gif"}
     return Source([path]) if is_image else _video(path)
 
 

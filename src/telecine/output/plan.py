@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from ..errors import OptionError
+from ..formats.choose import AnyFormat
 from ..formats.containers import Container
-from ..formats.images import MovingImageFormat, SequenceFormat
+from ..formats.images import SequenceFormat
 from ..metadata.tags import parse_metadata
 from ..planes.convert import parse_background, parse_value_range
 from ..support.notes import Notes
@@ -19,10 +20,8 @@ from .video import VideoPlan
 if TYPE_CHECKING:
     from ..provenance.seal import Provenance, Seal
 
-Row: TypeAlias = Container | MovingImageFormat | SequenceFormat
 
-
-def plan_of(row: Row, options: WriterOptions, hold: Fraction | None, notes: Notes) -> Plan:
+def plan_of(row: AnyFormat, options: WriterOptions, hold: Fraction | None, notes: Notes) -> Plan:
     """Check a writer's options against what is written, and try the encoder.
 
     Args:
@@ -55,7 +54,7 @@ def plan_of(row: Row, options: WriterOptions, hold: Fraction | None, notes: Note
     return MovingImagePlan(row, common, options, notes)
 
 
-def _seal(provenance: Provenance, row: Row) -> Seal:
+def _seal(provenance: Provenance, row: AnyFormat) -> Seal:
     if isinstance(row, SequenceFormat):
         raise OptionError(f"provenance= signs one file, and {row.name} is a folder of images: leave it out")
     from ..provenance.seal import seal_of  # the extra `c2pa` is for those who sign

@@ -12,7 +12,6 @@ from av import VideoFrame
 
 from ..color.color import BT601, BT709, RGB, Color, parse_color
 from ..color.hdr import LightMeter, parse_mastering_display
-from ..deliver.live import frames_of_fragment
 from ..deliver.target import Target
 from ..encode.checks import check_audio, check_promises, check_times
 from ..encode.encoder import Encoder, EncoderSettings
@@ -114,10 +113,10 @@ def _format(container: Container, options: WriterOptions, hdr: bool) -> Format:
 
 def _live(options: WriterOptions, chosen: Format, common: Common) -> WriterOptions:
     """Have each fragment begin with a key frame, and no frame held back."""
-    frames, interval = (
-        frames_of_fragment(options["fragment"], options["latency"], common.fps),
-        options["keyframe_interval"],
-    )
+    from ..deliver.live import frames_of_fragment  # start-up: few are listened to
+
+    frames = frames_of_fragment(options["fragment"], options["latency"], common.fps)
+    interval = options["keyframe_interval"]
     if not chosen.codec.live or chosen.pixel_format.alpha:
         kind = f"{chosen.codec.called} in {chosen.pixel_format.name}"
         raise OptionError(f"also_to= does not go with {kind}, which no player streams: use h264, hevc, av1 or vp9")
