@@ -148,6 +148,9 @@ class _Nowhere:
     def write(self, data: bytes) -> int:
         return len(data)
 
+    def seekable(self) -> bool:
+        return True
+
 
 @with_options(WriterOptions)
 def stream_video(frames: Frames, **options: Unpack[WriterOptions]) -> VideoStream:

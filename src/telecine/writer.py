@@ -54,8 +54,9 @@ class VideoWriter:
 
     Args:
         path: The file to write; missing folders are made. Or a URL such as "s3://bucket/clip.mp4", or a file object
-            that takes bytes, such as `io.BytesIO()`: each gets the finished and checked file. Without one, a new file
-            in the folder for temporary files.
+            that takes bytes, such as `io.BytesIO()`: each gets the finished and checked file, but for one that can't be
+            gone back in, such as a pipe, which gets the video while it grows. Without one, a new file in the folder for
+            temporary files.
         **options: Those below.
 
     Raises:
@@ -79,15 +80,9 @@ class VideoWriter:
         self._recognizer = Recognizer(given["layout"], given["channels"])
         hold, self._repeat = parse_last_frame(given["hold"], given["repeat"])
         fps, self._notes = parse_fps(given["fps"]), Notes()
-        self._plan = plan = plan_of(row, given, hold, self._notes)
+        self._plan = plan = plan_of(row, given, hold, self._notes, target.outlet)
         self._clock = Clock(fps, hold, plan.shown_for)
-        self._listener: Sink | None = None
-        if given["also_to"] is not None:
-            from .deliver.live import Grouping, frames_of_fragment, sink_of  # start-up: few are listened to
-
-            self._listener = sink = sink_of(given["also_to"])
-            frames_at_once = frames_of_fragment(given["fragment"], given["latency"], fps)
-            target = target._replace(tap=Grouping(sink, frames_at_once, given["latency"]).feed)
+        self._listener = plan.listener
         self._shape: Shape[Any] | None = None  # once there is a frame
         self._video: Video | None = None  # once it is closed
         self._writing, self._writing_audio = threading.RLock(), threading.RLock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -156,7 +157,10 @@ def test_the_installed_command_does_the_same() -> None:
 def test_a_dash_is_the_standard_output() -> None:
     export = [sys.executable, "-m", "telecine", "export", "frames.npy", "--output", "-", "--format", "mov"]
     done = subprocess.run(export, capture_output=True)
-    assert (done.stdout, done.stderr) == (telecine.export_bytes(FRAMES, format="mov"), b"")
+    assert (telecine.probe(io.BytesIO(done.stdout)).frame_count, done.stderr) == (12, b"")
+    with open("clip.mov", "wb") as file:
+        assert subprocess.run(export, stdout=file).returncode == 0
+    assert Path("clip.mov").read_bytes() == telecine.export_bytes(FRAMES, format="mov")
     assert not Path("-").exists()
     assert run(["export", "frames.npy", "-o", "./-", "--format", "mp4"]) == 0
     assert Path("-").read_bytes() == telecine.export_bytes(FRAMES)
@@ -168,6 +172,19 @@ def test_a_dash_is_the_standard_output() -> None:
         2,
         b"telecine: the standard output is no file and no pipe: name a file, as in -o clip.mp4\n",
     )
+
+
+def test_a_reader_that_goes_away_is_one_line(tmp_path: Path) -> None:
+    export = [sys.executable, "-m", "telecine", "export", "frames.npy", "-o", "-", "--format", "mp4"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(export, stdout=writing, stderr=subprocess.PIPE, text=True, env=environment)
+    os.close(writing)
+    line = only_line(done.stderr)
+    assert line.startswith("'<stdout>' can't be written: Broken pipe; ")
+    assert done.returncode == 1
+    assert telecine.recover(line.rpartition(" ")[2]).frame_count >= 1
 
 
 def test_quiet_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -134,7 +134,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "latency": ({"latency": "none"}, "latency='none' is not known: use 'normal' or 'low'"),
     "format": ({"format": "webm"}, "format='webm' is not streamed: leave it out"),
     "lossless": ({"quality": "lossless"}, "also_to= does not go with h264 in .*: use h264, hevc, av1 or vp9"),
-    "limit": ({"max_bytes": 10000}, "max_bytes= and also_to= don't go together"),
+    "limit": (
+        {"max_bytes": 10000},
+        "also_to= does not go with max_bytes=, since what was handed out can't be encoded again",
+    ),
     "twice": ({"also_to": print}, "also_to= goes with a file: leave it out"),
 }
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any, BinaryIO, cast
 import typer
 
 from .. import __version__
-from ..errors import InputError, OptionError, TelecineError
+from ..errors import InputError, OptionError, PublishError, TelecineError
 from ..export import export
 from ..frames.options import FrameOptions, complete
 from ..frames.sources import Source, images_in_order, open_source
@@ -41,7 +41,16 @@ from .tables import (
     rows_of_places,
     rows_of_qualities,
 )
-from .terminal import complain, print_facts, print_json, print_rows, print_text, show_traceback, show_warning
+from .terminal import (
+    complain,
+    drop_output,
+    print_facts,
+    print_json,
+    print_rows,
+    print_text,
+    show_traceback,
+    show_warning,
+)
 
 app = typer.Typer(
     help="Turns frames into a video file that plays everywhere and looks like the frames.",
@@ -80,6 +89,11 @@ def run(arguments: list[str] | None = None) -> int:
         return _say("stopped", 1) if error.exit_code == _CTRL_C else error.exit_code
     except (typer.Abort, KeyboardInterrupt):
         return _say("stopped", 1)
+    except SystemExit as stop:  # with which click says nothing where the reader of a pipe has gone away
+        if not isinstance(stop.__context__, PublishError):
+            raise
+        drop_output()
+        return _say(str(stop.__context__), 1)
     except Exception as error:
         if "--debug" in arguments:
             sys.excepthook = show_traceback

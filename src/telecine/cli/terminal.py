@@ -48,13 +48,13 @@ def print_text(text: str) -> None:
     try:
         print(text, flush=True)
     except OSError as error:
-        _drop_output()
+        drop_output()
         if not isinstance(error, BrokenPipeError):
             said = f"the output can't be printed: {error.strerror or error}"
             raise PublishError.of(error.errno or errno.EIO, said, "<stdout>") from error
 
 
-def _drop_output() -> None:
+def drop_output() -> None:
     """Let what Python still has to print go nowhere, for it would try again at its end."""
     with contextlib.suppress(OSError, ValueError, AttributeError), open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())

@@ -1,25 +1,53 @@
-"""A fragmented MP4 as it is written: its init segment, then frame by frame, and which of these are key frames."""
+"""A fragmented MP4 as it is written: its init segment, then fragment by fragment, which may be frames."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from .boxes import Box, file_box
 from .samples import find
 
 _NOT_SYNC = 1 << 16  # sample_is_non_sync_sample (ISO/IEC 14496-12 8.8.3.1)
-_DEFAULT_FLAGS = 0x20  # of a track fragment's header (8.8.7.1)
-_FIRST_FLAGS, _FLAGS = 0x4, 0x400  # of a run (8.8.8.1)
+_DEFAULT_DURATION, _DEFAULT_FLAGS = 0x8, 0x20  # of a track fragment's header (8.8.7.1)
+_FIELDS_OF_HEADER = (0x1, 8), (0x2, 4), (0x8, 4), (0x10, 4)  # which come before its flags: bit and bytes
+_OFFSET, _FIRST_FLAGS = 0x1, 0x4  # of a run (8.8.8.1), and what it has of each sample
+_FIELDS_OF_SAMPLE = _DURATIONS, _SIZES, _FLAGS, _TIME_OFFSETS = 0x100, 0x200, 0x400, 0x800
 
 
 class Piece(NamedTuple):
-    """The init segment, or a frame in a fragment of its own, or the end, which has no bytes."""
+    """The init segment, or a fragment, whose first `index_size` bytes lead to its samples, or the end, without bytes.
+
+    `is_key` tells whether the first sample of a fragment's first track is a key frame.
+    """
 
     data: bytes
     is_init: bool = False
     is_key: bool = False
+    index_size: int = 0
+
+    @property
+    def sample(self) -> bytes:
+        """The sample of a fragment that has one."""
+        return self.data[self.index_size + 8 :]  # which fits 32 bits, so the header of its box is the short one
+
+    @property
+    def times(self) -> tuple[int, int]:
+        """When the samples of a fragment's first track begin and how long they are, in ticks of the track."""
+        file = io.BytesIO(self.data[: self.index_size])
+        tfdt, tfhd, trun = (_box(file, kind) for kind in (b"tfdt", b"tfhd", b"trun"))
+        start = int.from_bytes(self.data[tfdt.contents + 4 : tfdt.end], "big")
+        flags, count = _flags(self.data, trun), self._number(trun.contents + 4)
+        if not flags & _DURATIONS:
+            at = tfhd.contents + 8 + _before_in_tfhd(_flags(self.data, tfhd), _DEFAULT_DURATION)
+            return start, count * self._number(at)
+        first = trun.contents + 8 + 4 * (bool(flags & _OFFSET) + bool(flags & _FIRST_FLAGS))
+        fields = sum(bool(flags & each) for each in _FIELDS_OF_SAMPLE)
+        return start, sum(self._number(first + 4 * fields * index) for index in range(count))
+
+    def _number(self, at: int) -> int:
+        return int.from_bytes(self.data[at : at + 4], "big")
 
 
 class FragmentReader:
@@ -42,7 +70,7 @@ class FragmentReader:
             elif kind == b"moof":
                 self._moof = box
             elif kind == b"mdat":
-                yield Piece(self._moof + box, is_key=_begins_with_key(self._moof))
+                yield Piece(self._moof + box, is_key=_begins_with_key(self._moof), index_size=len(self._moof))
             elif kind == b"mfra":  # the muxer's last
                 yield Piece(b"")
 
@@ -55,18 +83,27 @@ def _size(data: bytes | bytearray) -> int:
 def _begins_with_key(moof: bytes) -> bool:
     """Tell whether the first sample of a fragment is a sync sample: by its run's flags, or else by the fragment's."""
     file = io.BytesIO(moof)
-    tfhd, trun = (find(file, file_box(file), b"moof", b"traf", kind) for kind in (b"tfhd", b"trun"))
-    assert tfhd is not None
-    assert trun is not None
+    tfhd, trun = _box(file, b"tfhd"), _box(file, b"trun")
     if (run := _flags(moof, trun)) & _FIRST_FLAGS:
-        at = trun.contents + 8 + 4 * bool(run & 0x1)
+        at = trun.contents + 8 + 4 * bool(run & _OFFSET)
     elif run & _FLAGS:
-        at = trun.contents + 8 + 4 * (bool(run & 0x1) + bool(run & 0x100) + bool(run & 0x200))
+        at = trun.contents + 8 + 4 * sum(bool(run & each) for each in (_OFFSET, _DURATIONS, _SIZES))
     elif (defaults := _flags(moof, tfhd)) & _DEFAULT_FLAGS:
-        at = tfhd.contents + 8 + 8 * bool(defaults & 0x1) + 4 * sum(bool(defaults & each) for each in (0x2, 0x8, 0x10))
+        at = tfhd.contents + 8 + _before_in_tfhd(defaults, _DEFAULT_FLAGS)
     else:
         return False
     return not int.from_bytes(moof[at : at + 4], "big") & _NOT_SYNC
+
+
+def _box(moof: BinaryIO, kind: bytes) -> Box:
+    """Give a box of a fragment's first track."""
+    box = find(moof, file_box(moof), b"moof", b"traf", kind)
+    assert box is not None, f"a muxer's fragment has no {kind!r}"
+    return box
+
+
+def _before_in_tfhd(flags: int, field: int) -> int:
+    return sum(size for flag, size in _FIELDS_OF_HEADER if flag < field and flags & flag)
 
 
 def _flags(data: bytes, box: Box) -> int:

@@ -1,4 +1,4 @@
-"""File objects that finished files are written to: memory, open files, pipes, responses of a server."""
+"""File objects that files are written to: memory and open files once they are finished, pipes while they grow."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class BinaryWriter(Protocol):
 
 
 class FileObject:
-    """A file object that is given a finished file, from where it stands on."""
+    """A file object that is given a file, from where it stands on: while it grows if it can't be gone back in."""
 
     def __init__(self, file: BinaryWriter, format: str | None) -> None:
         """Take one.
@@ -47,20 +47,30 @@ class FileObject:
             raise OptionError(f"format={format!r} is a folder of images, and {self.name!r} takes one file: give a path")
         self.path, self.where = temporary_path(row), Path(self.name)
         self.title = f"video{os.path.splitext(self.path)[1]}"
+        seekable = getattr(file, "seekable", None)
+        self.outlet = None if callable(seekable) and seekable() else self
+        self.size = 0
 
     def prepare(self) -> None:
         """Do nothing: what can be told of a file object was looked at."""
 
     def deliver(self, finished: BinaryIO) -> None:
-        """Write all of a finished file.
+        """Write all of a finished file, unless it was written while it grew. Raises as `write`."""
+        if self.size:
+            return
+        finished.seek(0)
+        while piece := finished.read(_PIECE):
+            self.write(piece)
+
+    def write(self, data: bytes) -> None:
+        """Write bytes, and have them handed on.
 
         Raises:
             PublishError: the file object fails, or takes no more.
         """
-        finished.seek(0)
+        self.size += len(data)
         try:
-            while piece := finished.read(_PIECE):
-                self._write(piece)
+            self._write(data)
             if callable(flush := getattr(self._file, "flush", None)):
                 flush()
         except Exception as error:  # of whatever somebody's file object raises

@@ -29,6 +29,8 @@ _MANIFEST = "manifest.json"
 class Store:
     """A place in a store that takes a finished file, or a folder of images."""
 
+    outlet = None  # what is there appears whole
+
     def __init__(self, url: str, format: str | None, overwrite: bool, options: Mapping[str, object] | None) -> None:
         """Take a URL. Raises as `address_of`; OptionError where nothing can be written."""
         address = address_of(url, options)

@@ -14,7 +14,7 @@ from ..formats.choose import output_of
 from ..publish.destination import Destination
 from ..publish.folder import FolderPublication
 from ..publish.frame_files import frames_in
-from ..publish.journal import Kept, Tap, remove_orphans
+from ..publish.journal import Kept, remove_orphans
 from ..publish.publication import Publication
 from .file_objects import BinaryWriter, FileObject
 from .staging import make_folder_of, temporary_path
@@ -25,8 +25,18 @@ StorageOptions: TypeAlias = Mapping[str, object]
 _OWNERS = 0o600
 
 
+class Outlet(Protocol):
+    """What takes a file's bytes while it grows, in order, and can't be gone back in. It has `size` of them."""
+
+    name: str
+    size: int
+
+    def write(self, data: bytes, /) -> object:
+        """Take all of them; waits until there is room. Raises PublishError."""
+
+
 class Delivery(Protocol):
-    """What takes a finished file.
+    """What takes a finished file, or, where it has an `outlet`, one that grows.
 
     Errors call it by its `name`; the file is made at `path` on this machine, calls itself by `title`, and is read from
     `where` afterwards.
@@ -37,26 +47,26 @@ class Delivery(Protocol):
     where: Path
     title: str
 
+    @property
+    def outlet(self) -> Outlet | None:
+        """What takes the file while it grows."""
+
     def prepare(self) -> None:
         """Prove that it will take the file, as far as can be. Raises PublishError."""
 
     def deliver(self, finished: BinaryIO) -> None:
-        """Hand all of it over. Raises PublishError."""
+        """Hand all of it over, or nothing if the outlet has it. Raises PublishError."""
 
     def deliver_folder(self, folder: str, names: Iterable[str]) -> None:
         """Hand files of a folder over, all or none. Raises PublishError."""
 
 
 class Target(NamedTuple):
-    """The local path at which a file is made, whether it may replace what is there, and what takes it from there.
-
-    `tap` is given the journal as it is written.
-    """
+    """The local path at which a file is made, whether it may replace what is there, and what takes it from there."""
 
     path: str
     overwrite: bool
     delivery: Delivery | None = None
-    tap: Tap | None = None
 
     @property
     def name(self) -> str:
@@ -68,11 +78,16 @@ class Target(NamedTuple):
         """Where the file is, once it is finished."""
         return self.delivery.where if self.delivery else Path(self.path)
 
+    @property
+    def outlet(self) -> Outlet | None:
+        """What takes the file while it grows."""
+        return self.delivery.outlet if self.delivery else None
+
     def publication(self) -> Publication:
         """Open the publication of a file. Raises as that does."""
         if self.delivery:
-            return Delivered(self.delivery, self.tap)
-        return Publication(self.path, self.overwrite, tap=self.tap)
+            return Delivered(self.delivery)
+        return Publication(self.path, self.overwrite)
 
     def folder_publication(self) -> FolderPublication:
         """Open the publication of a folder of images. Raises as that does."""
@@ -82,9 +97,9 @@ class Target(NamedTuple):
 class Delivered(Publication):
     """A file that is made at a temporary path, and then handed over in place of being put there."""
 
-    def __init__(self, delivery: Delivery, tap: Tap | None) -> None:
+    def __init__(self, delivery: Delivery) -> None:
         make_folder_of(delivery.path)
-        super().__init__(delivery.path, at_most=_OWNERS, tap=tap)
+        super().__init__(delivery.path, at_most=_OWNERS)
         self.title, self._delivery = delivery.title, delivery
         _prepare(delivery, self)
 

@@ -10,7 +10,7 @@ import contextlib
 import functools
 import heapq
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 from itertools import chain, pairwise
 from math import floor, lcm
@@ -60,10 +60,10 @@ def write_finished(
     """
     with opened_journal(journal, b"" if hdr is None else hdr.boxes) as (source, stream):
         metadata = Metadata.read(source.metadata.get(EXACT_COPY))
-        plan = _PLANS[container.muxer](stream, container, _Content(metadata, duration, sound))
+        plan = plan_of(stream, container, Content(metadata, duration, sound))
         packets = _as_planned(whole_packets(source, stream, torn), stream, plan, hdr)
         with _muxer(finished, container, plan) as target:
-            count = _copy(packets, target, _add_video_stream(target, stream, plan), sound, container.clock)
+            count = _copy(packets, target, add_video_stream(target, stream, plan), sound, container.clock)
     if plan.boxes is not None and count:
         replace_filler(finished, *plan.boxes)
     return count
@@ -72,7 +72,7 @@ def write_finished(
 # ---- the plan ------------------------------------------------------------------------------------------------------
 
 
-class _Content(NamedTuple):
+class Content(NamedTuple):
     """What goes into the file with the packets: what it says of itself, how long it lasts, its sound."""
 
     metadata: Metadata | None
@@ -80,7 +80,7 @@ class _Content(NamedTuple):
     sound: Soundtrack | None
 
 
-class _Plan(NamedTuple):
+class Plan(NamedTuple):
     """What a muxer is told of a file: its own options, the tags, and how its stream of pictures is called and timed.
 
     `boxes` take the place of what the tags filled, once the file is complete. The `rate` is left to the muxer where it
@@ -95,7 +95,16 @@ class _Plan(NamedTuple):
     end: int | None = None
 
 
-def _mp4_plan(stream: VideoStream, container: Container, content: _Content) -> _Plan:
+def plan_of(stream: VideoStream, container: Container, content: Content) -> Plan:
+    """Plan a file for a journal's stream.
+
+    Raises:
+        OptionError: the container has no place for the journal's alpha.
+    """
+    return _PLANS[container.muxer](stream, container, content)
+
+
+def _mp4_plan(stream: VideoStream, container: Container, content: Content) -> Plan:
     duration, sound = content.duration, content.sound
     if alpha.is_joined(stream):
         raise OptionError(f"the frames have alpha, which {container.name} can't hold beside VP9: use .webm or .mkv")
@@ -108,7 +117,7 @@ def _mp4_plan(stream: VideoStream, container: Container, content: _Content) -> _
         boxes = boxes_of(content.metadata, quicktime=container.name == "mov")
         tags = {"filler": "-" * sum(map(len, boxes))}
         options["movflags"] += "+use_metadata_tags"
-    return _Plan(
+    return Plan(
         MappingProxyType(options),
         MappingProxyType(tags),
         boxes,
@@ -118,8 +127,8 @@ def _mp4_plan(stream: VideoStream, container: Container, content: _Content) -> _
     )
 
 
-def _matroska_plan(stream: VideoStream, container: Container, content: _Content) -> _Plan:
-    return _Plan(
+def _matroska_plan(stream: VideoStream, container: Container, content: Content) -> Plan:
+    return Plan(
         container.options,
         MappingProxyType({} if content.metadata is None else tags_of(content.metadata)),
         rate=_rate(stream, content.duration),  # by which it says how long each frame is shown
@@ -127,7 +136,7 @@ def _matroska_plan(stream: VideoStream, container: Container, content: _Content)
     )
 
 
-_PLANS: Mapping[str, Callable[[VideoStream, Container, _Content], _Plan]] = {
+_PLANS: Mapping[str, Callable[[VideoStream, Container, Content], Plan]] = {
     "mp4": _mp4_plan,
     "mov": _mp4_plan,
     "webm": _matroska_plan,
@@ -157,7 +166,7 @@ def _movie_ticks(stream: VideoStream, ticks: int, duration: Fraction | None, sou
 
 
 @contextlib.contextmanager
-def _muxer(finished: BinaryIO, container: Container, plan: _Plan) -> Iterator[OutputContainer]:
+def _muxer(finished: BinaryIO, container: Container, plan: Plan) -> Iterator[OutputContainer]:
     """Open a muxer and complete its file; after an error only let go of it, for completing it would raise another."""
     target = av.open(
         # Without the file's name, which need not be text.
@@ -184,7 +193,8 @@ def _reopen(file: BinaryIO, url: str, flags: int, options: object) -> BinaryIO:
     return io.BytesIO(file.getvalue()) if isinstance(file, io.BytesIO) else cast(BinaryIO, Reader(file))
 
 
-def _add_video_stream(target: OutputContainer, stream: VideoStream, plan: _Plan) -> VideoStream:
+def add_video_stream(target: OutputContainer, stream: VideoStream, plan: Plan) -> VideoStream:
+    """Add the stream of pictures to a file whose header is not written yet."""
     pictures = target.add_stream_from_template(stream, opaque=True)  # its codec is a decoder: none encodes here
     if plan.keeps_codec_tag:
         pictures.codec_context.codec_tag = stream.codec_context.codec_tag
@@ -196,7 +206,7 @@ def _add_video_stream(target: OutputContainer, stream: VideoStream, plan: _Plan)
 
 
 def _as_planned(
-    packets: Iterator[VideoPacket], stream: VideoStream, plan: _Plan, hdr: HdrMetadata | None
+    packets: Iterator[VideoPacket], stream: VideoStream, plan: Plan, hdr: HdrMetadata | None
 ) -> Iterator[VideoPacket]:
     """Put HDR metadata into the key frames, and let the frame that is shown last end where the file is to end.
 
@@ -239,10 +249,10 @@ def _audio_packets(target: OutputContainer, sound: Soundtrack | None, clock: Fra
     if sound is None:
         return iter(())
     packets = encoded(add_audio_stream(target, sound.track, sound.coding), sound.track, sound.samples)
-    return packets if clock is None else _rounded_up(packets, clock)
+    return packets if clock is None else rounded_up(packets, clock)
 
 
-def _rounded_up(packets: Iterator[AudioPacket], clock: Fraction) -> Iterator[AudioPacket]:
+def rounded_up(packets: Iterable[AudioPacket], clock: Fraction) -> Iterator[AudioPacket]:
     """Let the halves of a coarse clock be rounded up, not away from zero.
 
     Opus begins 6.5 ms early (RFC 7845 4.2). Of a packet at -7 ms browsers drop 7 ms, which is 24 samples too many.

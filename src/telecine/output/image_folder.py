@@ -45,7 +45,7 @@ class ImageFolderPlan:
         )
         check_sequence(self.settings)
         self.row, self.common, self.notes = row, common, notes
-        self.sound = NoSound(row.name)
+        self.sound, self.listener = NoSound(row.name), None
         self.shown_for = None
 
     def publication(self, target: Target) -> FolderPublication:

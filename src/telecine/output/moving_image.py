@@ -40,7 +40,7 @@ class MovingImagePlan:
         self.row, self.common, self.notes = row, common, notes
         self.quality, self.loops = parse_quality(row.name, options["quality"]), options["loops"] or 0
         check_options(row.name, self.loops, common.fps)
-        self.sound = NoSound(row.name)
+        self.sound, self.listener = NoSound(row.name), None
         self.shown_for = (row.shortest, row.longest)
 
     def publication(self, target: Target) -> Publication:

@@ -184,14 +184,19 @@ class WriterOptions(FrameOptions, total=False):
         ),
     ]
     fragment: Annotated[
-        float,
-        Option(0.5, """The most seconds of a fragment of `also_to`; each begins with a key frame.""", VIDEO),
+        float | None,
+        Option(
+            None,
+            """The most seconds of a fragment of what is handed out while it grows: 0.5 if not given. Each begins with a
+            key frame.""",
+            VIDEO,
+        ),
     ]
     latency: Annotated[
         LatencyName,
         Option(
             "normal",
-            """"normal", or "low" for each frame of `also_to` as soon as it is encoded, with a key frame as often.""",
+            """"normal", or "low" to hand out each frame as soon as it is encoded, with a key frame as often.""",
             VIDEO,
         ),
     ]

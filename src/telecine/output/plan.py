@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from ..deliver.target import Outlet
 from ..errors import OptionError
 from ..formats.choose import AnyFormat
 from ..formats.containers import Container
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from ..provenance.seal import Provenance, Seal
 
 
-def plan_of(row: AnyFormat, options: WriterOptions, hold: Fraction | None, notes: Notes) -> Plan:
+def plan_of(
+    row: AnyFormat, options: WriterOptions, hold: Fraction | None, notes: Notes, outlet: Outlet | None = None
+) -> Plan:
     """Check a writer's options against what is written, and try the encoder.
 
     Args:
@@ -29,6 +32,7 @@ def plan_of(row: AnyFormat, options: WriterOptions, hold: Fraction | None, notes
         options: All of them.
         hold: How many seconds the last frame is shown, read.
         notes: Where what may surprise goes.
+        outlet: What takes the file while it grows, if that is to be.
 
     Raises:
         OptionError: one is wrong, or does not go with what is written.
@@ -43,7 +47,7 @@ def plan_of(row: AnyFormat, options: WriterOptions, hold: Fraction | None, notes
         seal=None if provenance is None else _seal(provenance, row),
     )
     if isinstance(row, Container):
-        return VideoPlan(row, common, options, notes)
+        return VideoPlan(row, common, options, notes, outlet)
     # Imported where images are written, which few do: Pillow's part of the import would be a tenth of it.
     if isinstance(row, SequenceFormat):
         from .image_folder import ImageFolderPlan  # start-up: Pillow, which videos have no need of

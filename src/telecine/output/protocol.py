@@ -21,6 +21,7 @@ from ..support.clock import Clock
 from .result import Video
 
 if TYPE_CHECKING:
+    from ..deliver.live import Sink
     from ..provenance.seal import Seal
 
 Picture = TypeVar("Picture")
@@ -139,6 +140,10 @@ class Plan(Protocol):
     @property
     def shown_for(self) -> tuple[Fraction, Fraction] | None:
         """The least and most seconds that the format shows a frame, where it has bounds of its own."""
+
+    @property
+    def listener(self) -> Sink | None:
+        """What is given the file while it grows, beside where it goes."""
 
     def publication(self, target: Target) -> Publishing:
         """Open the destination, which proves that it can be written."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -12,7 +14,7 @@ from av import VideoFrame
 
 from ..color.color import BT601, BT709, RGB, Color, parse_color
 from ..color.hdr import LightMeter, parse_mastering_display
-from ..deliver.target import Target
+from ..deliver.target import Outlet, Target
 from ..encode.checks import check_audio, check_promises, check_times
 from ..encode.encoder import Encoder, EncoderSettings
 from ..encode.finish import write_finished
@@ -39,6 +41,8 @@ from .protocol import Common
 from .result import Video
 
 if TYPE_CHECKING:
+    from ..deliver.live import Sink
+    from ..encode.live import Live, LiveJournal
     from ..encode.passes import Passes
 
 _LOSSLESS_BESIDE = {"prores", "ffv1"}  # what is made to be edited or kept has its sound so too
@@ -47,7 +51,9 @@ _LOSSLESS_BESIDE = {"prores", "ffv1"}  # what is made to be edited or kept has i
 class VideoPlan:
     """A video of one container, codec and pixel format, of which the encoder was tried."""
 
-    def __init__(self, container: Container, common: Common, options: WriterOptions, notes: Notes) -> None:
+    def __init__(
+        self, container: Container, common: Common, options: WriterOptions, notes: Notes, outlet: Outlet | None
+    ) -> None:
         refuse_others(options, "video", container.name)
         self.common, self.notes = common, notes
         self.color = parse_color(options["color"])
@@ -62,7 +68,9 @@ class VideoPlan:
         self.dither = options["dither"]
         if self.dither and chosen.pixel_format.depth != 8:
             raise OptionError(f"dither=True is for 8 bit, and {chosen.pixel_format.name} has more: leave it out")
-        of_encoder = _encoder_options(chosen, _live(options, chosen, common) if options["also_to"] else options)
+        self.live = _live(options, chosen, common.fps, outlet, notes)
+        streamed = _live_options(options, chosen, self.live.frames) if self.live else options
+        of_encoder = _encoder_options(chosen, streamed)
         self.limit = None if options["max_bytes"] is None else _limit(options["max_bytes"], chosen, of_encoder)
         lossless = options["quality"] == "lossless" or chosen.codec.name in _LOSSLESS_BESIDE
         self.sound = Sound(chosen.container, options["audio_rate"], options["audio_fit"], lossless, notes)
@@ -80,6 +88,11 @@ class VideoPlan:
             _try_other_color(trial)
         self.settings = trial._replace(profile=profile, metadata=common.metadata)
         _note(notes, self.settings, self.dither, options["quality"])
+
+    @property
+    def listener(self) -> Sink | None:
+        """Who is given the video while it grows."""
+        return self.live.listener if self.live else None
 
     @property
     def shown_for(self) -> None:
@@ -111,21 +124,39 @@ def _format(container: Container, options: WriterOptions, hdr: bool) -> Format:
     )
 
 
-def _live(options: WriterOptions, chosen: Format, common: Common) -> WriterOptions:
-    """Have each fragment begin with a key frame, and no frame held back."""
-    from ..deliver.live import frames_of_fragment  # start-up: few are listened to
+def _live(options: WriterOptions, chosen: Format, fps: Fraction, outlet: Outlet | None, notes: Notes) -> Live | None:
+    """Read how the video is handed out while it grows; None where it is not, of which a note says why."""
+    listener, bar = options["also_to"], _bar(options, chosen)
+    if listener is None and outlet is None and (options["fragment"] is not None or options["latency"] != "normal"):
+        raise OptionError("fragment= and latency= go with also_to=, or with a pipe: leave them out")
+    if listener is not None and bar:
+        raise OptionError(f"also_to= does not go with {bar}")
+    if outlet is not None and (bar or options["provenance"] is not None):
+        why = bar or "provenance=, which signs a finished file"
+        notes.add(f"{outlet.name!r} gets the finished file at the end: to write it before does not go with {why}")
+        outlet = None
+    if listener is None and outlet is None:
+        return None
+    from ..encode.live import live_of  # start-up: few are
 
-    frames = frames_of_fragment(options["fragment"], options["latency"], common.fps)
-    interval = options["keyframe_interval"]
+    return live_of(listener, outlet, options["fragment"], options["latency"], fps)
+
+
+def _bar(options: WriterOptions, chosen: Format) -> str:
+    """Say with what a video can't be handed out before its end; nothing where it can."""
     if not chosen.codec.live or chosen.pixel_format.alpha:
-        kind = f"{chosen.codec.called} in {chosen.pixel_format.name}"
-        raise OptionError(f"also_to= does not go with {kind}, which no player streams: use h264, hevc, av1 or vp9")
-    if options["max_bytes"] is not None:
-        raise OptionError("max_bytes= and also_to= don't go together: what was handed out can't be encoded again")
-    streamed: WriterOptions = {**options}
-    streamed["keyframe_interval"] = frames if interval is None else min(frames, interval)
-    streamed["encoder_options"] = {**chosen.codec.live, **(options["encoder_options"] or {})}
-    return streamed
+        what = f"{chosen.codec.called} in {chosen.pixel_format.name}"
+        return f"{what}, which no player streams: use h264, hevc, av1 or vp9"
+    return "" if options["max_bytes"] is None else "max_bytes=, since what was handed out can't be encoded again"
+
+
+def _live_options(options: WriterOptions, chosen: Format, frames: int) -> WriterOptions:
+    """Give the options with which each fragment begins with a key frame, and no frame is held back."""
+    interval = options["keyframe_interval"]
+    live: WriterOptions = {**options}
+    live["keyframe_interval"] = frames if interval is None else min(frames, interval)
+    live["encoder_options"] = {**chosen.codec.live, **(options["encoder_options"] or {})}
+    return live
 
 
 def _encoder_options(chosen: Format, options: WriterOptions) -> dict[str, str]:
@@ -181,6 +212,9 @@ class VideoShape:
         common, color = plan.common, plan.color or Color.of_size(width, height)
         self.settings = plan.settings._replace(color=color, width=width, height=height, variable=bool(clock.variable))
         self.seal, self.limit, self.sound, self.meter = common.seal, plan.limit, plan.sound, LightMeter()
+        self.live = plan.live
+        if self.live and self.live.outlet:
+            self.sound.end(f"the sound of what goes to {self.live.outlet.name!r} is written before the first frame")
         self.clock, self.notes = clock, plan.notes
         self._background = common.background
         self._conversion = Conversion(color, common.value_range, common.background or BLACK, plan.dither, plan.light)
@@ -229,10 +263,16 @@ class VideoJob:
         self._shape, self._publication = shape, publication
         self._settings = shape.settings._replace(threads=threads)
         self._passes = None if shape.limit is None else _passes(shape.limit, self._settings, publication)
+        self._live: LiveJournal | None = None
+        if shape.live is not None:
+            container, uneven = self._settings.format.container, shape.clock.uneven
+            self._live = shape.live.open(publication.journal, container, shape.sound, uneven)
 
     def encoder(self) -> Encoder:
         """Open the encoder, which writes to the journal."""
-        return self._passes.first() if self._passes else Encoder(self._publication.journal, self._settings)
+        if self._passes is not None:
+            return self._passes.first()
+        return Encoder(self._live.file if self._live else self._publication.journal, self._settings)
 
     def finish(self, stop: Callable[[], bool]) -> Video:
         """Make the finished file, in more passes where it is to be smaller."""
@@ -252,6 +292,9 @@ class VideoJob:
         if light and display and light.max_cll > display.max_luminance:
             beyond = f"{light.max_cll} cd/m2, beyond the mastering display's {display.max_luminance:g}"
             notes.warn_later(f"the brightest pixel is of {beyond}: pass mastering_display= if it showed that")
+        if self._live is not None:
+            size = self._live.finish(self._shape.clock.duration)
+            info = info if size is None else replace(info, size_bytes=size)
         return Video.of(Path(publication.path), info, self._shape.padding)
 
     def _finished_from(self, journal: BinaryIO) -> VideoInfo:

@@ -11,8 +11,8 @@ import errno
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
-from typing import NamedTuple, TypeAlias, cast
+from collections.abc import Iterator
+from typing import NamedTuple, cast
 
 from ..container.boxes import end_of_fragments, whole_fragments
 from ..errors import PublishError
@@ -26,9 +26,6 @@ NOT_OURS = "another user's, no file, or open for all to write"
 _NAME_BYTES = 255  # what every common filesystem allows in a name
 _ASIDE_BYTES = 9
 _SECONDS_AT_RISK = 1.0  # what a power cut may cost: how long written frames may stay unsynced
-
-
-Tap: TypeAlias = Callable[[bytes], None]
 
 
 class Kept(NamedTuple):
@@ -47,11 +44,8 @@ class Kept(NamedTuple):
 class Journal(HiddenFile):
     """An open journal. What is written is synced within a second, if its writer looks at `sync_due_in` when idle."""
 
-    def __init__(
-        self, parent: Folder, entry: str, flags: int = CREATE, mode: int = 0o600, tap: Tap | None = None
-    ) -> None:
+    def __init__(self, parent: Folder, entry: str, flags: int = CREATE, mode: int = 0o600) -> None:
         super().__init__(parent, entry, flags, mode)
-        self._tap = tap
         self._unsynced_since: float | None = None
         self._folder_synced = False
         self._checksums = Checksums()
@@ -78,8 +72,6 @@ class Journal(HiddenFile):
         start = self.tell()
         written = super().write(data)
         self._checksums.add(start, cast(bytes, data))
-        if self._tap is not None:
-            self._tap(bytes(cast(bytes, data)))
         if self.sync_due_in() == 0:
             self.sync()
         return written
@@ -132,7 +124,7 @@ class Journal(HiddenFile):
             return Kept(sum(1 for _ in whole_fragments(file)), place, place != self.path)
 
 
-def open_journal(folder: Folder, name: str, mode: int, tap: Tap | None = None) -> Journal:
+def open_journal(folder: Folder, name: str, mode: int) -> Journal:
     """Make and lock the journal of a target, empty; what a dead writer left in it is set aside.
 
     It is never one that was there: somebody may have it open. Where somebody else's entry has its name, it has another.
@@ -141,7 +133,6 @@ def open_journal(folder: Folder, name: str, mode: int, tap: Tap | None = None) -
         folder: The target's.
         name: The target's.
         mode: The permissions, less the umask.
-        tap: What is given all that is written to it, in order.
 
     Raises:
         PublishError: another writer lives.
@@ -153,7 +144,7 @@ def open_journal(folder: Folder, name: str, mode: int, tap: Tap | None = None) -
             if not _cleared(folder, entry, path):
                 entry = free_name(folder, hidden_entry(name, SUFFIX) + token())
         try:
-            journal = Journal(folder, entry, CREATE, mode, tap)
+            journal = Journal(folder, entry, CREATE, mode)
         except FileExistsError:  # another writer was faster
             continue
         try:

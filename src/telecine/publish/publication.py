@@ -17,7 +17,7 @@ from ..errors import PublishError
 from .access import NEW_FILE, Access, mode_of_new, set_mode
 from .destination import Destination
 from .hidden import HiddenFile, new_file, put
-from .journal import SUFFIX, Journal, Kept, Tap, hidden_entry, open_journal, remove_orphans
+from .journal import SUFFIX, Journal, Kept, hidden_entry, open_journal, remove_orphans
 from .open_folder import Folder
 from .proof import prove_file, prove_file_target
 
@@ -28,17 +28,10 @@ _TRIAL_SUFFIX = ".telecine-trial"
 class Publication(Destination):
     """One file on its way to its path. Opening one proves that it can be put there."""
 
-    def __init__(
-        self,
-        path: str | os.PathLike[str],
-        overwrite: bool = True,
-        at_most: int = NEW_FILE,
-        tap: Tap | None = None,
-    ) -> None:
+    def __init__(self, path: str | os.PathLike[str], overwrite: bool = True, at_most: int = NEW_FILE) -> None:
         """Make missing folders, open the journal, and try what `commit` will do.
 
-        The file gets no permissions beyond `at_most`: what is made of a file is for nobody else than that is. `tap` is
-        given what is written to the journal.
+        The file gets no permissions beyond `at_most`: what is made of a file is for nobody else than that is.
 
         Raises:
             OptionError: the path can't be one: it is a URL, has a NUL, or characters that the filesystem has no bytes
@@ -51,7 +44,7 @@ class Publication(Destination):
             raise PublishError.of(errno.EISDIR, f"{self.path!r} names a folder: name a file in it", self.path)
         self.title = os.path.basename(self.path)
         self._finished: HiddenFile | None = None
-        self._at_most, self._tap = at_most, tap
+        self._at_most = at_most
         self._scratch = contextlib.ExitStack()
         with self._naming_the_path():
             try:
@@ -71,7 +64,7 @@ class Publication(Destination):
 
     def _open_journal(self, folder: Folder) -> Journal:
         access = self._access(folder)
-        return open_journal(folder, self._name, self._mode_of_new(access) & ~0o022, self._tap)
+        return open_journal(folder, self._name, self._mode_of_new(access) & ~0o022)
 
     def _mode_of_new(self, access: Access | None) -> int:
         return mode_of_new(access, NEW_FILE) & self._at_most

@@ -207,12 +207,13 @@ def decodable(packets: list[TimedPacket]) -> list[int | None]:
 def _scan(
     container: InputContainer, stream: VideoStream, audio: AudioStream | None
 ) -> tuple[list[int | None], dict[int, int], Orientation]:
-    """Give when each frame is shown, of Matroska with sound where each stream ends, and how the first frame is shown.
+    """Give when each frame is shown, where each stream of a Matroska ends, and how the first frame is shown.
 
-    Matroska tells the later end only.
+    Matroska tells the later end only, and none where it was streamed; then it is not looked for.
     """
-    streams = [stream] if audio is None or "matroska" not in container.format.name else [stream, audio]
-    ends = {each.index: 0 for each in streams if len(streams) > 1}
+    is_untold = "matroska" in container.format.name and (audio is not None or not container.duration)
+    streams = [stream] if audio is None or not is_untold else [stream, audio]
+    ends = {each.index: 0 for each in streams if is_untold}
     orientation: Orientation | None = None
     packets: list[TimedPacket] = []
     attempts = _attempts(stream)

@@ -133,13 +133,20 @@ class Sound:
         self._new_track = functools.partial(AudioTrack, fit=parse_fit(fit), lossless=lossless)
         self._track: AudioTrack | None = None
         self._clipped = False
+        self._refusal = ""
+
+    def end(self, refusal: str) -> None:
+        """Take no more, and say so."""
+        self._refusal = refusal
 
     def write(self, audio: Audio, insert: Callable[[bytes], None]) -> None:
         """Insert the boxes of a piece of sound, or of all of it.
 
         Raises:
-            OptionError: it is no sound, or does not go into the container.
+            OptionError: it is no sound, does not go into the container, or comes too late.
         """
+        if self._refusal:
+            raise OptionError(self._refusal)
         for samples in self._recognizer.pieces(audio):
             if self._track is None:
                 assert self._recognizer.format is not None
@@ -178,11 +185,11 @@ def add_audio_stream(target: OutputContainer, track: AudioTrack, coding: AudioCo
 
 def encoded(stream: AudioStream, track: AudioTrack, pieces: Iterable[Samples]) -> Iterator[AudioPacket]:
     """Encode pieces of samples, the first of which is heard at 0."""
-    return chain.from_iterable(map(stream.encode, chain(_frames(track, pieces), [None])))
+    return chain.from_iterable(map(stream.encode, chain(audio_frames(track, pieces), [None])))
 
 
-def _frames(track: AudioTrack, pieces: Iterable[Samples]) -> Iterator[AudioFrame]:
-    at = 0
+def audio_frames(track: AudioTrack, pieces: Iterable[Samples], at: int = 0) -> Iterator[AudioFrame]:
+    """Give pieces of samples as an encoder takes them; the first is heard after `at` of them."""
     for piece in pieces:
         frame = AudioFrame.from_ndarray(piece.reshape(1, -1), PACKED[piece.dtype.name], track.format.layout)
         frame.sample_rate, frame.time_base, frame.pts = track.format.rate, Fraction(1, track.format.rate), at
