@@ -14,7 +14,7 @@ class MovingImageFormat(NamedTuple):
     `tick` is the unit of its clock in seconds, None where times are exact. `shortest` and `longest` bound how long a
     frame is shown. A level's quality is what its encoder takes, None for lossless; only with `numbers` are others
     accepted. `alpha` is "kept", or "on or off" where a pixel is shown or not. `metadata_moves` where a manifest that is
-    put into the file moves the metadata from where the file says that it is.
+    put into the file moves the metadata from where the file says that it is. It `grows` where it can be handed out so.
     """
 
     name: str
@@ -28,6 +28,7 @@ class MovingImageFormat(NamedTuple):
     numbers: bool = False
     alpha: str = "kept"
     metadata_moves: bool = False
+    grows: bool = False
 
 
 class SequenceFormat(NamedTuple):
@@ -53,6 +54,7 @@ _LOSSLESS = MappingProxyType(dict.fromkeys((*_LOSSY_LEVELS, "lossless")))  # the
 _MOVING_IMAGES = (
     MovingImageFormat(
         name="gif",
+        grows=True,
         extensions=(".gif",),
         tick=Fraction(1, 100),
         shortest=Fraction(2, 100),

@@ -17,6 +17,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
+from ..deliver.target import Outlet
 from ..errors import EncodeError, FrameError, OptionError
 from ..files.quiet import pillow_warnings_ignored
 from ..formats.images import MOVING_IMAGES
@@ -27,6 +28,7 @@ from ..support.words import differences
 from .apng import Apng
 from .avif import Avif, require_avif
 from .gif import Gif
+from .growing_gif import GrowingGif
 from .lossless_journal import LosslessJournal, probe_lossless, read_lossless
 from .protocol import Encoder, MovingImageSettings, Pixels
 from .webp import WebP
@@ -140,13 +142,15 @@ class Clock:
 
 
 class MovingImage:
-    """Writes frames to a journal and to a file, both open for reading and writing.
+    """Writes frames to a journal and to a file, both open for reading and writing; of a GIF, to an `outlet` too.
 
     Raises:
         FrameError: frames of this size are too large for the format.
     """
 
-    def __init__(self, journal: BinaryIO, file: BinaryIO, settings: MovingImageSettings) -> None:
+    def __init__(
+        self, journal: BinaryIO, file: BinaryIO, settings: MovingImageSettings, outlet: Outlet | None = None
+    ) -> None:
         check_frames(settings)
         self._settings = settings
         self._shape = settings.height, settings.width, 4 if settings.alpha else 3
@@ -162,7 +166,8 @@ class MovingImage:
             settings.metadata,
         )
         self._file = file
-        self._encoder = _open(file, settings)
+        self._encoder = _open(file, settings) if outlet is None else GrowingGif(file, settings, outlet)
+        self._needs_metadata = outlet is None
 
     def encode(self, frame: Pixels, duration: Fraction) -> None:
         """Write the next frame: (height, width, 3 or 4) uint8, shown for `duration` seconds.
@@ -186,7 +191,8 @@ class MovingImage:
         self._lossless.close()
         if not stop():
             self._encoder.finish(lambda: _until(stop, read_lossless(self._journal)))
-            _add_metadata(self._file, self._settings)
+            if self._needs_metadata:
+                _add_metadata(self._file, self._settings)
         self._encoder.close()
 
     def close(self) -> None:

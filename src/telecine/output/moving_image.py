@@ -8,7 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from ..deliver.target import Target
+from ..deliver.target import Outlet, Target
 from ..errors import OptionError
 from ..formats.images import MovingImageFormat
 from ..images.moving import MovingImage, check_file, check_frames, check_options, parse_quality
@@ -28,7 +28,9 @@ from .result import Video
 class MovingImagePlan:
     """A moving image of one format and quality."""
 
-    def __init__(self, row: MovingImageFormat, common: Common, options: WriterOptions, notes: Notes) -> None:
+    def __init__(
+        self, row: MovingImageFormat, common: Common, options: WriterOptions, notes: Notes, outlet: Outlet | None
+    ) -> None:
         refuse_others(options, "moving image", row.name)
         if options["bit_depth"] not in (None, 8):
             given = options["bit_depth"]
@@ -41,6 +43,7 @@ class MovingImagePlan:
         self.quality, self.loops = parse_quality(row.name, options["quality"]), options["loops"] or 0
         check_options(row.name, self.loops, common.fps)
         self.sound, self.listener = NoSound(row.name), None
+        self.outlet = outlet if row.grows and common.seal is None else None
         self.shown_for = (row.shortest, row.longest)
 
     def publication(self, target: Target) -> Publication:
@@ -60,7 +63,7 @@ class MovingImageShape:
         self._pictures = Pictures(first, 8, True, common.value_range, common.background, plan.notes)
         if self._pictures.alpha and row.alpha != "kept":
             plan.notes.add(f"alpha is {row.alpha} in {row.name}: pass background= for soft edges")
-        self.clock, self.seal = clock, common.seal
+        self.clock, self.seal, self.outlet = clock, common.seal, plan.outlet
         self.settings = MovingImageSettings(
             row.name,
             *first.size,
@@ -91,12 +94,12 @@ class MovingImageJob:
 
     def __init__(self, shape: MovingImageShape, publication: Publication, threads: int) -> None:
         self._settings, self._clock, self._seal = replace(shape.settings, threads=threads), shape.clock, shape.seal
-        self._publication = publication
+        self._publication, self._outlet = publication, shape.outlet
 
     def encoder(self) -> _TimedEncoder:
         """Open the encoder, which writes to the journal and to the finished file."""
-        file = self._publication.open_finished()
-        return _TimedEncoder(MovingImage(self._publication.journal, file, self._settings), self._clock)
+        journal, file = self._publication.journal, self._publication.open_finished()
+        return _TimedEncoder(MovingImage(journal, file, self._settings, self._outlet), self._clock)
 
     def finish(self, stop: Callable[[], bool]) -> Video:
         """Read the file back, and compare it with what was promised."""

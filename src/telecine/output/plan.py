@@ -55,7 +55,7 @@ def plan_of(
         return ImageFolderPlan(row, common, options, notes)
     from .moving_image import MovingImagePlan  # start-up: as above
 
-    return MovingImagePlan(row, common, options, notes)
+    return MovingImagePlan(row, common, options, notes, outlet)
 
 
 def _seal(provenance: Provenance, row: AnyFormat) -> Seal:
