@@ -35,7 +35,7 @@ from .publish.hidden import free_name, new_file, put
 from .publish.journal import NOT_OURS, SUFFIX, Journal, hidden_entry, journals_in, journals_of, orphan, target_of
 from .publish.open_folder import Folder, os_error
 from .publish.publication import FINISHED_SUFFIX
-from .read.probe import probe
+from .read.probe import probe, probe_whole
 from .sound.encode import soundtrack_of
 from .sound.track import track_in
 from .support.ffmpeg_log import captured_log, in_words
@@ -168,7 +168,7 @@ def _recovered(name: str, output: str | None, notes: Notes, stop: Latch) -> Vide
         journal = _newest(folder, journals, named, opened)
         destination = free_path(path, os.path.splitext(path)[1]) if output is None else os.path.realpath(output)
         count = _write(journal, destination, row, notes, stop)
-        info = probe(destination)
+        info = probe_whole(destination)
         _remove(journal, os.path.basename(path), count, info.frame_count, notes)
         return Video.of(info.path, info, notes=(f"{info.frame_count} frames were recovered", *notes))
 

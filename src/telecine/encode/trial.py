@@ -15,7 +15,7 @@ from ..color.hdr import ContentLight
 from ..errors import EncodeError, InputError, OptionError
 from ..formats.codecs import CODECS
 from ..formats.ignored import ignored_options
-from ..read.probe import VideoInfo, color_of, open_video, probe
+from ..read.probe import VideoInfo, color_of, open_video, probe_whole
 from ..support.ffmpeg_log import captured_log, in_words
 from ..support.pyav import exact
 from ..support.words import differences
@@ -60,7 +60,7 @@ def try_encoder(settings: EncoderSettings) -> VideoInfo:
     if ignored or refused:
         raise OptionError(f"{asked} ignores a part: {'; '.join(ignored + refused)}")
     try:
-        info = probe(file)
+        info = probe_whole(file)
         check_promises(info, settings, _FRAMES, _FRAMES / settings.fps, settings.hdr_metadata(_LIGHT))
         _check_picture(file, settings)
     except (EncodeError, InputError) as error:

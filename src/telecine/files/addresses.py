@@ -18,7 +18,9 @@ from urllib.parse import urlsplit
 from ..errors import InputError, MissingDependencyError, OptionError, PublishError, TelecineError
 
 S3 = {"s3", "s3a"}
-_BLOCK = 256 << 10  # bytes that are asked for at a time
+_BLOCK = 256 << 10  # bytes that are asked for at a time; up to so many blocks where one is read after the other
+_MOST_BLOCKS, _BLOCKS_KEPT = 4, 16
+_BUFFER = 32 << 10
 _SHORTEST_SECRET = 4  # characters: what is shorter than that stands in many a word
 _NUMBERS: Mapping[type[Exception], int] = {  # which libraries raise without
     FileNotFoundError: errno.ENOENT,
@@ -155,7 +157,7 @@ class StoredPath(_LocalPath):
         Raises:
             InputError: it can't be read.
         """
-        return cast(BinaryIO, io.BufferedReader(_Ranges(self), _BLOCK))
+        return cast(BinaryIO, io.BufferedReader(_Ranges(self), _BUFFER))
 
     @property
     def address(self) -> Address:
@@ -186,13 +188,16 @@ def files_at(path: StoredPath) -> list[StoredPath]:
 
 
 class _Ranges(io.RawIOBase):
-    """A file in a store: what is read of it is asked for, a block at a time."""
+    """A file in a store: what is read of it is asked for, a block at a time, and the last blocks are kept."""
 
     def __init__(self, path: StoredPath) -> None:
         self.name, self.path = str(path), path
         self._naming = partial(path.address.naming, "read", InputError)
+        self._at, self._blocks = 0, dict[int, bytes]()
+        self._after, self._count = -1, 1  # which block follows those last asked for, and how many they were
         with self._naming():
-            self._file = path.address.filesystem.open(path.address.key, "rb", block_size=_BLOCK, cache_type="readahead")
+            self._file = path.address.filesystem.open(path.address.key, "rb", block_size=_BLOCK, cache_type="none")
+            self._size = int(self._file.seek(0, os.SEEK_END))
 
     def readable(self) -> bool:
         return True
@@ -202,17 +207,35 @@ class _Ranges(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
-        with self._naming():
-            data = self._file.read(len(view))
+        number, start = divmod(self._at, _BLOCK)
+        if self._at >= self._size:
+            return 0
+        if number not in self._blocks:
+            self._ask_for(number)
+        data = self._blocks[number][start : start + len(view)]
         view[: len(data)] = data
+        self._at += len(data)
         return len(data)
 
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+    def _ask_for(self, number: int) -> None:
+        self._count = min(2 * self._count, _MOST_BLOCKS) if number == self._after else 1
+        self._after = number + self._count
+        data, wanted = bytearray(), min(self._after * _BLOCK, self._size) - number * _BLOCK
         with self._naming():
-            return int(self._file.seek(offset, whence))
+            self._file.seek(number * _BLOCK)
+            while len(data) < wanted and (more := self._file.read(wanted - len(data))):
+                data += more
+        for index in range(self._count):
+            self._blocks[number + index] = bytes(data[index * _BLOCK : (index + 1) * _BLOCK])
+        while len(self._blocks) > _BLOCKS_KEPT:
+            del self._blocks[next(iter(self._blocks))]
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._at = offset + (0, self._at, self._size)[whence]
+        return self._at
 
     def tell(self) -> int:
-        return int(self._file.tell())
+        return self._at
 
     def close(self) -> None:
         if not self.closed and hasattr(self, "_file"):  # it may not have been there

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import av
 from av import Packet
@@ -17,6 +17,7 @@ from ..errors import InputError
 from ..support.ffmpeg_log import captured_log
 from ..support.pyav import open_input
 from .files import Source, name_of, opened_file, said_of
+from .holes import FileWithHole
 from .png_texts import check_png_texts
 
 # By FFmpeg's names: what holds a picture or sound and leads to no other file. Playlists, `concat`, SDP, text are not
@@ -26,6 +27,8 @@ _STREAMS = "ivf,h264,hevc,av1,obu,m4v,mpegvideo,mjpeg,yuv4mpegpipe"
 _IMAGES = "png_pipe,webp_pipe,jpeg_pipe,tiff_pipe,bmp_pipe,exr_pipe,ppm_pipe,pgm_pipe,gif_pipe"
 _SOUNDS = "wav,w64,aiff,caf,au,mp3,flac,aac,ac3,eac3,amr,wv"
 _OPTIONS = {"format_whitelist": ",".join((_VIDEOS, _STREAMS, _IMAGES, _SOUNDS))}
+# Packets as an index has them, neither parsed nor amended, of which one is read with the index.
+_AS_INDEXED = _OPTIONS | {"fflags": "+noparse+nofillin", "probesize": "32"}
 _ACCEPTED = "MP4, MOV, Matroska, WebM, AVI, GIF, MPEG, Ogg, FLV, ASF, WAVE, FLAC, MP3 or the like"
 _COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
 # What a demuxer may add to what is in the file: headers that are the same in each frame, such as Matroska leaves out.
@@ -51,6 +54,24 @@ def opened_container(source: Source, kind: str = "a video") -> Iterator[InputCon
             raise
         with container:
             yield container
+
+
+@contextmanager
+def opened_index(file: BinaryIO) -> Iterator[InputContainer]:
+    """Open an MP4 or MOV once more, for the times, sizes and flags of its packets, without what is in them.
+
+    FFmpeg reads the index when it opens the file. What it reads afterwards are samples, of which it gets zeros.
+
+    Raises:
+        ValueError: there may be more of an index than it read.
+        Exception: whatever it or the file raises.
+    """
+    index = FileWithHole(file)
+    with captured_log(), open_input(cast(BinaryIO, index), options=_AS_INDEXED) as container:
+        if index.leads_on:
+            raise ValueError("its index is in pieces")
+        index.stop()
+        yield container
 
 
 def video_streams(container: InputContainer) -> list[VideoStream]:

@@ -30,8 +30,8 @@ from ..planes.frame import Frame
 from ..planes.light import parse_light
 from ..planes.pixel_formats import is_too_large
 from ..publish.publication import Publication
-from ..read.frames import read_timestamps
-from ..read.probe import VideoInfo, probe
+from ..read.frames import read_timestamps_whole
+from ..read.probe import VideoInfo, probe_whole
 from ..sound.encode import Sound
 from ..support.clock import Clock
 from ..support.ffmpeg_log import captured_log, in_words
@@ -315,11 +315,12 @@ class VideoJob:
         if shape.seal is not None:
             shape.seal.sign_finished(publication)
         publication.start_sync()
-        info = probe(file)
+        info = probe_whole(file)
         check_promises(info, settings, clock.count, clock.duration, hdr)
         check_audio(info.audio, sound, container.clock)
         if clock.variable:
-            check_times(read_timestamps(file), [tick * clock.time_base for tick in clock.ticks], container.clock)
+            times = [tick * clock.time_base for tick in clock.ticks]
+            check_times(read_timestamps_whole(file), times, container.clock)
         if shape.limit is not None and info.size_bytes > shape.limit:
             publication.drop_finished()
         return info

@@ -25,16 +25,8 @@ from ..planes.light import ENCODED, parse_light
 from ..planes.orientation import UPRIGHT, Orientation
 from ..support.pyav import exact
 from . import animations
-from .probe import (
-    color_of,
-    decodable,
-    first_orientation,
-    frame_packets,
-    is_cut_off,
-    is_part,
-    open_video,
-    orientation_of,
-)
+from .packets import decodable, frame_packets, is_part
+from .probe import color_of, first_orientation, is_cut_off, open_video, orientation_of
 
 # Where chroma sits is not tagged by most encoders; these codecs site it in the middle (JFIF 1.02, ISO/IEC 11172-2).
 _CENTER_SITED_CODECS = {"mjpeg", "mpeg1video"}
@@ -156,7 +148,7 @@ def read_timestamps(path: Source) -> list[Fraction]:
     """Read when each frame of a video is shown, in seconds from the first: one time for each that `read_frames` gives.
 
     Nothing is decoded, unless the file does not say the times of all of its packets. A frame that has none then follows
-    or precedes its neighbours as they follow each other.
+    or precedes its neighbours as they follow each other. Of an MP4 or MOV with an index only that is read.
 
     >>> import telecine, tempfile, os
     >>> path = os.path.join(tempfile.mkdtemp(), "a.mp4")
@@ -167,12 +159,21 @@ def read_timestamps(path: Source) -> list[Fraction]:
     Raises:
         InputError: it is no video of the kinds that are read, or has no times.
     """
+    return _timestamps(path, whole=False)
+
+
+def read_timestamps_whole(path: Source) -> list[Fraction]:
+    """Read what `read_timestamps` does, and each packet to its end. Raises as `read_timestamps`."""
+    return _timestamps(path, whole=True)
+
+
+def _timestamps(path: Source, whole: bool) -> list[Fraction]:
     with opened_file(path) as file:
         if (format := animations.format_of(file)) is not None:
             durations = animations.durations_of(file, format)
             return list(accumulate(durations[:-1], initial=Fraction(0)))
-    with open_video(path) as (container, stream):
-        packets, time_base = frame_packets(container, stream), exact(stream.time_base)
+        with open_video(file) as (container, stream):
+            packets, time_base = frame_packets(file, container, stream, whole), exact(stream.time_base)
     times = [Fraction(time) for time in sorted({time for time in decodable(packets) if time is not None})]
     if len(times) < len(packets):  # some have none, or the recording begins within
         with open_video(path) as (container, stream):

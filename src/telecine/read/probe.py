@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, pairwise, repeat
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias, cast
+from typing import BinaryIO, cast
 
 import av
-from av import Packet, VideoFrame
+from av import VideoFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Stream
@@ -38,8 +38,7 @@ from ..planes.orientation import Orientation, of_display_matrix
 from ..support.pyav import exact, readable, side_data
 from . import animations
 from .images import orientation_of_image
-
-TimedPacket: TypeAlias = "tuple[int | None, bool]"
+from .packets import TimedPacket, decodable, is_frame, packets_by_index
 
 # Of packets that give no frame, so many are decoded in search of the first, a thousand of 1920x1080. A recording that
 # begins within has a key frame by then; a file can have millions that take a decoder long and show nothing.
@@ -103,52 +102,67 @@ class VideoInfo:
 def probe(path: Source) -> VideoInfo:
     """Read what is in a video file. Frames are counted, not estimated.
 
+    Of an MP4 or MOV with an index only that is read, and the first frame; another file is read to its end.
+
     Args:
         path: The file's path, or the open file.
 
     Raises:
         InputError: it is no video of the kinds that are read.
     """
+    return _probe(path, whole=False)
+
+
+def probe_whole(path: Source) -> VideoInfo:
+    """Read what `probe` does, and each packet to its end, of a file that is only now written. Raises as `probe`."""
+    return _probe(path, whole=True)
+
+
+def _probe(path: Source, whole: bool) -> VideoInfo:
     with opened_file(path) as file:
         if (animation := animations.format_of(file)) is not None:
             return _probe_animation(file, animation)
-    with opened_file(path) as file, open_video(file) as (container, stream):
-        audio = next((each for each in container.streams.audio if each.codec_context is not None), None)
-        times, ends, orientation = _scan(container, stream, audio)
-        context = stream.codec_context
-        duration = _duration(container, stream, ends)
-        fps, constant_rate = _rate(stream, times, duration)
-        color = color_of(context)
-        display, light = _hdr_metadata(file) if color.hdr else (None, None)
-        pixel_format = alpha.PIXEL_FORMAT if _is_all_beside(container, stream) else context.pix_fmt or "unknown"
-        width, height, pixel = context.width, context.height, exact(stream.sample_aspect_ratio) or Fraction(1)
-        if orientation.lying:
-            width, height, pixel = height, width, 1 / pixel
-        return VideoInfo(
-            path=path_of(file),
-            container=_container_name(container, file),
-            codec=context.codec.canonical_name,
-            profile=context.profile,
-            pixel_format=pixel_format,
-            width=width,
-            height=height,
-            fps=fps,
-            constant_rate=constant_rate,
-            frame_count=len(times),
-            duration=duration,
-            color=color,
-            size_bytes=file.seek(0, os.SEEK_END),
-            index_in_front=_index_in_front(container, file),
-            audio=None if audio is None else _audio(audio, _duration(container, audio, ends)),
-            metadata=_metadata(file, container.metadata),
-            mastering_display=display,
-            content_light=light,
-            rotation=orientation.rotation,
-            mirrored=orientation.mirrored,
-            sample_aspect_ratio=pixel,
-            cut_off=(cut_off := is_cut_off(container, file)),
-            notes=_notes(container, cut_off, len(times)),
-        )
+        with open_video(file) as (container, stream):
+            return _probe_video(file, container, stream, whole)
+
+
+def _probe_video(file: BinaryIO, container: InputContainer, stream: VideoStream, whole: bool) -> VideoInfo:
+    audio = next((each for each in container.streams.audio if each.codec_context is not None), None)
+    times, ends, orientation = _scan(file, container, stream, audio, whole)
+    context = stream.codec_context
+    duration = _duration(container, stream, ends)
+    fps, constant_rate = _rate(stream, times, duration)
+    color = color_of(context)
+    display, light = _hdr_metadata(file) if color.hdr else (None, None)
+    pixel_format = alpha.PIXEL_FORMAT if _is_all_beside(container, stream) else context.pix_fmt or "unknown"
+    width, height, pixel = context.width, context.height, exact(stream.sample_aspect_ratio) or Fraction(1)
+    if orientation.lying:
+        width, height, pixel = height, width, 1 / pixel
+    return VideoInfo(
+        path=path_of(file),
+        container=_container_name(container, file),
+        codec=context.codec.canonical_name,
+        profile=context.profile,
+        pixel_format=pixel_format,
+        width=width,
+        height=height,
+        fps=fps,
+        constant_rate=constant_rate,
+        frame_count=len(times),
+        duration=duration,
+        color=color,
+        size_bytes=file.seek(0, os.SEEK_END),
+        index_in_front=_index_in_front(container, file),
+        audio=None if audio is None else _audio(audio, _duration(container, audio, ends)),
+        metadata=_metadata(file, container.metadata),
+        mastering_display=display,
+        content_light=light,
+        rotation=orientation.rotation,
+        mirrored=orientation.mirrored,
+        sample_aspect_ratio=pixel,
+        cut_off=(cut_off := is_cut_off(container, file)),
+        notes=_notes(container, cut_off, len(times)),
+    )
 
 
 def _probe_animation(file: BinaryIO, format: str) -> VideoInfo:
@@ -179,37 +193,13 @@ def _probe_animation(file: BinaryIO, format: str) -> VideoInfo:
     )
 
 
-def frame_packets(container: InputContainer, stream: VideoStream) -> list[TimedPacket]:
-    """Read when each packet's frame is shown, in ticks and in the order of the file, and whether it is a key frame."""
-    packets = (packet for packet in packets_of(container, stream) if _is_frame(packet))
-    return [(packet.pts, packet.is_keyframe) for packet in packets]
-
-
-def _is_frame(packet: Packet[Any]) -> bool:
-    return bool(packet.size) and not packet.is_discard and not is_part(packet)
-
-
-def is_part(packet: Packet[Any]) -> bool:
-    """Tell whether a packet is the part of one where an MP4 is cut off."""
-    return packet.is_corrupt and "mp4" in packet.stream.container.format.name
-
-
-def decodable(packets: list[TimedPacket]) -> list[int | None]:
-    """Give the times of packets, but for those that nothing can be made of, where a recording begins within.
-
-    They are in front of the first key frame, or behind it and shown before.
-    """
-    start = next((at for at, (_, is_key) in enumerate(packets) if is_key), 0)
-    first = packets[start][0] if packets else None
-    return [time for time, _ in packets[start:] if first is None or time is None or time >= first]
-
-
 def _scan(
-    container: InputContainer, stream: VideoStream, audio: AudioStream | None
+    file: BinaryIO, container: InputContainer, stream: VideoStream, audio: AudioStream | None, whole: bool
 ) -> tuple[list[int | None], dict[int, int], Orientation]:
     """Give when each frame is shown, where each stream of a Matroska ends, and how the first frame is shown.
 
-    Matroska tells the later end only, and none where it was streamed; then it is not looked for.
+    Matroska tells the later end only, and none where it was streamed; then it is not looked for. An MP4 is read no
+    further than to its first frame where its index tells the rest, unless the `whole` file is to be read.
     """
     is_untold = "matroska" in container.format.name and (audio is not None or not container.duration)
     streams = [stream] if audio is None or not is_untold else [stream, audio]
@@ -220,12 +210,16 @@ def _scan(
     for packet in packets_of(container, *streams):
         if packet.size and packet.stream_index == stream.index and orientation is None and next(attempts, None):
             orientation = _orientation_with(stream.codec_context, cast(VideoPacket, packet))
-        if not _is_frame(packet):
+        if not is_frame(packet):
             continue
         if packet.stream_index == stream.index:
             packets.append((packet.pts, packet.is_keyframe))
         if packet.pts is not None and packet.stream_index in ends:
             ends[packet.stream_index] = max(ends[packet.stream_index], packet.pts + (packet.duration or 0))
+        if not whole and orientation is not None and packets:
+            if indexed := packets_by_index(file, stream, packets[0]):
+                return decodable(indexed), ends, orientation
+            whole = True
     return decodable(packets), ends, orientation or Orientation()
 
 
