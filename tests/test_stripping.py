@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import av
+import fsspec
 import numpy as np
 import pytest
 
@@ -144,6 +148,72 @@ def test_a_folder_that_can_not_be_written_leaves_the_file(tmp_path: Path) -> Non
     with pytest.raises(PublishError):
         telecine.strip(path, tmp_path / "file" / "silent.mp4")
     assert same(telecine.probe(path).metadata, METADATA)
+
+
+@pytest.mark.parametrize("extension", [*VIDEOS, "gif", "webp", "apng"])
+def test_an_open_file_or_a_url_gets_what_a_path_gets(extension: str, tmp_path: Path, temporary: Path) -> None:
+    path, output = export(tmp_path / f"clip.{extension}", metadata=METADATA), tmp_path / f"silent.{extension}"
+    telecine.strip(path, output)
+    url, file = f"memory://stripped/clip.{extension}", io.BytesIO()
+    stored = fsspec.filesystem("memory")
+    stored.pipe_file(url, path.read_bytes())
+    info = telecine.strip(url)
+    assert (str(info.path), stored.cat(url)) == (url, output.read_bytes())
+    with path.open("rb") as given:
+        telecine.strip(given, file)
+        assert not given.closed
+    telecine.strip(io.BytesIO(path.read_bytes()), f"{url}.{extension}")
+    assert file.getvalue() == stored.cat(f"{url}.{extension}") == output.read_bytes()
+    assert [each for each in temporary.rglob("*") if each.is_file()] == []
+
+
+def test_an_image_is_stripped_at_its_url(tmp_path: Path) -> None:
+    image, url = export(tmp_path / "told", format="png", metadata=METADATA) / "000002.png", "memory://stripped/a.png"
+    fsspec.filesystem("memory").pipe_file(url, image.read_bytes())
+    telecine.strip(url)
+    telecine.strip(image)
+    assert fsspec.filesystem("memory").cat(url) == image.read_bytes()
+
+
+def test_a_pipe_is_stripped(tmp_path: Path) -> None:
+    path, output = export(tmp_path / "clip.mp4", metadata=METADATA), tmp_path / "silent.mp4"
+    with subprocess.Popen(["cat", path], stdout=subprocess.PIPE) as cat:
+        assert cat.stdout is not None
+        telecine.strip(cast(BinaryIO, cat.stdout), output)
+    os.chmod(path, 0o640)
+    with path.open("rb") as file:
+        telecine.strip(file, tmp_path / "again.mp4")
+    assert (said_by(output), (tmp_path / "again.mp4").read_bytes()) == (set(), output.read_bytes())
+    assert (tmp_path / "again.mp4").stat().st_mode & 0o777 == 0o640
+    assert output.stat().st_mode & 0o777 == 0o666 & ~umask()
+
+
+def test_what_can_not_be_read_or_written_is_refused(tmp_path: Path) -> None:
+    path = export(tmp_path / "clip.mp4", metadata=METADATA)
+    with path.open("rb") as file, pytest.raises(OptionError, match=r"clip\.mp4' is an open file: say with output= "):
+        telecine.strip(file)
+    with pytest.raises(InputError, match=r"clip\.mp4' is a closed file: give an open one"):
+        telecine.strip(file, io.BytesIO())
+    with pytest.raises(OptionError, match="storage_options= goes with a URL"):
+        telecine.strip(path, storage_options={"key": "me"})
+    fsspec.filesystem("memory").pipe_file("memory://stripped/text.mp4", b"no video")
+    with pytest.raises(InputError, match=r"'memory://stripped/text\.mp4' can't be read as a video"):
+        telecine.strip("memory://stripped/text.mp4")
+    assert fsspec.filesystem("memory").cat("memory://stripped/text.mp4") == b"no video"
+
+
+def umask() -> int:
+    before = os.umask(0)
+    os.umask(before)
+    return before
+
+
+def test_the_command_strips_to_the_standard_output(tmp_path: Path) -> None:
+    path = export(tmp_path / "clip.mp4", metadata=METADATA)
+    command = [sys.executable, "-m", "telecine", "strip", path, "-o", "-"]
+    done = subprocess.run(command, capture_output=True, check=True)
+    telecine.strip(path)
+    assert done.stdout == path.read_bytes()
 
 
 def test_the_command_strips(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

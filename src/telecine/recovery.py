@@ -11,17 +11,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import av
 
 from .container.boxes import end_of_fragments
-from .deliver.target import StorageOptions
 from .encode.finish import write_finished
 from .encode.journal_packets import duration_of
 from .errors import OptionError, PublishError, TelecineError
 from .files.descriptors import take_closed_standard_descriptors
-from .files.urls import local_path, url_in
+from .files.files import stored_path
+from .files.urls import StorageOptions, local_path, options_of_urls
 from .formats.choose import output_of
 from .formats.containers import CONTAINERS, Container
 from .formats.images import SEQUENCES, MovingImageFormat
@@ -42,6 +42,9 @@ from .support.ffmpeg_log import captured_log, in_words
 from .support.handover import Latch
 from .support.native_calls import Watched, run_apart
 from .support.notes import Notes
+
+if TYPE_CHECKING:
+    from .files.addresses import StoredPath
 
 
 def recover(
@@ -70,8 +73,9 @@ def recover(
             written.
         OptionError: `output` is of no kind that holds what was left.
     """
-    if url := url_in(path):
-        return _recovered_for_store(url, output, storage_options)
+    options_of_urls(storage_options, path)
+    if (stored := stored_path(path, storage_options)) is not None:
+        return _recovered_for_store(stored, output)
     name = local_path(path, "read")
     to = None if output is None else local_path(output)
     notes, stop = Notes(), Latch()
@@ -88,12 +92,12 @@ def recover(
     return video
 
 
-def _recovered_for_store(url: str, output: str | os.PathLike[str] | None, options: StorageOptions | None) -> Video:
+def _recovered_for_store(stored: StoredPath, output: str | os.PathLike[str] | None) -> Video:
     """Recover what was to go to a URL, and remove what was uploaded of it."""
     from .deliver.staging import make_folder_of  # start-up: few files go to a store
     from .deliver.stores import Store
 
-    store = Store(url, None, output is not None, options)
+    store = Store(stored, None, output is not None)
     make_folder_of(store.path)
     store.prepare()
     video = recover(store.path, output)

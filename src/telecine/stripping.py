@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
 from av.stream import Disposition
 
 from .container.samples import Span
+from .deliver.target import Output, target_of
 from .errors import EncodeError, InputError, OptionError, TelecineError
-from .files.files import opened_file
+from .files.files import Source, is_open_file, name_of, opened_file, source_of
 from .files.pillow import opened_image
-from .files.urls import local_path
+from .files.urls import StorageOptions, options_of_urls
 from .metadata.images import cut_metadata
 from .metadata.strip_matroska import strip_elements
 from .metadata.strip_mp4 import strip_boxes
 from .planes.convert import to_rgba
+from .publish.access import NEW_FILE
 from .publish.publication import Publication
 from .read.frames import colors_of, decoded_frames
 from .read.images import image_pixels
@@ -32,12 +35,14 @@ _PLAYED = {"video", "audio", "subtitle"}
 _PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails  # covers, and those of chapters
 
 
-def strip(path: str | os.PathLike[str], output: str | os.PathLike[str] | None = None) -> VideoInfo:
+def strip(path: Source, output: Output | None = None, *, storage_options: StorageOptions | None = None) -> VideoInfo:
     """Remove what a file says of itself, and of who made it with what, when and where.
 
     Args:
-        path: An MP4, MOV, Matroska, WebM, GIF, WebP or PNG.
-        output: Where the file without goes; `path` itself if not given. Until the last step it holds what it held.
+        path: An MP4, MOV, Matroska, WebM, GIF, WebP or PNG: its path or URL, or the open file.
+        output: Where the file without goes: a path, a URL or a file object; `path` itself if not given. Until the last
+            step it holds what it held.
+        storage_options: What the stores of URLs are opened with, as for `export_video`.
 
     Of a video stay the tracks that are seen, heard or read, with their languages. What else is in it becomes padding:
     tags, XMP, C2PA manifests, creation times, names of tracks and handlers, encoders' names, chapters, attachments,
@@ -48,24 +53,30 @@ def strip(path: str | os.PathLike[str], output: str | os.PathLike[str] | None = 
 
     Raises:
         InputError: it can't be read.
-        OptionError: it is of another kind.
+        OptionError: it is of another kind, an open file without an output, or the storage options go with no URL.
         PublishError: the output can't be written.
         EncodeError: without what it says it would not be the same video.
     """
-    path = local_path(path, "read", InputError)
+    if output is None and is_open_file(path):
+        raise OptionError(f"{name_of(path)!r} is an open file: say with output= where the file without goes")
+    of_path, of_output = options_of_urls(storage_options, path, output)
+    given, path = path, source_of(path, of_path)
     before = probe(path)
     if before.container not in _KINDS:
         takes = "MP4, MOV, Matroska, WebM, GIF, WebP and PNG"
         raise OptionError(f"{str(before.path)!r} is {before.container}, of which strip can't: it takes {takes}")
     kind = _KINDS[before.container]
+    # The format only names a temporary file.
+    target = target_of(cast(Output, path) if output is None else output, "mp4", True, of_output)
     with opened_file(path) as source:
-        at_most = stat.S_IMODE(os.fstat(source.fileno()).st_mode)
-        publication = Publication(path if output is None else output, at_most=at_most)
+        at_most = _permissions(given if is_open_file(given) else source)
+        publication = target.publication() if target.delivery else Publication(target.path, at_most=at_most)
         try:
             file = publication.open_finished()
             try:
                 shutil.copyfileobj(source, file)
-                source.close()  # for Windows, which replaces no file that is open
+                if not is_open_file(given):
+                    source.close()  # for Windows, which replaces no file that is open
                 file.flush()
                 contents = kind.contents(file)
                 kind.strip(file, contents.spans)
@@ -84,7 +95,16 @@ def strip(path: str | os.PathLike[str], output: str | os.PathLike[str] | None = 
         except BaseException:
             publication.discard()
             raise
-    return replace(after, path=before.path if output is None else type(before.path)(publication.path))
+    return replace(after, path=before.path if output is None else target.where)
+
+
+def _permissions(file: BinaryIO) -> int:
+    """Give the permissions of an open file; those of any new one where it is nothing on this machine's disks."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # of what has no descriptor
+        status = os.fstat(file.fileno())
+        if stat.S_ISREG(status.st_mode):
+            return stat.S_IMODE(status.st_mode)
+    return NEW_FILE
 
 
 def _check(before: VideoInfo, after: VideoInfo) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pytest
 
@@ -69,6 +70,32 @@ def test_what_is_cut_off_is_found(cut: int, clip: Path, tmp_path: Path) -> None:
 def test_what_is_added_is_found(added: bytes, clip: Path, tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_bytes(clip.read_bytes() + added)
     assert telecine.read_provenance(tmp_path / "clip.mp4").state == "tampered"
+
+
+@pytest.mark.parametrize("extension", ["mp4", "mov", "gif", "webp", "apng"])
+def test_a_url_and_an_open_file_are_read_as_the_path_is(extension: str, me: Identity, tmp_path: Path) -> None:
+    url, store = f"memory://signed/clip.{extension}", fsspec.filesystem("memory")
+    path = telecine.export_video(greys(), tmp_path / f"clip.{extension}", provenance=by(me))
+    data = path.read_bytes()
+    store.pipe_file(url, data)
+    expected = {**vars(telecine.read_provenance(path, me.anchors)), "path": None}
+    assert expected["state"] == "valid"
+    for source in (url, io.BytesIO(data)):
+        report = telecine.read_provenance(source, me.anchors)
+        assert {**vars(report), "path": None} == expected
+        assert str(report.path) == (url if source == url else "the open file")
+    with path.open() as file:
+        assert telecine.read_provenance(file, me.anchors).path == path.path
+
+
+def test_a_trace_of_a_manifest_is_found_wherever_it_lies_in_an_open_file(clip: Path) -> None:
+    data, start = clip.read_bytes(), spans(clip)["uuid"].start
+    damaged = data[: start + 8] + bytes(16) + data[start + 24 :]
+    assert telecine.read_provenance(io.BytesIO(damaged)).state == "tampered"
+    trace = bytes.fromhex("6332706100110010800000aa00389b71")  # C2PA 2.2, 11.1.4: the type of a manifest store
+    for before in (0, (1 << 20) - 15, (1 << 20) - 1, (1 << 20) + 1):  # in one piece that is read, or in two
+        assert telecine.read_provenance(io.BytesIO(bytes(before) + trace)).state == "tampered"
+    assert telecine.read_provenance(io.BytesIO(bytes(1 << 20) + trace[1:])).state == "no manifest"
 
 
 def test_another_clip_under_the_manifest_is_found(clip: Path, me: Identity, tmp_path: Path) -> None:

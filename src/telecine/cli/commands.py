@@ -69,7 +69,7 @@ FramesArgument = Annotated[
     list[str],
     typer.Argument(help="A folder or a glob of images, images, a .npy, .npz or .safetensors file, or a video."),
 ]
-VideoArgument = Annotated[str, typer.Argument(help="The video file.")]
+VideoArgument = Annotated[str, typer.Argument(help="The video file, or its URL.")]
 GapsOption = Annotated[bool, typer.Option("--allow-gaps", help="Accept images whose numbering skips a number.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")]
@@ -223,12 +223,17 @@ def _verify(
 def _strip(
     video: VideoArgument,
     output: Annotated[
-        str | None, typer.Option("--output", "-o", help="Where the file without goes; in place of it without.")
+        str | None,
+        typer.Option(
+            "--output", "-o", help="Where the file without goes, - being the standard output; in place of it without."
+        ),
     ] = None,
     debug: DebugOption = False,
 ) -> None:
     """Remove what a video file says of itself; its packets stay as they are."""
-    print_facts(facts_of_file(strip(video, output)))
+    info = strip(video, _standard_output() if output == "-" else output)
+    if output != "-":
+        print_facts(facts_of_file(info))
 
 
 @app.command("recover")

@@ -6,13 +6,13 @@ import contextlib
 import errno
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from mimetypes import guess_type
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import OptionError, PublishError
-from ..files.addresses import S3, Address, StoredPath, address_of
+from ..files.addresses import S3, Address, StoredPath
 from ..formats.choose import output_of
 from ..formats.images import SequenceFormat
 from .staging import staged_path
@@ -31,9 +31,9 @@ class Store:
 
     outlet = None  # what is there appears whole
 
-    def __init__(self, url: str, format: str | None, overwrite: bool, options: Mapping[str, object] | None) -> None:
-        """Take a URL. Raises as `address_of`; OptionError where nothing can be written."""
-        address = address_of(url, options)
+    def __init__(self, stored: StoredPath, format: str | None, overwrite: bool) -> None:
+        """Take a place. Raises OptionError where nothing can be written."""
+        address = stored.address
         row = output_of(address.name, format)
         if address.scheme in _READ_ONLY:
             raise OptionError(f"{address.name!r} can't be written over {address.scheme}: use s3, gs, az, hf …")
@@ -43,7 +43,7 @@ class Store:
         if not self.title:
             raise OptionError(f"{self.name!r} names a folder: name a file in it")
         self.path = staged_path(self.name, row)
-        self.where: Path = StoredPath(address)
+        self.where: Path = stored
         self._address, self._overwrite = address, overwrite
         self._record = Path(f"{self.path}.telecine-upload")  # is there while parts may be
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol, TypeAlias
 
 from ..errors import OptionError
-from ..files.urls import local_path, url_in
+from ..files.files import stored_path
+from ..files.urls import StorageOptions, local_path, options_of_urls
 from ..formats.choose import output_of
 from ..publish.destination import Destination
 from ..publish.folder import FolderPublication
@@ -20,7 +21,6 @@ from .file_objects import BinaryWriter, FileObject
 from .staging import make_folder_of, temporary_path
 
 Output: TypeAlias = str | os.PathLike[str] | BinaryWriter
-StorageOptions: TypeAlias = Mapping[str, object]
 
 _OWNERS = 0o600
 
@@ -158,13 +158,12 @@ def target_of(output: Output | None, format: str | None, overwrite: bool, option
         MissingDependencyError: the library of a URL is not installed.
     """
     delivery: Delivery
-    if url := url_in(output):
+    options_of_urls(options, output)
+    if (stored := stored_path(output, options)) is not None:
         from .stores import Store  # start-up: few files go to a store
 
-        delivery = Store(url, format, overwrite, options)
+        delivery = Store(stored, format, overwrite)
         return Target(delivery.path, overwrite, delivery)
-    if options is not None:
-        raise OptionError("storage_options= goes with a URL, such as s3://bucket/clip.mp4: leave it out")
     if output is None:
         return Target(temporary_path(output_of("clip.mp4", format)), overwrite)
     if isinstance(output, (str, bytes, os.PathLike)):

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias, TypeGuard, cast
 
 from av import FFmpegError
 
-from ..errors import InputError, TelecineError
+from ..errors import InputError, OptionError, TelecineError
 from ..support.ffmpeg_log import LogLine, in_words
-from .urls import local_path, url_in
+from .urls import StorageOptions, local_path, options_of_urls, url_in
 
 if TYPE_CHECKING:
     from .addresses import StoredPath
 
 Source: TypeAlias = "str | os.PathLike[str] | BinaryIO"
+
+UNNAMED = "the open file"
 
 # Without waiting for who writes to a pipe, and without a terminal that becomes the process's own.
 _FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_BINARY", "O_NONBLOCK", "O_NOCTTY"))
@@ -30,6 +33,48 @@ _KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
+
+
+def source_of(given: Source, storage_options: StorageOptions | None = None) -> Source:
+    """Give a file that a caller names, as it can be opened: a URL with what its store is opened with, an open file.
+
+    An open file that can't seek, such as a pipe, is copied to a temporary file.
+
+    Raises:
+        InputError: an open file is closed, is not read as bytes, or fails.
+        OptionError: it is none, or there are storage options and no URL, or no library for its scheme.
+        MissingDependencyError: the library of a URL is not installed.
+    """
+    options_of_urls(storage_options, given)
+    if is_open_file(given):
+        return _seekable(given)
+    if not isinstance(given, (str, bytes, os.PathLike)):
+        raise OptionError(f"{given!r} is no path, no URL and no open file")
+    return stored_path(given, storage_options) or given
+
+
+def is_open_file(given: object) -> TypeGuard[BinaryIO]:
+    """Tell whether something is a file object: it has `read` and `seek`, as also those have that then can't."""
+    return callable(getattr(given, "read", None)) and callable(getattr(given, "seek", None))
+
+
+def _seekable(file: BinaryIO) -> BinaryIO:
+    name = name_of(file)
+    if getattr(file, "closed", False) is True:
+        raise InputError(f"{name!r} is a closed file: give an open one")
+    if isinstance(file, io.TextIOBase) or isinstance(getattr(file, "encoding", None), str):
+        raise InputError(f"{name!r} is read as text: open it for bytes, with 'rb', or give its .buffer")
+    if not getattr(file, "readable", lambda: True)():
+        raise InputError(f"{name!r} is not open for reading: open it with 'rb'")
+    if getattr(file, "seekable", lambda: True)():
+        return file
+    import shutil  # start-up: few files can't seek
+    from tempfile import TemporaryFile
+
+    copy = cast(BinaryIO, TemporaryFile())  # noqa: SIM115 - it goes with whoever reads it
+    with said_of(file, "a file"):
+        shutil.copyfileobj(file, copy)
+    return copy
 
 
 @contextmanager
@@ -62,8 +107,10 @@ def opened_file(source: Source) -> Iterator[BinaryIO]:
         yield file
 
 
-def stored_path(source: object) -> StoredPath | None:
+def stored_path(source: object, storage_options: StorageOptions | None = None) -> StoredPath | None:
     """Give what is in a store: what a URL, or the video that went there, leads to. None of a path.
+
+    A video is opened by what it went there with, unless there are storage options.
 
     Raises:
         OptionError: the scheme of a URL is not known.
@@ -75,9 +122,9 @@ def stored_path(source: object) -> StoredPath | None:
     from .addresses import StoredPath, address_of  # start-up: few files are in a store
 
     for each in (source, getattr(source, "path", None)):
-        if isinstance(each, StoredPath):
+        if isinstance(each, StoredPath) and storage_options is None:
             return each
-    return StoredPath(address_of(url))
+    return StoredPath(address_of(url, storage_options))
 
 
 def path_of(source: Source) -> Path:
@@ -96,7 +143,7 @@ def name_of(source: Source) -> str:
     if isinstance(source, (str, bytes, os.PathLike)):
         return os.fsdecode(source)
     name = getattr(source, "name", None)
-    return os.fsdecode(name) if isinstance(name, (str, bytes)) else "the open file"
+    return os.fsdecode(name) if isinstance(name, (str, bytes)) else UNNAMED
 
 
 @contextmanager

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
+from typing import TypeAlias
 
 from ..errors import OptionError, TelecineError
+
+StorageOptions: TypeAlias = Mapping[str, object]
 
 # RFC 3986 3.1, and fsspec's chains of them, as in "simplecache::s3://".
 _SCHEME = re.compile(r"((?:[A-Za-z][A-Za-z0-9+.-]*::)*[A-Za-z][A-Za-z0-9+.-]*)://")
@@ -27,6 +31,29 @@ def url_in(path: object) -> str | None:
     name = os.fsdecode(path)
     found = _SCHEME.match(name)
     return name if found is not None and found[1].lower() != "file" else None
+
+
+def options_of_urls(options: StorageOptions | None, *places: object) -> list[StorageOptions | None]:
+    """Give for each place what its store is opened with: the options for URLs of the first one's scheme, else None.
+
+    Of a list the first item tells.
+
+    >>> options_of_urls({"key": "me"}, "clip.mp4", "s3://bucket/in.mp4", "https://host/sound.wav")
+    [None, {'key': 'me'}, None]
+
+    Raises:
+        OptionError: there are options, and no URL.
+    """
+    schemes = [_scheme_of(each) for each in places]
+    first = next(filter(None, schemes), None)
+    if options is not None and first is None:
+        raise OptionError("storage_options= goes with a URL, such as s3://bucket/clip.mp4: leave it out")
+    return [options if scheme and scheme == first else None for scheme in schemes]
+
+
+def _scheme_of(place: object) -> str | None:
+    url = url_in(place[0] if isinstance(place, (list, tuple)) and place else place)
+    return None if url is None else url.partition("://")[0].lower()
 
 
 def local_path(

@@ -21,7 +21,7 @@ from ..frames.options import MOVING, VIDEO, FrameOptions, Kind, Option, options_
 
 if TYPE_CHECKING:
     from ..deliver.live import Broadcast, Listener
-    from ..deliver.target import StorageOptions
+    from ..files.urls import StorageOptions
     from ..metadata.tags import Json
     from ..provenance.seal import Provenance
     from ..sound.recognise import Audio
@@ -206,7 +206,8 @@ class WriterOptions(FrameOptions, total=False):
         Option(
             None,
             """What the store of a URL is opened with, as pandas and fsspec have it: keys, an endpoint. Without, what
-            its library finds: environment variables, files in the home folder, the machine's role.""",
+            its library finds: environment variables, files in the home folder, the machine's role. They go with the
+            path, and with frames and sound whose URLs are of its scheme; or where the path is none, with those.""",
         ),
     ]
     progress: Annotated[
@@ -248,8 +249,8 @@ class ExportOptions(WriterOptions, total=False):
         Option(
             None,
             """The sound: an array or tensor of samples, (channels, n), (n, channels) or (n,), of int16 or int32 of full
-            scale or of floats in [-1, 1], with `audio_rate`; or the path of a file that FFmpeg reads, such as a
-            video.""",
+            scale or of floats in [-1, 1], with `audio_rate`; or a file that FFmpeg reads, such as a video:
+            its path or URL, or the open file.""",
             VIDEO,
         ),
     ]

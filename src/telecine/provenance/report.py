@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import mmap
-import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +17,8 @@ from urllib.parse import urlsplit
 
 from ..container.boxes import children, file_box
 from ..errors import InputError, MissingDependencyError
-from ..files.files import name_of, opened_file, said_of
+from ..files.files import Source, name_of, opened_file, path_of, said_of, source_of
+from ..files.urls import StorageOptions
 from ..support.native_calls import run_apart
 from .certificates import Pem, load_trust_anchors
 from .unhashed import checksum_holds, digest_of_unhashed
@@ -43,6 +42,7 @@ PROMPT_TYPE = "c2pa.types.generator.prompt"
 
 # The types of the boxes that a manifest is made of (C2PA 2.2, 11.1.4): of several, one flipped byte leaves one whole.
 _TRACES = re.compile(rb"c2(?:pa|ma|cl|as|cs)\x00\x11\x00\x10\x80\x00\x00\xaa\x00\x38\x9b\x71")
+_LONGEST_PART, _PIECE = 15, 1 << 20  # bytes: of a trace that goes on in the next piece
 # What a certificate may be for (C2PA 2.2, 14.4.1): e-mail, documents, time-stamps, OCSP, Microsoft's and C2PA's own.
 _USES = """
 1.3.6.1.5.5.7.3.4
@@ -84,22 +84,25 @@ class ProvenanceReport:
     manifest: Json = field(default_factory=dict, repr=False)
 
 
-def read_provenance(path: str | os.PathLike[str], trust_anchors: Pem | None = None) -> ProvenanceReport:
+def read_provenance(
+    path: Source, trust_anchors: Pem | None = None, *, storage_options: StorageOptions | None = None
+) -> ProvenanceReport:
     """Read a file's C2PA manifest, and tell whether the file is what was signed, and whether the signer is trusted.
 
     Args:
-        path: The file.
+        path: The file's path or URL, or the open file.
         trust_anchors: Certificates in PEM, a path or bytes, that stand for signers. Without any, nobody is trusted.
+        storage_options: What the store of a URL is opened with, as for `export_video`.
 
     Raises:
         InputError: the file can't be read.
-        OptionError: the trust anchors hold no certificate.
+        OptionError: the trust anchors hold no certificate, or the storage options go with no URL.
         MissingDependencyError: the extra `c2pa` is missing.
     """
     anchors = None if trust_anchors is None else load_trust_anchors(trust_anchors)
-    with opened_file(path) as file, said_of(file, "a file with a manifest"):
+    with opened_file(source_of(path, storage_options)) as file, said_of(file, "a file with a manifest"):
         _check_boxes(file)
-        media_type = MEDIA_TYPES.get(Path(file.name).suffix.lower())
+        media_type = MEDIA_TYPES.get(path_of(file).suffix.lower())
         return run_apart(lambda watched: read_manifest(watched, media_type, anchors), file)
 
 
@@ -149,7 +152,7 @@ def settings(time_stamp_authority: str | None = None, trust_anchors: str | None 
 def read_manifest(file: BinaryIO, media_type: str | None, trust_anchors: str | None = None) -> ProvenanceReport:
     """Read the manifest of an open file; without a media type, the library tells it by the file's first bytes."""
     c2pa = library()
-    path = Path(str(getattr(file, "name", "the open file")))
+    path = path_of(file)
     file.seek(0)
     try:
         with (
@@ -168,10 +171,13 @@ def read_manifest(file: BinaryIO, media_type: str | None, trust_anchors: str | N
 
 def _has_traces(file: BinaryIO) -> bool:
     """Tell whether a manifest is in a file in which none is found: what leads to it is damaged."""
-    if file.seek(0, os.SEEK_END) == 0:
-        return False
-    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        return _TRACES.search(mapped) is not None
+    file.seek(0)
+    part = b""
+    while piece := file.read(_PIECE):
+        if _TRACES.search(part := part + piece):
+            return True
+        part = part[-_LONGEST_PART:]
+    return False
 
 
 def _judged(path: Path, file: BinaryIO, reader: Any) -> ProvenanceReport:
