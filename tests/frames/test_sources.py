@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+import fsspec
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -18,6 +20,8 @@ from safetensors.torch import save_file as save_torch
 
 import telecine
 from telecine import FrameError, InputError, TelecineError, open_frames
+
+from ..support.helpers import Piped
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (5, 32, 48, 3), np.uint8)
 
@@ -277,3 +281,100 @@ def test_a_video_may_be_written_over_itself(tmp_path: Path) -> None:
     video = telecine.export_video(FRAMES, tmp_path / "a.mp4", fps=12)
     assert telecine.export_video(video, tmp_path / "a.mp4", fps=12).frame_count == 5
     assert telecine.probe(video).fps == 12
+
+
+# ---- open files ----------------------------------------------------------------------------------------------------
+
+
+def in_memory(path: Path) -> io.BytesIO:
+    return io.BytesIO(path.read_bytes())
+
+
+def open_at_its_end(path: Path) -> BinaryIO:
+    file = path.open("rb")
+    file.seek(0, io.SEEK_END)
+    return file
+
+
+def as_from_a_pipe(path: Path) -> Piped:
+    return Piped(path.read_bytes())
+
+
+def exported(frames: Any, tmp_path: Path) -> bytes:
+    return telecine.export_video(frames, tmp_path / "clip.mkv", codec="ffv1", fps=10).read_bytes()
+
+
+@pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning")
+@pytest.mark.parametrize("opened", [in_memory, open_at_its_end, as_from_a_pipe])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("a.npy", "b.npz", "c.safetensors"),
+        *("d.png", "e.tiff", "f.jpg", "pages.tiff", "still.webp"),
+        *("g.mkv", "h.gif", "i.webp", "j.apng", "k.webm"),
+    ],
+)
+def test_an_open_file_gives_what_its_path_gives(tmp_path: Path, name: str, opened: Any) -> None:
+    path, pictures = tmp_path / name, [Image.fromarray(frame) for frame in FRAMES]
+    if name == "a.npy":
+        np.save(path, FRAMES)
+    elif name == "b.npz":
+        np.savez(path, FRAMES)
+    elif name == "c.safetensors":
+        save_numpy({"frames": FRAMES}, path)
+    elif name in ("d.png", "e.tiff", "f.jpg", "still.webp"):
+        pictures[0].save(path)
+    elif name == "pages.tiff":
+        pictures[0].save(path, save_all=True, append_images=pictures[1:])
+    else:
+        options: Any = {"pixel_format": "yuva420p"} if name == "k.webm" else {}
+        frames = np.concatenate([FRAMES, FRAMES[..., :1]], axis=-1) if options else FRAMES
+        telecine.export_video(frames, path, fps=10, **options)
+    expected = exported(path, tmp_path)
+    with opened(path) as file:
+        assert exported(file, tmp_path) == expected
+
+
+def test_open_images_and_urls_in_a_list_are_frames_in_order(tmp_path: Path) -> None:
+    folder = telecine.export_video(FRAMES, tmp_path / "images", format="png").path
+    images = sorted(folder.iterdir())
+    store = fsspec.filesystem("memory")
+    for image in images:
+        store.pipe_file(f"memory://images/{image.name}", image.read_bytes())
+    expected = telecine.export_video(FRAMES, tmp_path / "clip.mp4").read_bytes()
+    for frames in (
+        [in_memory(image) for image in images],
+        (as_from_a_pipe(image) for image in images),
+        [f"memory://images/{image.name}" for image in images],
+    ):
+        assert telecine.export_video(frames, tmp_path / "clip.mp4").read_bytes() == expected
+
+
+def test_the_alpha_of_an_open_webm_is_read(tmp_path: Path) -> None:
+    frames = np.concatenate([FRAMES, FRAMES[..., :1]], axis=-1)
+    with pytest.warns(telecine.TelecineWarning, match="does not play everywhere"):
+        video = telecine.export_video(frames, tmp_path / "clip.webm", pixel_format="yuva420p")
+    pairs = zip(
+        telecine.read_frames(in_memory(video.path), alpha=True), telecine.read_frames(video, alpha=True), strict=True
+    )
+    assert [np.array_equal(found, expected) for found, expected in pairs] == [True] * 5
+
+
+def test_an_open_file_that_is_none_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no frames " * 100)
+    np.savez(tmp_path / "two.npz", a=FRAMES, b=FRAMES)
+    with open(tmp_path / "notes.txt", "rb") as file:
+        assert "notes.txt' can't be read as a video: it is no MP4, " in refused(file)
+    assert "notes.txt' is a closed file: give an open one" in refused(file)
+    with open(tmp_path / "notes.txt") as text:
+        assert "notes.txt' is read as text: open it for bytes, with 'rb', or give its .buffer" in refused(text)
+    assert refused(io.StringIO()).startswith("'the open file' is read as text")
+    with open(tmp_path / "new", "wb") as written:
+        assert "new' is not open for reading: open it with 'rb'" in refused(written)
+    assert refused(io.BytesIO()).startswith("'the open file' can't be read as a video: it is no MP4, ")
+    assert refused(in_memory(tmp_path / "two.npz")) == (
+        "'the open file' holds 2 arrays (a, b): one is accepted, the frames"
+    )
+    assert refused(io.BytesIO(b"\x93NUMPY\1\0nonsense")).startswith("'the open file' can't be read as an array: ")
+    with pytest.raises(InputError, match="'the open file' can't be read as an image"):
+        telecine.export_video([io.BytesIO(b"nonsense")], tmp_path / "clip.mp4")

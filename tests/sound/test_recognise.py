@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
+import fsspec
 import numpy as np
 import pytest
 import torch
@@ -15,7 +17,7 @@ import torch
 import telecine
 from telecine import InputError, OptionError, TelecineWarning, VideoWriter, export_video
 
-from ..support.helpers import Asked, assert_untouched, greys
+from ..support.helpers import Asked, Piped, assert_untouched, greys
 from ..support.sounds import RATE, STEREO, clicks, heard, lossless, made, peaks, tone
 
 # ---- what is given ---------------------------------------------------------------------------------------------------
@@ -70,7 +72,7 @@ def test_one_channel_is_told_from_the_shape(shape: tuple[int, ...], path: Path) 
         (np.zeros(9, np.uint8), r"dtype uint8: int16, int32, float32, float16, bfloat16, float64 are accepted"),
         (np.zeros(9, complex), r"dtype complex128"),
         (torch.zeros(9).to_sparse(), r"torch.float32 tensor that can't be read"),
-        ([0.0] * 9, r"audio is of type list: an array or tensor, or a file's path, is accepted"),
+        ([0.0] * 9, r"audio is of type list: arrays, tensors and files are accepted"),
         (np.array([0, np.nan, 0, np.inf, np.nan]), r"audio has 3 NaN or infinite values, the first at sample 1"),
         (np.array([[0, -np.inf]] * 70_000), r"audio has 70000 NaN or infinite values, the first at sample 0"),
         ("no such file.wav", r"'no such file.wav' can't be read: No such file"),
@@ -128,7 +130,9 @@ def test_values_beyond_1_are_clipped_with_one_warning(tmp_path: Path) -> None:
 )
 def test_a_file_is_read_as_it_is(name: str, encoder: str, path: Path, tmp_path: Path) -> None:
     file = made(tmp_path / name, encoder, STEREO, 44_100, "stereo")
-    for given in (file, str(file)):
+    fsspec.filesystem("memory").pipe_file(f"memory://sounds/{name}", file.read_bytes())
+    data = file.read_bytes()
+    for given in (file, str(file), io.BytesIO(data), Piped(data), f"memory://sounds/{name}"):
         assert np.array_equal(lossless(path, given, None), STEREO)
 
 
@@ -206,6 +210,16 @@ def test_the_sound_of_a_video_given_as_frames_is_missed_and_can_be_kept(tmp_path
     assert telecine.probe(video).audio is None
     video = export_video(given, tmp_path / "clip.mp4", audio=given)
     assert telecine.probe(video).audio == telecine.probe(given).audio
+
+
+def test_an_open_file_gives_both_its_frames_and_its_sound(tmp_path: Path) -> None:
+    given = export_video(greys(), tmp_path / "given.mov", audio=tone(0.5), audio_rate=RATE)
+    expected = export_video(given, tmp_path / "expected.mp4", audio=given)
+    file = io.BytesIO(given.read_bytes())
+    video = export_video(file, tmp_path / "clip.mp4", audio=file)
+    assert video.read_bytes() == expected.read_bytes()
+    with pytest.warns(TelecineWarning, match="the sound of 'the open file' is left out: audio=file keeps it"):
+        export_video(file, tmp_path / "clip.mp4")
 
 
 def test_real_speech_stays_as_it_is(clips: Path, path: Path) -> None:

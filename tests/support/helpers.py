@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import os
 import re
@@ -71,6 +72,16 @@ class Asked:
     def __next__(self) -> Any:
         self.count += 1
         return next(self._frames)
+
+
+class Piped(io.BytesIO):
+    """Bytes that are read once, as from a pipe."""
+
+    def seekable(self) -> bool:
+        return False
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        raise io.UnsupportedOperation("a pipe can't seek")
 
 
 # ---- files ---------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 from collections.abc import Callable
 from typing import Any, BinaryIO, Literal, NamedTuple
 
@@ -22,15 +23,29 @@ def is_array(name: str) -> bool:
     return name.lower().endswith(ARRAY_EXTENSIONS)
 
 
-def read_array(name: str) -> Frames:
-    """Give the array in a file, in place where it is not compressed.
+def extension_of_array(file: BinaryIO) -> str | None:
+    """Tell by its first bytes whether an open file is one of arrays, and give the extension that it would have."""
+    file.seek(0)
+    head = file.read(9)
+    if head.startswith(b"\x93NUMPY"):  # NEP 1
+        return ".npy"
+    if head.startswith(b"PK\x03\x04"):  # of a ZIP file (APPNOTE 4.3.7)
+        return ".npz"
+    # Safetensors: the length of a JSON object, and the object.
+    is_safetensors = head[8:] == b"{" and int.from_bytes(head[:8], "little") <= file.seek(0, os.SEEK_END)
+    return ".safetensors" if is_safetensors else None
+
+
+def read_array(path: str, called: str | None = None) -> Frames:
+    """Give the array in a file, which errors call so or else by its path, in place where it is not compressed.
 
     Raises:
         InputError: it can't be read, or holds none or several.
         MissingDependencyError: a `.safetensors` file without the package for it.
     """
-    with opened_file(name) as file, said_of(name, "an array"):
-        return next(read for extension, read in _READERS.items() if name.lower().endswith(extension))(name, file)
+    name = called or path
+    with opened_file(path) as file, said_of(name, "an array"):
+        return next(read for extension, read in _READERS.items() if path.lower().endswith(extension))(name, file)
 
 
 def _npy(name: str, file: BinaryIO) -> npt.NDArray[Any]:
@@ -78,14 +93,14 @@ _HEADERS: dict[tuple[int, int], Callable[[io.BytesIO], tuple[tuple[int, ...], bo
 }
 
 
-def _safetensors(name: str, _: BinaryIO) -> Frames:
+def _safetensors(name: str, opened: BinaryIO) -> Frames:
     try:
         from safetensors import safe_open  # an optional dependency
     except ImportError as error:
         raise MissingDependencyError(f"{name!r} needs safetensors: pip install 'telecine[cli]'") from error
     for framework in ("numpy", "pt"):  # NumPy has no bfloat16: PyTorch does
         try:
-            with safe_open(name, framework=framework) as file:
+            with safe_open(opened.name, framework=framework) as file:
                 tensor: Frames = file.get_tensor(_only(list(file.keys()), name))
                 return tensor
         except (TypeError, AttributeError):

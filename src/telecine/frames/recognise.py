@@ -16,10 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import FrameError, OptionError
+from ..files.files import Source as FileSource
+from ..files.files import is_open_file
 from ..planes.device import DeviceChunk, DevicePixels
 from ..planes.frame import FULL_SCALE, SAMPLES, Array, Frame, tensor_array, with_dtype
 from ..read.frames import ReadFrames
-from ..read.images import ImagePath, count_in_file, count_pictures, frames_of_file, frames_of_image, is_image
+from ..read.images import count_in_file, count_pictures, frames_of_file, frames_of_image, is_image
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +42,7 @@ class DLPackLike(Protocol):
     def __dlpack__(self) -> object: ...
 
 
-FrameOrChunk: TypeAlias = "Image.Image | ArrayLike | DLPackLike | ImagePath"
+FrameOrChunk: TypeAlias = "Image.Image | ArrayLike | DLPackLike | FileSource"
 Frames: TypeAlias = "FrameOrChunk | Iterable[FrameOrChunk] | Iterable[Iterable[FrameOrChunk]]"
 
 Pixel = TypeVar("Pixel", bound=np.generic)
@@ -239,7 +241,7 @@ class Recognizer:
         elif is_image(source):
             for pixels in frames_of_image(source):
                 yield from self._of_image(pixels)
-        elif isinstance(source, (str, os.PathLike)):
+        elif isinstance(source, (str, os.PathLike)) or is_open_file(source):
             for pixels in frames_of_file(source):
                 yield from self._of_image(pixels)
         elif isinstance(source, ReadFrames):

@@ -11,24 +11,25 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from ..errors import FrameError, InputError
-from ..files.files import opened_file, stored_path
+from ..files.files import Source as FileSource
+from ..files.files import is_open_file, name_of, opened_file, said_of, source_of, stored_path
 from ..files.pillow import image_extensions, opened_image
-from ..files.urls import local_path
+from ..files.urls import StorageOptions, local_path, options_of_urls
 from ..planes.pixel_formats import has_alpha
 from ..read.frames import read_frames
 from ..read.images import copies_of_pictures, count_pictures, is_image
 from ..read.probe import VideoInfo, probe
 from ..support.notes import warn
-from .arrays import is_array, read_array
+from .arrays import extension_of_array, is_array, read_array
 from .recognise import Frames, count_frames
 
 if TYPE_CHECKING:
     from ..files.addresses import StoredPath
 
-_MAY_MOVE = {".webp", ".png", ".apng", ".avif"}
+_MAY_MOVE, _FORMATS_THAT_MAY_MOVE = {".webp", ".png", ".apng", ".avif"}, {"WEBP", "PNG", "AVIF"}
 
 
 @dataclass(frozen=True)
@@ -43,33 +44,40 @@ class Source:
         return self.video.frame_count if self.video else count_frames(self.frames, layout)
 
 
-def open_source(frames: Frames, allow_gaps: bool = False) -> Source:
-    """Look at what is given as frames: a path, an image of several pictures, or frames themselves.
+def open_source(frames: Frames, allow_gaps: bool = False, *, storage_options: StorageOptions | None = None) -> Source:
+    """Look at what is given as frames: a path, an open file, an image of several pictures, or frames themselves.
 
     Raises as `open_frames`.
     """
     if isinstance(frames, (str, os.PathLike)):
-        stored = stored_path(frames)
+        stored = stored_path(frames, storage_options)
         return _stored(stored, allow_gaps) if stored else _source_at(local_path(frames, "read", InputError), allow_gaps)
+    if is_open_file(frames):
+        return _opened(cast(BinaryIO, source_of(frames)))
+    if storage_options is not None:
+        frames = [source_of(cast(str, each), storage_options) for each in cast(Iterable[object], frames)]
     if is_image(frames) and count_pictures(frames) > 1:
         return Source(copies_of_pictures(frames))
     return Source(frames)
 
 
-def open_frames(path: str | os.PathLike[str], allow_gaps: bool = False) -> Frames:
+def open_frames(path: FileSource, allow_gaps: bool = False, *, storage_options: StorageOptions | None = None) -> Frames:
     """Find the frames that a path stands for.
 
     Args:
         path: A folder or a glob of images, sorted naturally ("2.png" before "10.png"); an image; a `.npy`, `.npz` or
-            `.safetensors` file that holds one array; or a video.
+            `.safetensors` file that holds one array; or a video. Or an open file of an image, an array or a video.
         allow_gaps: Accept images whose numbering skips a number.
+        storage_options: What the store of a URL is opened with, as for `export_video`.
 
     Raises:
         InputError: there is nothing there, or the file can't be read.
         FrameError: a number is missing.
+        OptionError: the storage options go with no URL.
         MissingDependencyError: a `.safetensors` file without the package for it.
     """
-    return open_source(path, allow_gaps).frames
+    options_of_urls(storage_options, path)
+    return open_source(path, allow_gaps, storage_options=storage_options).frames
 
 
 def _source_at(name: str, allow_gaps: bool) -> Source:
@@ -93,15 +101,36 @@ def _stored(path: StoredPath, allow_gaps: bool) -> Source:
     if images := [each for each in files_at(path) if each.suffix.lower() in of_images]:
         return Source(images_in_order(images, name, allow_gaps))
     if is_array(name):
-        import shutil  # start-up: few arrays are in a store
-        import tempfile
-
-        with tempfile.NamedTemporaryFile(suffix=extension) as local, opened_file(path) as file:
-            shutil.copyfileobj(file, local)
-            local.flush()
-            return Source(read_array(local.name))  # mapped, its file outlives its name
+        with opened_file(path) as file:
+            return Source(_array_in(file, extension))
     is_image = extension in of_images and extension not in {*_MAY_MOVE, ".gif"}
     return Source([path]) if is_image else _video(path)
+
+
+def _opened(file: BinaryIO) -> Source:
+    """Look at what an open file holds, by its content, for it may have no name: an array, an image, or a video."""
+    if extension := extension_of_array(file):
+        return Source(_array_in(file, extension))
+    return Source([file]) if _stands_still(file) else _video(file)
+
+
+def _array_in(file: BinaryIO, extension: str) -> Frames:
+    import shutil  # start-up: few arrays are in an open file or in a store
+    import tempfile
+
+    file.seek(0)
+    with tempfile.NamedTemporaryFile(suffix=extension) as local, said_of(file, "an array"):
+        shutil.copyfileobj(file, local)
+        local.flush()
+        return read_array(local.name, name_of(file))  # mapped, its file outlives its name
+
+
+def _stands_still(file: BinaryIO) -> bool:
+    """Tell whether a file is an image of a format that has a mark, as TGA has not, and no moving one."""
+    with contextlib.suppress(InputError), opened_image(file) as image:
+        moves = image.format == "GIF" or (image.format in _FORMATS_THAT_MAY_MOVE and count_pictures(image) > 1)
+        return image.format != "TGA" and not moves
+    return False
 
 
 def _is_video(name: str) -> bool:
@@ -162,8 +191,8 @@ def _is_image(path: Path) -> bool:
     return path.is_file() and not path.name.startswith(".") and path.suffix.lower() in image_extensions()
 
 
-def _video(path: str | Path) -> Source:
-    name, info = os.fspath(path), probe(path)  # what can't be read shows now, not when the first frame is asked for
+def _video(path: FileSource) -> Source:
+    name, info = name_of(path), probe(path)  # what can't be read shows now, not when the first frame is asked for
     if info.cut_off:
         raise InputError(f"{name!r} is cut off: {info.frame_count} of its frames are whole")
     for note in info.notes:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from .. import _convert
 from ..errors import FrameError, InputError
-from ..files.files import opened_file, said_of
+from ..files.files import Source, opened_file, said_of, source_of
 from ..files.pillow import opened_image
 from ..files.quiet import pillow_warnings_ignored, quiet_libtiff
 from ..files.tiff_pages import is_frame, tiff_pages
@@ -26,7 +26,6 @@ from .deep_images import deep_png, deep_tiff
 if TYPE_CHECKING:
     from PIL import Image
 
-ImagePath: TypeAlias = "str | os.PathLike[str]"
 Pixels: TypeAlias = npt.NDArray[Any]
 
 # What becomes of a mode that does not already lie as gray, RGB or RGBA: Pillow's own conversion.
@@ -142,13 +141,14 @@ def _name_of(image: Image.Image) -> str:
     return os.fsdecode(getattr(image, "filename", "") or "the image")
 
 
-def frames_of_file(path: ImagePath) -> Iterator[Pixels]:
+def frames_of_file(path: Source) -> Iterator[Pixels]:
     """Give the frames of an image file, as `image_pixels` does, one at a time.
 
     Raises:
         InputError: it can't be read.
         FrameError: as `image_pixels`.
     """
+    path = source_of(path)
     with opened_file(path) as file, said_of(file, "an image"):
         tiff, png = deep_tiff(file), deep_png(file)
         if tiff is not None:
@@ -164,7 +164,7 @@ def frames_of_file(path: ImagePath) -> Iterator[Pixels]:
             yield pixels.copy() if several else pixels  # Pillow may draw the next one over it
 
 
-def count_in_file(path: ImagePath) -> int:
+def count_in_file(path: str | os.PathLike[str]) -> int:
     """Count the frames of an image file without decoding any; 1 of what can't be read."""
     if os.path.splitext(os.fsdecode(path))[1].lower() in _ALWAYS_ONE:
         return 1

@@ -11,7 +11,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from itertools import chain
-from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -23,12 +22,11 @@ from av.container import InputContainer
 
 from ..errors import InputError, OptionError
 from ..files.demux import opened_container, packets_of, video_streams
-from ..files.files import stored_path
-from ..files.urls import local_path
+from ..files.files import Source, is_open_file, name_of, source_of
 from ..frames.recognise import ArrayLike, DLPackLike
 from ..support.pyav import exact
 
-Audio: TypeAlias = "ArrayLike | DLPackLike | str | os.PathLike[str]"
+Audio: TypeAlias = "ArrayLike | DLPackLike | Source"
 Samples: TypeAlias = "npt.NDArray[Any]"
 
 # FFmpeg's names of the speakers, in the order of WAVE's channel mask. FLAC (RFC 9639 9.1.3) and Opus (RFC 7845 5.1.1.2)
@@ -72,14 +70,14 @@ class AudioRecognizer:
         self.peak = 0.0
 
     def pieces(self, given: Audio) -> Iterator[Samples]:
-        """Give the samples in an array, a tensor or a file that FFmpeg reads.
+        """Give the samples in an array, a tensor or a file that FFmpeg reads: its path or URL, or the open file.
 
         Raises:
             OptionError: it is none, is empty, holds NaN or infinite values, or contradicts what was given before.
             InputError: a file can't be read, or is one of those.
         """
-        if isinstance(given, (str, bytes, os.PathLike)):
-            yield from self._of_file(stored_path(given) or local_path(given, "read"))
+        if isinstance(given, (str, bytes, os.PathLike)) or is_open_file(given):
+            yield from self._of_file(source_of(given))
         else:
             yield from self._of_array(_as_array(given))
 
@@ -125,8 +123,8 @@ class AudioRecognizer:
             raise OptionError(f"audio of shape {shape}: {before}")
         return readings[0]
 
-    def _of_file(self, path: str | Path) -> Iterator[Samples]:
-        name = os.fspath(path)
+    def _of_file(self, path: Source) -> Iterator[Samples]:
+        name = name_of(path)
         with _open_audio(path) as (container, stream):
             kind = _KINDS_DECODED[stream.format.packed.name]
             found = AudioFormat(kind, stream.rate, stream.channels)
@@ -175,7 +173,7 @@ def _as_array(given: object) -> Samples:
     elif isinstance(given, DLPackLike):
         array = np.from_dlpack(given)  # type: ignore[arg-type]
     else:
-        raise OptionError(f"audio is of type {type(given).__name__}: an array or tensor, or a file's path, is accepted")
+        raise OptionError(f"audio is of type {type(given).__name__}: arrays, tensors and files are accepted")
     return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
 
 
@@ -212,12 +210,12 @@ class NoSound:
 
 
 @contextlib.contextmanager
-def _open_audio(path: str | Path) -> Iterator[tuple[InputContainer, AudioStream]]:
+def _open_audio(path: Source) -> Iterator[tuple[InputContainer, AudioStream]]:
     """Open a file's first audio stream. A name is only ever a path: FFmpeg gets an open file."""
     with opened_container(path, "sound") as container:
         stream = next(iter(container.streams.audio), None)
         if stream is None or stream.codec_context is None or not stream.rate or stream.format is None:
-            raise InputError(f"{os.fspath(path)!r} has no sound that FFmpeg reads")
+            raise InputError(f"{name_of(path)!r} has no sound that FFmpeg reads")
         yield container, stream
 
 
