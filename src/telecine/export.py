@@ -6,9 +6,12 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
-from typing import Unpack
+from typing import Unpack, cast
 
 from .deliver.target import Output
+from .files.files import UNNAMED, source_of
+from .files.files import Source as FileSource
+from .files.urls import options_of_urls
 from .frames.options import complete, part, with_options
 from .frames.recognise import Frames, check_channels, check_layout, only_video
 from .frames.sources import Source, open_source
@@ -33,7 +36,7 @@ def export_video(frames: Frames, path: Output | None = None, **options: Unpack[E
     Args:
         frames: PIL images, arrays or tensors of 3 to 5 dimensions, chunks of them, image files, in a list, an iterator
             or an array; the batch of one video that `pipe(...).frames` is; a folder or a glob of images; a file of
-            one array (`.npy`, `.npz`, `.safetensors`); or a video.
+            one array (`.npy`, `.npz`, `.safetensors`); or a video. Files by their paths or URLs, or open.
         path: The file to write, or a URL such as "s3://bucket/clip.mp4", or a file object that takes bytes, such as
             `io.BytesIO()`: each gets the finished and checked file, but for one that can't be gone back in, such as a
             pipe, which gets the video while it grows. Without one, a new file in the folder for temporary files.
@@ -83,7 +86,12 @@ def _export(frames: Frames, output: Output | None, options: ExportOptions) -> Vi
     check_progress(options["progress"])
     check_layout(options["layout"])
     check_channels(options["channels"])
-    return export(open_source(only_video(frames)), output, options)
+    audio = options["audio"]
+    of_path, of_frames, of_audio = options_of_urls(options["storage_options"], output, frames, audio)
+    options["storage_options"] = of_path
+    if of_audio is not None:
+        options["audio"] = source_of(cast(FileSource, audio), of_audio)
+    return export(open_source(only_video(frames), storage_options=of_frames), output, options)
 
 
 def export(source: Source, path: Output | None, options: ExportOptions) -> Video:
@@ -104,14 +112,15 @@ def export(source: Source, path: Output | None, options: ExportOptions) -> Video
 def _differences(info: VideoInfo, options: ExportOptions) -> Iterator[str]:
     """Say in what a video's frames will be shown otherwise than there: times, sound, the shape of pixels."""
     name, fps = os.fspath(info.path), parse_fps(options["fps"])
+    given = "file" if name == UNNAMED else repr(name)
     if options["timestamps"] is None and not info.constant_rate:
-        kept = f"timestamps=telecine.read_timestamps({name!r}) keeps their times"
+        kept = f"timestamps=telecine.read_timestamps({given}) keeps their times"
         yield f"the frames of {name!r} are not evenly timed, and at {fps} fps they will be: {kept}"
     elif options["timestamps"] is None and abs(info.fps / fps - 1) > _SAME_RATE:
         lasts = f"{float(info.frame_count / fps):.3f} s in place of {float(info.duration):.3f} s"
         yield f"{name!r} has {info.fps} fps: at {fps} fps it lasts {lasts}"
     if options["audio"] is None and info.audio is not None:
-        yield f"the sound of {name!r} is left out: audio={name!r} keeps it"
+        yield f"the sound of {name!r} is left out: audio={given} keeps it"
     if (width := round(info.width * info.sample_aspect_ratio)) != info.width:  # some files are off by rounding alone
         scaled = f"{width}x{info.height}"
         shown = f"the pixels of {name!r} are shown {info.sample_aspect_ratio} times as wide as high"

@@ -12,6 +12,7 @@ from typing import Self, Unpack, cast
 from .container.fragments import codecs_in
 from .deliver.live import Fragment, Listener
 from .errors import OptionError, TelecineError
+from .files.urls import options_of_urls
 from .frames.options import complete, with_options
 from .frames.recognise import Frames, only_video
 from .frames.sources import open_source
@@ -46,7 +47,9 @@ class VideoStream(Iterator[bytes]):
         self._fragments = _Fragments()
         options["also_to"] = cast(Listener, self._fragments)
         options["format"] = "mp4"
-        source = open_source(only_video(frames))
+        [of_frames] = options_of_urls(options["storage_options"], frames)
+        options["storage_options"] = None
+        source = open_source(only_video(frames), storage_options=of_frames)
         self._writer = VideoWriter(_Nowhere(), **options)
         self._steps = self._writer._settled_steps(source.frames)
         self._mime_type = ""

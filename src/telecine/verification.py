@@ -16,7 +16,8 @@ import numpy.typing as npt
 from av import VideoFrame
 
 from .color.color import Color
-from .files.files import Source, path_of
+from .files.files import Source, path_of, source_of
+from .files.urls import StorageOptions, options_of_urls
 from .frames.options import FrameOptions, complete, with_options
 from .frames.recognise import Frames, Recognizer
 from .frames.sources import open_source
@@ -81,6 +82,8 @@ class _Difference:
 def verify(
     path: Source,
     frames: Frames,
+    *,
+    storage_options: StorageOptions | None = None,
     **options: Unpack[FrameOptions],
 ) -> VerifyReport:
     """Compare a video file with the frames it was made of, one by one.
@@ -88,6 +91,7 @@ def verify(
     Args:
         path: The video: its path or URL, or the open file.
         frames: What `export_video` takes, and was given.
+        storage_options: What the stores of URLs are opened with: that of the path, and those of frames of its scheme.
         **options: Those below; light and primaries are of a PQ or HLG file.
 
     Raises:
@@ -107,11 +111,13 @@ def verify(
     complete_options = complete(FrameOptions, options, "verify")
     conversion_to = _conversions(complete_options)
     recognizer = Recognizer(complete_options["layout"], complete_options["channels"])
+    of_video, of_frames = options_of_urls(storage_options, path, frames)
+    path, source = source_of(path, of_video), open_source(frames, storage_options=of_frames)
     differences: list[_Difference] = []
     decoded_count = frame_count = 0
     problems: list[str] = []
     pictures = decoded_frames(path, alpha=True)
-    for decoded, frame in zip_longest(pictures, recognizer.frames(open_source(frames).frames)):
+    for decoded, frame in zip_longest(pictures, recognizer.frames(source.frames)):
         decoded_count += decoded is not None
         frame_count += frame is not None
         if decoded is None or frame is None or problems:

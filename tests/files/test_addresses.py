@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import fsspec
 import numpy as np
 import pytest
 
 import telecine
-from telecine import InputError, export_video, probe, read_frames, read_timestamps, verify
+from telecine import InputError, OptionError, export_video, probe, read_frames, read_timestamps, verify
 
 from ..support.helpers import greys, names_in
 from ..support.object_store import BUCKET, ObjectStore, object_store
@@ -68,6 +69,66 @@ def test_a_video_that_went_to_a_store_is_read_by_what_it_was_written_with(
     assert (probe(video).frame_count, probe(video.path).frame_count) == (12, 12)
     assert verify(video, FRAMES).ok
     assert video._repr_html_().startswith("<video controls")
+
+
+def test_what_a_store_is_opened_with_is_given_to_whatever_reads(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    options: Any = {"storage_options": store.options}
+    url, folder = f"s3://{BUCKET}/clip.mp4", f"s3://{BUCKET}/told"
+    video = export_video(FRAMES, url, metadata={"title": "A title"}, **options)
+    local = tmp_path / "clip.mp4"
+    local.write_bytes(video.read_bytes())
+    export_video(FRAMES, folder, format="png", **options)
+    for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    assert probe(url, **options).frame_count == 12
+    assert read_timestamps(url, **options) == read_timestamps(local)
+    pairs = zip(read_frames(url, **options), read_frames(local), strict=True)
+    assert all(np.array_equal(found, expected) for found, expected in pairs)
+    assert verify(url, FRAMES, **options).ok
+    assert verify(local, folder, **options).ok
+    assert telecine.read_provenance(url, **options).state == "no manifest"
+    assert len(cast(list[Path], telecine.open_frames(folder, **options))) == 12
+    # A file that is read again is opened as it was.
+    assert str(telecine.strip(url, **options).path) == url
+    assert (str(telecine.strip(video).path), probe(video).metadata) == (url, {})
+    telecine.strip(local, f"s3://{BUCKET}/stripped.mp4", **options)
+    assert store.filesystem.cat(f"s3://{BUCKET}/stripped.mp4") == store.filesystem.cat(url)
+
+
+def test_the_options_go_with_the_path_or_else_with_what_is_read(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    few, options = FRAMES[:2], cast(dict[str, Any], {"storage_options": store.options})
+    sound = f"s3://{BUCKET}/sound.mp4"
+    export_video(few, sound, audio=np.zeros((4800, 1), np.int16), audio_rate=48_000, **options)
+    images = [f"s3://{BUCKET}/images/{index:06d}.png" for index in range(2)]
+    export_video(few, f"s3://{BUCKET}/images", format="png", **options)
+    in_memory = fsspec.filesystem("memory")
+    in_memory.pipe_file("memory://sounds/sound.mp4", store.filesystem.cat(sound))
+    for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    expected = export_video(few, tmp_path / "expected.mp4").read_bytes()
+    assert export_video(images, tmp_path / "clip.mp4", **options).read_bytes() == expected
+    assert probe(export_video(few, tmp_path / "clip.mp4", audio=sound, **options)).audio
+    assert probe(export_video(images, f"s3://{BUCKET}/clip.mp4", audio=sound, **options)).audio
+    other = "memory://sounds/sound.mp4"  # of another scheme, whose library takes no such options
+    assert probe(export_video(images, f"s3://{BUCKET}/clip.mp4", audio=other, **options)).audio
+    assert len(list(telecine.stream_video(images, **options))) > 1
+    calls: list[Any] = [
+        probe,
+        read_frames,
+        read_timestamps,
+        telecine.read_provenance,
+        telecine.open_frames,
+        telecine.strip,
+    ]
+    for call in (*calls, lambda path, **given: verify(path, few, **given), partial(export_video, few)):
+        with pytest.raises(
+            OptionError, match=r"storage_options= goes with a URL, such as s3://bucket/clip\.mp4: leave"
+        ):
+            call(tmp_path / "clip.mp4", **options)
 
 
 def test_frames_are_taken_from_urls(store: ObjectStore, tmp_path: Path) -> None:

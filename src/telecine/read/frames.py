@@ -18,7 +18,8 @@ from av.video.stream import VideoStream
 from ..color.color import RGB, Color
 from ..container import alpha_packets as alphas
 from ..errors import InputError, OptionError
-from ..files.files import Source, name_of, opened_file, said_of
+from ..files.files import Source, name_of, opened_file, said_of, source_of
+from ..files.urls import StorageOptions
 from ..formats.choices import LightName, PrimariesName
 from ..planes.convert import CENTER_SITED, LEFT_SITED, to_float_rgb, to_rgb, to_rgba
 from ..planes.light import ENCODED, parse_light
@@ -52,12 +53,19 @@ class ReadFrames(Iterator[npt.NDArray[Pixel]]):
 
 
 @overload
-def read_frames(path: Source, *, alpha: bool = False, rotate: bool = True) -> Iterator[npt.NDArray[np.uint8]]: ...
+def read_frames(
+    path: Source, *, alpha: bool = False, rotate: bool = True, storage_options: StorageOptions | None = None
+) -> Iterator[npt.NDArray[np.uint8]]: ...
 
 
 @overload
 def read_frames(
-    path: Source, *, light: LightName, primaries: PrimariesName | None = None, rotate: bool = True
+    path: Source,
+    *,
+    light: LightName,
+    primaries: PrimariesName | None = None,
+    rotate: bool = True,
+    storage_options: StorageOptions | None = None,
 ) -> Iterator[npt.NDArray[np.float32]]: ...
 
 
@@ -68,6 +76,7 @@ def read_frames(
     light: LightName | None = None,
     primaries: PrimariesName | None = None,
     rotate: bool = True,
+    storage_options: StorageOptions | None = None,
 ) -> Iterator[npt.NDArray[np.uint8]] | Iterator[npt.NDArray[np.float32]]:
     """Read a video's frames one by one, each (height, width, 3) uint8 RGB of its own memory; or RGBA, or float32 RGB.
 
@@ -77,7 +86,7 @@ def read_frames(
     not square, `probe(path).sample_aspect_ratio` tells the shape.
 
     Args:
-        path: The video.
+        path: The video: its path or URL, or the open file.
         alpha: Whether frames are (height, width, 4) RGBA: straight alpha, 0 transparent to 255 opaque, which all is
             where the video has none. Else alpha is left out: what colours transparent pixels have is seen.
         light: "encoded" for the signal in float32: 0 is black, 1 is the signal's white, nothing is clipped. Of a PQ or
@@ -86,6 +95,7 @@ def read_frames(
             show is below 0.
         rotate: Whether frames are turned as the file says, as players show them, by quarter turns; else they are as
             they are stored.
+        storage_options: What the store of a URL is opened with, as for `export_video`.
 
     >>> import telecine, tempfile, os
     >>> video = telecine.export_video(np.full((3, 48, 64, 3), 200, np.uint8), os.path.join(tempfile.mkdtemp(), "a.mp4"))
@@ -94,8 +104,10 @@ def read_frames(
 
     Raises:
         InputError: it is no video of the kinds that are read, or is to be turned by another angle.
-        OptionError: `light` or `primaries` is not known or not what the file has, or `light` is given with `alpha`.
+        OptionError: `light` or `primaries` is not known or not what the file has, `light` is given with `alpha`, or the
+            storage options go with no URL.
     """
+    path = source_of(path, storage_options)
     if light is None:
         if primaries is not None:
             raise OptionError(f"primaries={primaries!r} goes with light='scene-linear' or 'display-linear': give both")
@@ -144,11 +156,15 @@ def _turned(path: Source, pixels: npt.NDArray[Sample], picture: Picture, rotate:
     return np.ascontiguousarray(orientation.shown(pixels))
 
 
-def read_timestamps(path: Source) -> list[Fraction]:
+def read_timestamps(path: Source, *, storage_options: StorageOptions | None = None) -> list[Fraction]:
     """Read when each frame of a video is shown, in seconds from the first: one time for each that `read_frames` gives.
 
     Nothing is decoded, unless the file does not say the times of all of its packets. A frame that has none then follows
     or precedes its neighbours as they follow each other. Of an MP4 or MOV with an index only that is read.
+
+    Args:
+        path: The video: its path or URL, or the open file.
+        storage_options: What the store of a URL is opened with, as for `export_video`.
 
     >>> import telecine, tempfile, os
     >>> path = os.path.join(tempfile.mkdtemp(), "a.mp4")
@@ -158,8 +174,9 @@ def read_timestamps(path: Source) -> list[Fraction]:
 
     Raises:
         InputError: it is no video of the kinds that are read, or has no times.
+        OptionError: it is no file, or the storage options go with no URL.
     """
-    return _timestamps(path, whole=False)
+    return _timestamps(source_of(path, storage_options), whole=False)
 
 
 def read_timestamps_whole(path: Source) -> list[Fraction]:
@@ -221,19 +238,16 @@ def decoded_frames(path: Source, alpha: bool = False) -> Iterator[Picture]:
                 pixel_format = "rgba" if image.shape[2] == 4 else "rgb24"
                 yield Picture(VideoFrame.from_ndarray(image, format=pixel_format), RGB, LEFT_SITED)
             return
+    aside = _orientation_aside(path) if alpha else None
     with opened_file(path) as file, open_video(file) as (container, stream):
         color, codec = color_of(stream.codec_context), stream.codec_context.codec.canonical_name
         if color.matrix in _UNSPECIFIED_MATRICES:
             color = replace(color, matrix=Color.of_untagged(codec, stream.width, stream.height).matrix)
         location = CENTER_SITED if codec in _CENTER_SITED_CODECS else LEFT_SITED
-        orientation = None
-        if alpha and alphas.is_beside(stream):  # that decoder is not told what the container says
-            with open_video(path) as (again, of_pictures):
-                orientation = first_orientation(again, of_pictures)
         count, failure = 0, None
         try:
             for frame in _decoded(container, stream, alpha):
-                yield Picture(frame, color, location, orientation or orientation_of(frame))
+                yield Picture(frame, color, location, aside or orientation_of(frame))
                 count += 1
         except FFmpegError as error:
             failure = error
@@ -241,6 +255,12 @@ def decoded_frames(path: Source, alpha: bool = False) -> Iterator[Picture]:
             raise InputError(f"{name_of(path)!r} is cut off: {count} of its frames can be read") from failure
         if failure is not None:
             raise failure
+
+
+def _orientation_aside(path: Source) -> Orientation | None:
+    """Give how the first frame is shown, of a video with alpha beside its pictures: that decoder is not told."""
+    with open_video(path) as (container, stream):
+        return first_orientation(container, stream) if alphas.is_beside(stream) else None
 
 
 def _decoded(container: InputContainer, stream: VideoStream, alpha: bool = False) -> Iterator[VideoFrame]:

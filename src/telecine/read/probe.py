@@ -28,8 +28,9 @@ from ..container.alpha_packets import VideoPacket
 from ..container.hdr_boxes import metadata_of
 from ..errors import InputError
 from ..files.demux import opened_container, packets_of, video_streams
-from ..files.files import Source, name_of, opened_file, path_of
+from ..files.files import Source, name_of, opened_file, path_of, source_of
 from ..files.pillow import opened_image
+from ..files.urls import StorageOptions
 from ..metadata.images import read_image
 from ..metadata.mp4 import xmp_packet
 from ..metadata.tags import Json, read_tags
@@ -99,18 +100,20 @@ class VideoInfo:
     notes: tuple[str, ...] = ()
 
 
-def probe(path: Source) -> VideoInfo:
+def probe(path: Source, *, storage_options: StorageOptions | None = None) -> VideoInfo:
     """Read what is in a video file. Frames are counted, not estimated.
 
     Of an MP4 or MOV with an index only that is read, and the first frame; another file is read to its end.
 
     Args:
-        path: The file's path, or the open file.
+        path: The file's path or URL, or the open file.
+        storage_options: What the store of a URL is opened with, as for `export_video`.
 
     Raises:
         InputError: it is no video of the kinds that are read.
+        OptionError: it is no file, or the storage options go with none.
     """
-    return _probe(path, whole=False)
+    return _probe(source_of(path, storage_options), whole=False)
 
 
 def probe_whole(path: Source) -> VideoInfo:
