@@ -238,16 +238,21 @@ def decoded_frames(path: Source, alpha: bool = False) -> Iterator[Picture]:
                 pixel_format = "rgba" if image.shape[2] == 4 else "rgb24"
                 yield Picture(VideoFrame.from_ndarray(image, format=pixel_format), RGB, LEFT_SITED)
             return
-    aside = _orientation_aside(path) if alpha else None
     with opened_file(path) as file, open_video(file) as (container, stream):
         color, codec = color_of(stream.codec_context), stream.codec_context.codec.canonical_name
         if color.matrix in _UNSPECIFIED_MATRICES:
             color = replace(color, matrix=Color.of_untagged(codec, stream.width, stream.height).matrix)
         location = CENTER_SITED if codec in _CENTER_SITED_CODECS else LEFT_SITED
+        orientation = None
+        if alpha and alphas.is_beside(stream):  # that decoder is not told what the container says
+            place = file.tell()
+            with open_video(path) as (again, of_pictures):
+                orientation = first_orientation(again, of_pictures)
+            file.seek(place)  # an open file has one place for both
         count, failure = 0, None
         try:
             for frame in _decoded(container, stream, alpha):
-                yield Picture(frame, color, location, aside or orientation_of(frame))
+                yield Picture(frame, color, location, orientation or orientation_of(frame))
                 count += 1
         except FFmpegError as error:
             failure = error
@@ -255,12 +260,6 @@ def decoded_frames(path: Source, alpha: bool = False) -> Iterator[Picture]:
             raise InputError(f"{name_of(path)!r} is cut off: {count} of its frames can be read") from failure
         if failure is not None:
             raise failure
-
-
-def _orientation_aside(path: Source) -> Orientation | None:
-    """Give how the first frame is shown, of a video with alpha beside its pictures: that decoder is not told."""
-    with open_video(path) as (container, stream):
-        return first_orientation(container, stream) if alphas.is_beside(stream) else None
 
 
 def _decoded(container: InputContainer, stream: VideoStream, alpha: bool = False) -> Iterator[VideoFrame]:
