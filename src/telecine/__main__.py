@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from .files.descriptors import take_closed_standard_descriptors
+from .files.quiet import take_closed_standard_descriptors
 
 
 def main() -> None:

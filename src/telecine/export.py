@@ -37,9 +37,10 @@ def export_video(frames: Frames, path: Output | None = None, **options: Unpack[E
         frames: PIL images, arrays or tensors of 3 to 5 dimensions, chunks of them, image files, in a list, an iterator
             or an array; the batch of one video that `pipe(...).frames` is; a folder or a glob of images; a file of
             one array (`.npy`, `.npz`, `.safetensors`); or a video. Files by their paths or URLs, or open.
-        path: The file to write, or a URL such as "s3://bucket/clip.mp4", or a file object that takes bytes, such as
-            `io.BytesIO()`: each gets the finished and checked file, but for one that can't be gone back in, such as a
-            pipe, which gets the video while it grows. Without one, a new file in the folder for temporary files.
+        path: The file to write, or a URL such as "s3://bucket/clip.mp4", or a store of obstore's with a name in it, as
+            (store, "clip.mp4"), or a file object that takes bytes, such as `io.BytesIO()`: each gets the finished and
+            checked file, but for one that can't be gone back in, such as a pipe, which gets the video while it grows.
+            Without one, a new file in the folder for temporary files.
         **options: Those below.
 
     Raises:

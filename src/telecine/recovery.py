@@ -19,9 +19,9 @@ from .container.boxes import end_of_fragments
 from .encode.finish import write_finished
 from .encode.journal_packets import duration_of
 from .errors import OptionError, PublishError, TelecineError
-from .files.descriptors import take_closed_standard_descriptors
 from .files.files import stored_path
-from .files.urls import StorageOptions, local_path, options_of_urls
+from .files.quiet import take_closed_standard_descriptors
+from .files.urls import InStore, StorageOptions, local_path, options_of_urls
 from .formats.choose import output_of
 from .formats.containers import CONTAINERS, Container
 from .formats.images import SEQUENCES, MovingImageFormat
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 
 def recover(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | InStore,
     output: str | os.PathLike[str] | None = None,
     *,
     storage_options: StorageOptions | None = None,
@@ -76,7 +76,7 @@ def recover(
     options_of_urls(storage_options, path)
     if (stored := stored_path(path, storage_options)) is not None:
         return _recovered_for_store(stored, output)
-    name = local_path(path, "read")
+    name = local_path(cast("str | os.PathLike[str]", path), "read")
     to = None if output is None else local_path(output)
     notes, stop = Notes(), Latch()
 

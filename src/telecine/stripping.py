@@ -7,8 +7,9 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import BinaryIO, cast
 
 import numpy as np
@@ -18,7 +19,7 @@ from av.stream import Disposition
 from .container.samples import Span
 from .deliver.target import Output, target_of
 from .errors import EncodeError, InputError, OptionError, TelecineError
-from .files.files import Source, is_open_file, name_of, opened_file, source_of
+from .files.files import Place, is_open_file, name_of, opened_file, source_of
 from .files.pillow import opened_image
 from .files.urls import StorageOptions, options_of_urls
 from .metadata.images import cut_metadata
@@ -35,7 +36,7 @@ _PLAYED = {"video", "audio", "subtitle"}
 _PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails  # covers, and those of chapters
 
 
-def strip(path: Source, output: Output | None = None, *, storage_options: StorageOptions | None = None) -> VideoInfo:
+def strip(path: Place, output: Output | None = None, *, storage_options: StorageOptions | None = None) -> VideoInfo:
     """Remove what a file says of itself, and of who made it with what, when and where.
 
     Args:
@@ -73,7 +74,7 @@ def strip(path: Source, output: Output | None = None, *, storage_options: Storag
         publication = target.publication() if target.delivery else Publication(target.path, at_most=at_most)
         try:
             file = publication.open_finished()
-            try:
+            with _naming(publication, before.path):
                 shutil.copyfileobj(source, file)
                 if not is_open_file(given):
                     source.close()  # for Windows, which replaces no file that is open
@@ -81,12 +82,6 @@ def strip(path: Source, output: Output | None = None, *, storage_options: Storag
                 contents = kind.contents(file)
                 kind.strip(file, contents.spans)
                 file.flush()
-            except TelecineError:
-                raise
-            except OSError as error:
-                raise publication.failure(error) from error
-            except (ValueError, IndexError) as error:  # a table that is shorter than it says
-                raise InputError(f"{str(before.path)!r} is damaged, and can't be stripped: {error}") from error
             after = probe(file)
             _check(before, after)
             if kind.contents(file).digests != contents.digests:
@@ -96,6 +91,18 @@ def strip(path: Source, output: Output | None = None, *, storage_options: Storag
             publication.discard()
             raise
     return replace(after, path=before.path if output is None else target.where)
+
+
+@contextlib.contextmanager
+def _naming(publication: Publication, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except TelecineError:
+        raise
+    except OSError as error:
+        raise publication.failure(error) from error
+    except (ValueError, IndexError) as error:  # a table that is shorter than it says
+        raise InputError(f"{str(path)!r} is damaged, and can't be stripped: {error}") from error
 
 
 def _permissions(file: BinaryIO) -> int:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from av import VideoFrame
 
 from .color.color import Color
-from .files.files import Source, path_of, source_of
+from .files.files import Place, path_of, source_of
 from .files.urls import StorageOptions, options_of_urls
 from .frames.options import FrameOptions, complete, with_options
 from .frames.recognise import Frames, Recognizer
@@ -80,7 +80,7 @@ class _Difference:
 
 @with_options(FrameOptions)
 def verify(
-    path: Source,
+    path: Place,
     frames: Frames,
     *,
     storage_options: StorageOptions | None = None,

@@ -53,10 +53,10 @@ class VideoWriter:
     keeps is told in a `TelecineWarning`.
 
     Args:
-        path: The file to write; missing folders are made. Or a URL such as "s3://bucket/clip.mp4", or a file object
-            that takes bytes, such as `io.BytesIO()`: each gets the finished and checked file, but for one that can't be
-            gone back in, such as a pipe, which gets the video while it grows. Without one, a new file in the folder for
-            temporary files.
+        path: The file to write; missing folders are made. Or a URL such as "s3://bucket/clip.mp4", or a store of
+            obstore's with a name in it, as (store, "clip.mp4"), or a file object that takes bytes, such as
+            `io.BytesIO()`: each gets the finished and checked file, but for one that can't be gone back in, such as a
+            pipe, which gets the video while it grows. Without one, a new file in the folder for temporary files.
         **options: Those below.
 
     Raises:

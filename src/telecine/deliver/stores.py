@@ -18,8 +18,8 @@ from ..formats.images import SequenceFormat
 from .staging import staged_path
 
 # Whose `put_file` gives the file its name last. Elsewhere, as on SFTP, it is uploaded beside, and renamed.
-_WHOLE = S3 | {"gs", "gcs", "az", "abfs", "abfss", "adl", "hf", "memory", "oss"}
-_CREATES = S3 | {"gs", "gcs", "memory"}  # which refuse by themselves to replace what is there
+_WHOLE = S3 | {"gs", "gcs", "az", "abfs", "abfss", "adl", "hf", "memory", "oss", "obstore"}
+_CREATES = S3 | {"gs", "gcs", "memory", "obstore"}  # which refuse by themselves to replace what is there
 _MEDIA_TYPE = dict.fromkeys(S3, "ContentType") | dict.fromkeys(("gs", "gcs"), "content_type")
 _READ_ONLY = {"http", "https", "data", "github", "git", "zip", "tar", "libarchive", "reference"}
 _PART, _PARTS_AT_ONCE = 8 << 20, 4  # in memory: no more than 32 MiB of an upload
@@ -63,6 +63,8 @@ class Store:
                 if self._record.exists():
                     _abort_uploads(address, recursive=self._is_folder)
                     self._record.unlink()
+            elif address.scheme == "obstore":
+                address.filesystem.check(address.key)
 
     def deliver(self, finished: BinaryIO) -> None:
         """Upload a file.

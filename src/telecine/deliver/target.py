@@ -10,7 +10,7 @@ from typing import BinaryIO, NamedTuple, Protocol, TypeAlias
 
 from ..errors import OptionError
 from ..files.files import stored_path
-from ..files.urls import StorageOptions, local_path, options_of_urls
+from ..files.urls import InStore, StorageOptions, local_path, options_of_urls
 from ..formats.choose import output_of
 from ..publish.destination import Destination
 from ..publish.folder import FolderPublication
@@ -20,7 +20,7 @@ from ..publish.publication import Publication
 from .file_objects import BinaryWriter, FileObject
 from .staging import make_folder_of, temporary_path
 
-Output: TypeAlias = str | os.PathLike[str] | BinaryWriter
+Output: TypeAlias = str | os.PathLike[str] | BinaryWriter | InStore
 
 _OWNERS = 0o600
 
@@ -168,9 +168,8 @@ def target_of(output: Output | None, format: str | None, overwrite: bool, option
         return Target(temporary_path(output_of("clip.mp4", format)), overwrite)
     if isinstance(output, (str, bytes, os.PathLike)):
         return Target(local_path(output), overwrite)
-    if not callable(
-        getattr(output, "write", None)
-    ):  # which a protocol does not see where it is handed on, as tempfile's
+    # A protocol does not see `write` where it is handed on, as tempfile's.
+    if isinstance(output, tuple) or not callable(getattr(output, "write", None)):
         raise OptionError(f"path={output!r} is no path, and no file object that takes bytes")
     delivery = FileObject(output, format)
     return Target(delivery.path, overwrite, delivery)

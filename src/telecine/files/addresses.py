@@ -22,22 +22,26 @@ _BLOCK = 256 << 10  # bytes that are asked for at a time; up to so many blocks w
 _MOST_BLOCKS, _BLOCKS_KEPT = 4, 16
 _BUFFER = 32 << 10
 _SHORTEST_SECRET = 4  # characters: what is shorter than that stands in many a word
-_NUMBERS: Mapping[type[Exception], int] = {  # which libraries raise without
-    FileNotFoundError: errno.ENOENT,
-    PermissionError: errno.EACCES,
-    FileExistsError: errno.EEXIST,
-    TimeoutError: errno.ETIMEDOUT,
+_NUMBERS: Mapping[str, int] = {  # which libraries raise without
+    "FileNotFoundError": errno.ENOENT,
+    "PermissionError": errno.EACCES,
+    "FileExistsError": errno.EEXIST,
+    "TimeoutError": errno.ETIMEDOUT,
+    "PermissionDeniedError": errno.EACCES,  # these are obstore's
+    "UnauthenticatedError": errno.EACCES,
 }
+_OBSTORES_OWN = "\n\nDebug source:"  # what is for who looks into it, of many lines
 
 
 class Address(NamedTuple):
-    """A file or folder in a store: how errors call it, fsspec's filesystem, and its name there."""
+    """A file or folder in a store: how errors call it, fsspec's filesystem, its name there, the URL of its root."""
 
     name: str
     filesystem: Any
     key: str
     scheme: str
     secrets: tuple[str, ...]
+    root: str
 
     @contextlib.contextmanager
     def naming(self, done: str, kind: type[InputError | PublishError]) -> Iterator[None]:
@@ -47,8 +51,8 @@ class Address(NamedTuple):
         except TelecineError:
             raise
         except Exception as error:  # of whatever library
-            number = getattr(error, "errno", None) or _NUMBERS.get(type(error), errno.EIO)
-            said = getattr(error, "strerror", None) or " ".join(str(error).split())
+            number = getattr(error, "errno", None) or _NUMBERS.get(type(error).__name__, errno.EIO)
+            said = getattr(error, "strerror", None) or " ".join(str(error).partition(_OBSTORES_OWN)[0].split())
             if said in ("", self.key):
                 said = os.strerror(number) if number != errno.EIO else type(error).__name__
             clean = said
@@ -87,7 +91,7 @@ def address_of(url: str, options: Mapping[str, object] | None = None) -> Address
         kind = type(error).__name__
         refused = "takes no such URL, or no such storage_options"
         raise OptionError(f"the library of {name!r} {refused} ({kind}): see its page") from None
-    return Address(name, filesystem, key, scheme, secrets)
+    return Address(name, filesystem, key, scheme, secrets, f"{scheme}://")
 
 
 def without_credentials(url: str) -> str:
@@ -183,8 +187,7 @@ def files_at(path: StoredPath) -> list[StoredPath]:
             keys = [each["name"] for each in address.filesystem.ls(address.key, detail=True) if each["type"] == "file"]
         else:
             return []
-    scheme = address.name.partition("://")[0]
-    return [StoredPath(address._replace(name=f"{scheme}://{key.lstrip('/')}", key=key)) for key in keys]
+    return [StoredPath(address._replace(name=f"{address.root}{key.lstrip('/')}", key=key)) for key in keys]
 
 
 class _Ranges(io.RawIOBase):

@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +16,13 @@ from av import FFmpegError
 
 from ..errors import InputError, OptionError, TelecineError
 from ..support.ffmpeg_log import LogLine, in_words
-from .urls import StorageOptions, local_path, options_of_urls, url_in
+from .urls import InStore, StorageOptions, is_in_store, local_path, options_of_urls, url_in
 
 if TYPE_CHECKING:
     from .addresses import StoredPath
 
 Source: TypeAlias = "str | os.PathLike[str] | BinaryIO"
+Place: TypeAlias = "Source | InStore"
 
 UNNAMED = "the open file"
 
@@ -35,8 +37,10 @@ _KINDS = {
 }
 
 
-def source_of(given: Source, storage_options: StorageOptions | None = None) -> Source:
+def source_of(given: Place, storage_options: StorageOptions | None = None) -> Source:
     """Give a file that a caller names, as it can be opened: a URL with what its store is opened with, an open file.
+
+    Or a path, or a name in a store of obstore's.
 
     An open file that can't seek, such as a pipe, is copied to a temporary file.
 
@@ -48,9 +52,16 @@ def source_of(given: Source, storage_options: StorageOptions | None = None) -> S
     options_of_urls(storage_options, given)
     if is_open_file(given):
         return _seekable(given)
+    if (stored := stored_path(given, storage_options)) is not None:
+        return stored
     if not isinstance(given, (str, bytes, os.PathLike)):
         raise OptionError(f"{given!r} is no path, no URL and no open file")
-    return stored_path(given, storage_options) or given
+    return given
+
+
+def is_place(given: object) -> TypeGuard[Place]:
+    """Tell whether something names a file, or is an open one."""
+    return isinstance(given, (str, bytes, os.PathLike)) or is_open_file(given) or is_in_store(given)
 
 
 def is_open_file(given: object) -> TypeGuard[BinaryIO]:
@@ -108,7 +119,7 @@ def opened_file(source: Source) -> Iterator[BinaryIO]:
 
 
 def stored_path(source: object, storage_options: StorageOptions | None = None) -> StoredPath | None:
-    """Give what is in a store: what a URL, or the video that went there, leads to. None of a path.
+    """Give what is in a store: what a URL, a store's name, or the video that went there leads to. None of a path.
 
     A video is opened by what it went there with, unless there are storage options.
 
@@ -116,14 +127,18 @@ def stored_path(source: object, storage_options: StorageOptions | None = None) -
         OptionError: the scheme of a URL is not known.
         MissingDependencyError: its library is not installed.
     """
-    url = url_in(source)
+    if is_in_store(source):
+        from .object_stores import path_in  # start-up: few files are in a store
+
+        return path_in(*source)
+    url, addresses = url_in(source), sys.modules.get(f"{__package__}.addresses")  # which is there where such a path is
+    for each in (source, getattr(source, "path", None)):
+        if addresses and isinstance(each, addresses.StoredPath) and storage_options is None:
+            return cast("StoredPath", each)
     if url is None:
         return None
     from .addresses import StoredPath, address_of  # start-up: few files are in a store
 
-    for each in (source, getattr(source, "path", None)):
-        if isinstance(each, StoredPath) and storage_options is None:
-            return each
     return StoredPath(address_of(url, storage_options))
 
 

@@ -1,9 +1,10 @@
-"""Pillow and its libtiff, kept from printing while they read an image: what matters is in the error that they raise."""
+"""What libraries print: of Pillow and its libtiff it is dropped, and in a file that is opened it has no place."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -12,14 +13,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from PIL import Image
 
+_STANDARD = 2  # the last descriptor of stdin, stdout and stderr
 _lock = threading.Lock()
 _readers = 0
 _handler_before: int | None = None
 
 
+def take_closed_standard_descriptors() -> None:
+    """Open the null device where one is closed, for good: what a library prints would go into the next file opened."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STANDARD:
+        pass
+    os.close(descriptor)
+
+
 @contextlib.contextmanager
 def pillow_warnings_ignored() -> Iterator[None]:
-    """Drop what Pillow warns of in a file that it reads all the same.
+    """Drop what Pillow warns of in a file that it reads all the same: what matters is in the error that it raises.
 
     Python's filters belong to the whole process, so only this much is dropped while it lasts.
     """

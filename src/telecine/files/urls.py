@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeGuard
 
 from ..errors import OptionError, TelecineError
 
+
+class ObjectStore(Protocol):
+    """A store of obstore's, of which a file is given as (store, name)."""
+
+    @property
+    def put(self) -> Any:
+        """What writes to it."""
+
+
 StorageOptions: TypeAlias = Mapping[str, object]
+InStore: TypeAlias = tuple[ObjectStore, str]
 
 # RFC 3986 3.1, and fsspec's chains of them, as in "simplecache::s3://".
 _SCHEME = re.compile(r"((?:[A-Za-z][A-Za-z0-9+.-]*::)*[A-Za-z][A-Za-z0-9+.-]*)://")
@@ -54,6 +65,14 @@ def options_of_urls(options: StorageOptions | None, *places: object) -> list[Sto
 def _scheme_of(place: object) -> str | None:
     url = url_in(place[0] if isinstance(place, (list, tuple)) and place else place)
     return None if url is None else url.partition("://")[0].lower()
+
+
+def is_in_store(place: object) -> TypeGuard[InStore]:
+    """Tell whether a place is a name in a store of obstore's, which is not imported for it."""
+    module: Any = sys.modules.get("obstore.store")
+    if module is None or not isinstance(place, tuple) or len(place) != 2:
+        return False
+    return isinstance(place[0], module.ObjectStore) and isinstance(place[1], str)
 
 
 def local_path(

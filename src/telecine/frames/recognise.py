@@ -16,8 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import FrameError, OptionError
-from ..files.files import Source as FileSource
-from ..files.files import is_open_file
+from ..files.files import Place, is_place
 from ..planes.device import DeviceChunk, DevicePixels
 from ..planes.frame import FULL_SCALE, SAMPLES, Array, Frame, tensor_array, with_dtype
 from ..read.frames import ReadFrames
@@ -42,7 +41,7 @@ class DLPackLike(Protocol):
     def __dlpack__(self) -> object: ...
 
 
-FrameOrChunk: TypeAlias = "Image.Image | ArrayLike | DLPackLike | FileSource"
+FrameOrChunk: TypeAlias = "Image.Image | ArrayLike | DLPackLike | Place"
 Frames: TypeAlias = "FrameOrChunk | Iterable[FrameOrChunk] | Iterable[Iterable[FrameOrChunk]]"
 
 Pixel = TypeVar("Pixel", bound=np.generic)
@@ -241,7 +240,7 @@ class Recognizer:
         elif is_image(source):
             for pixels in frames_of_image(source):
                 yield from self._of_image(pixels)
-        elif isinstance(source, (str, os.PathLike)) or is_open_file(source):
+        elif is_place(source) and not isinstance(source, bytes):
             for pixels in frames_of_file(source):
                 yield from self._of_image(pixels)
         elif isinstance(source, ReadFrames):
@@ -337,7 +336,7 @@ def only_video(source: Any) -> Any:
     Raises:
         FrameError: several videos.
     """
-    if not (isinstance(source, Sequence) and source and isinstance(source[0], (list, tuple))):
+    if not (isinstance(source, Sequence) and source and isinstance(source[0], (list, tuple))) or is_place(source[0]):
         return source
     if len(source) == 1:
         return source[0]
@@ -360,7 +359,7 @@ def count_frames(source: object, layout: str = "auto") -> int | None:
         except FrameError:
             return None
         return int(axes.get("T", 1))
-    if not isinstance(source, (list, tuple)):
+    if not isinstance(source, (list, tuple)) or is_place(source):
         return None
     counts = [count_frames(item, layout) for item in source]
     return None if None in counts else sum(count for count in counts if count is not None)

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from ..errors import FrameError, InputError
+from ..files.files import Place, is_open_file, name_of, opened_file, said_of, source_of, stored_path
 from ..files.files import Source as FileSource
-from ..files.files import is_open_file, name_of, opened_file, said_of, source_of, stored_path
 from ..files.pillow import image_extensions, opened_image
 from ..files.urls import StorageOptions, local_path, options_of_urls
 from ..planes.pixel_formats import has_alpha
@@ -49,9 +49,10 @@ def open_source(frames: Frames, allow_gaps: bool = False, *, storage_options: St
 
     Raises as `open_frames`.
     """
+    if (stored := stored_path(frames, storage_options)) is not None:
+        return _stored(stored, allow_gaps)
     if isinstance(frames, (str, os.PathLike)):
-        stored = stored_path(frames, storage_options)
-        return _stored(stored, allow_gaps) if stored else _source_at(local_path(frames, "read", InputError), allow_gaps)
+        return _source_at(local_path(frames, "read", InputError), allow_gaps)
     if is_open_file(frames):
         return _opened(cast(BinaryIO, source_of(frames)))
     if storage_options is not None:
@@ -61,7 +62,7 @@ def open_source(frames: Frames, allow_gaps: bool = False, *, storage_options: St
     return Source(frames)
 
 
-def open_frames(path: FileSource, allow_gaps: bool = False, *, storage_options: StorageOptions | None = None) -> Frames:
+def open_frames(path: Place, allow_gaps: bool = False, *, storage_options: StorageOptions | None = None) -> Frames:
     """Find the frames that a path stands for.
 
     Args:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import av
 
 from ..errors import EncodeError, PublishError, TelecineError
-from ..files.descriptors import take_closed_standard_descriptors
+from ..files.quiet import take_closed_standard_descriptors
 from ..publish.journal import Kept
 from ..support.ffmpeg_log import captured_log, in_words
 from ..support.handover import Channel, Decision, Latch, start_thread

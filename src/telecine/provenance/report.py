@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from ..container.boxes import children, file_box
 from ..errors import InputError, MissingDependencyError
-from ..files.files import Source, name_of, opened_file, path_of, said_of, source_of
+from ..files.files import Place, name_of, opened_file, path_of, said_of, source_of
 from ..files.urls import StorageOptions
 from ..support.native_calls import run_apart
 from .certificates import Pem, load_trust_anchors
@@ -85,7 +85,7 @@ class ProvenanceReport:
 
 
 def read_provenance(
-    path: Source, trust_anchors: Pem | None = None, *, storage_options: StorageOptions | None = None
+    path: Place, trust_anchors: Pem | None = None, *, storage_options: StorageOptions | None = None
 ) -> ProvenanceReport:
     """Read a file's C2PA manifest, and tell whether the file is what was signed, and whether the signer is trusted.
 

@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 from ..color.color import RGB, Color
 from ..container import alpha_packets as alphas
 from ..errors import InputError, OptionError
-from ..files.files import Source, name_of, opened_file, said_of, source_of
+from ..files.files import Place, Source, name_of, opened_file, said_of, source_of
 from ..files.urls import StorageOptions
 from ..formats.choices import LightName, PrimariesName
 from ..planes.convert import CENTER_SITED, LEFT_SITED, to_float_rgb, to_rgb, to_rgba
@@ -54,13 +54,13 @@ class ReadFrames(Iterator[npt.NDArray[Pixel]]):
 
 @overload
 def read_frames(
-    path: Source, *, alpha: bool = False, rotate: bool = True, storage_options: StorageOptions | None = None
+    path: Place, *, alpha: bool = False, rotate: bool = True, storage_options: StorageOptions | None = None
 ) -> Iterator[npt.NDArray[np.uint8]]: ...
 
 
 @overload
 def read_frames(
-    path: Source,
+    path: Place,
     *,
     light: LightName,
     primaries: PrimariesName | None = None,
@@ -70,7 +70,7 @@ def read_frames(
 
 
 def read_frames(
-    path: Source,
+    path: Place,
     *,
     alpha: bool = False,
     light: LightName | None = None,
@@ -156,7 +156,7 @@ def _turned(path: Source, pixels: npt.NDArray[Sample], picture: Picture, rotate:
     return np.ascontiguousarray(orientation.shown(pixels))
 
 
-def read_timestamps(path: Source, *, storage_options: StorageOptions | None = None) -> list[Fraction]:
+def read_timestamps(path: Place, *, storage_options: StorageOptions | None = None) -> list[Fraction]:
     """Read when each frame of a video is shown, in seconds from the first: one time for each that `read_frames` gives.
 
     Nothing is decoded, unless the file does not say the times of all of its packets. A frame that has none then follows

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from .. import _convert
 from ..errors import FrameError, InputError
-from ..files.files import Source, opened_file, said_of, source_of
+from ..files.files import Place, opened_file, said_of, source_of
 from ..files.pillow import opened_image
 from ..files.quiet import pillow_warnings_ignored, quiet_libtiff
 from ..files.tiff_pages import is_frame, tiff_pages
@@ -141,7 +141,7 @@ def _name_of(image: Image.Image) -> str:
     return os.fsdecode(getattr(image, "filename", "") or "the image")
 
 
-def frames_of_file(path: Source) -> Iterator[Pixels]:
+def frames_of_file(path: Place) -> Iterator[Pixels]:
     """Give the frames of an image file, as `image_pixels` does, one at a time.
 
     Raises:

@@ -28,7 +28,7 @@ from ..container.alpha_packets import VideoPacket
 from ..container.hdr_boxes import metadata_of
 from ..errors import InputError
 from ..files.demux import opened_container, packets_of, video_streams
-from ..files.files import Source, name_of, opened_file, path_of, source_of
+from ..files.files import Place, Source, name_of, opened_file, path_of, source_of
 from ..files.pillow import opened_image
 from ..files.urls import StorageOptions
 from ..metadata.images import read_image
@@ -100,7 +100,7 @@ class VideoInfo:
     notes: tuple[str, ...] = ()
 
 
-def probe(path: Source, *, storage_options: StorageOptions | None = None) -> VideoInfo:
+def probe(path: Place, *, storage_options: StorageOptions | None = None) -> VideoInfo:
     """Read what is in a video file. Frames are counted, not estimated.
 
     Of an MP4 or MOV with an index only that is read, and the first frame; another file is read to its end.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import numbers
-import os
 import sys
 from collections.abc import Callable, Iterator
 from itertools import chain
@@ -22,11 +21,11 @@ from av.container import InputContainer
 
 from ..errors import InputError, OptionError
 from ..files.demux import opened_container, packets_of, video_streams
-from ..files.files import Source, is_open_file, name_of, source_of
+from ..files.files import Place, Source, is_place, name_of, source_of
 from ..frames.recognise import ArrayLike, DLPackLike
 from ..support.pyav import exact
 
-Audio: TypeAlias = "ArrayLike | DLPackLike | Source"
+Audio: TypeAlias = "ArrayLike | DLPackLike | Place"
 Samples: TypeAlias = "npt.NDArray[Any]"
 
 # FFmpeg's names of the speakers, in the order of WAVE's channel mask. FLAC (RFC 9639 9.1.3) and Opus (RFC 7845 5.1.1.2)
@@ -76,7 +75,7 @@ class AudioRecognizer:
             OptionError: it is none, is empty, holds NaN or infinite values, or contradicts what was given before.
             InputError: a file can't be read, or is one of those.
         """
-        if isinstance(given, (str, bytes, os.PathLike)) or is_open_file(given):
+        if is_place(given):
             yield from self._of_file(source_of(given))
         else:
             yield from self._of_array(_as_array(given))
