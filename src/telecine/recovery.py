@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import io
 import os
+import shutil
 import stat
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,15 +24,15 @@ from .errors import OptionError, PublishError, TelecineError
 from .files.files import stored_path
 from .files.quiet import take_closed_standard_descriptors
 from .files.urls import InStore, StorageOptions, local_path, options_of_urls
-from .formats.choose import output_of
+from .formats.choose import OUTPUTS, output_of
 from .formats.containers import CONTAINERS, Container
 from .formats.images import SEQUENCES, MovingImageFormat
 from .output.result import Video
 from .publish.access import set_mode
 from .publish.destination import free_path, naming
 from .publish.folder import SUFFIX as FOLDER_SUFFIX
-from .publish.folder import folders_in, has_left, locked, recover_folder
-from .publish.frame_files import size_of_frames
+from .publish.folder import folders_in, has_left, left_in, locked, recover_folder
+from .publish.frame_files import is_frame, size_of_frames
 from .publish.hidden import free_name, new_file, put
 from .publish.journal import NOT_OURS, SUFFIX, Journal, hidden_entry, journals_in, journals_of, orphan, target_of
 from .publish.open_folder import Folder, os_error
@@ -59,7 +61,7 @@ def recover(
     missing, whose `Video` has no rate: its `fps` and `duration` are 0.
 
     Args:
-        path: The path or the URL that the export was to write, or the journal itself.
+        path: The path, the URL or the (store, name) that the export was to write, or the journal itself.
         output: Where the video goes. Without one it is `path`, or where that exists `clip.recovered.mp4` beside it. To
             a URL it goes if nothing is there.
         storage_options: What the store of a URL is opened with, as for `export_video`.
@@ -94,19 +96,41 @@ def recover(
 
 def _recovered_for_store(stored: StoredPath, output: str | os.PathLike[str] | None) -> Video:
     """Recover what was to go to a URL, and remove what was uploaded of it."""
-    from .deliver.staging import make_folder_of  # start-up: few files go to a store
-    from .deliver.stores import Store
+    from .deliver.stores import Store  # start-up: few files go to a store
 
-    store = Store(stored, None, output is not None)
-    make_folder_of(store.path)
+    store = Store(stored, _format_left(stored), output is not None)
     store.prepare()
     video = recover(store.path, output)
     if output is not None:
         return video
-    with video.open() as file:
-        store.deliver(file)
-    os.remove(video)
+    if os.path.isdir(video):
+        store.deliver_folder(os.fspath(video), [each.name for each in os.scandir(video) if is_frame(each)])
+        shutil.rmtree(video)
+    else:
+        with video.open() as file:
+            store.deliver(file)
+        os.remove(video)
     return replace(video, path=store.where)
+
+
+def _format_left(stored: StoredPath) -> str:
+    """Tell in which format a URL was to be written, by what was staged for it; first in that of its extension.
+
+    Raises:
+        PublishError: nothing was.
+    """
+    from .deliver.staging import make_folder_of, staged_path  # start-up: few files go to a store
+
+    place = str(stored)
+    paths = {name: staged_path(place.rstrip("/"), row) for name, row in OUTPUTS.items()}
+    make_folder_of(paths["mp4"])
+    with Folder(os.path.dirname(paths["mp4"])) as around:
+        names = {name: os.path.basename(path) for name, path in paths.items()}
+        left = [each for each, name in names.items() if left_in(around, name) or journals_of(around, name)]
+    if not left:
+        raise _no_journal(place)
+    extension = os.path.splitext(place)[1].lower()
+    return max(left, key=lambda each: extension in getattr(OUTPUTS[each], "extensions", ()))
 
 
 def orphans_in(folder: str | os.PathLike[str]) -> tuple[list[Path], dict[Path, str]]:
@@ -140,7 +164,8 @@ def orphans_in(folder: str | os.PathLike[str]) -> tuple[list[Path], dict[Path, s
 
 def _recovered_folder(target: str, output: str | None) -> Video:
     folder, count = recover_folder(target, output)
-    first = probe(min(Path(folder).iterdir()))
+    image = min(Path(folder).iterdir())
+    first = probe(io.BytesIO(image.read_bytes()))  # by its name FFmpeg takes a large JPEG for a pattern of names
     return Video(
         path=Path(folder),
         width=first.width,
@@ -148,7 +173,7 @@ def _recovered_folder(target: str, output: str | None) -> Video:
         fps=Fraction(0),
         frame_count=count,
         duration=Fraction(0),
-        codec=next(row.name for row in SEQUENCES.values() if row.extension == first.path.suffix),
+        codec=next(row.name for row in SEQUENCES.values() if row.extension == image.suffix),
         size_bytes=size_of_frames(folder)[1],
         notes=(f"{count} frames were recovered",),
     )

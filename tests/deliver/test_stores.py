@@ -19,7 +19,7 @@ import fsspec
 import numpy as np
 import pytest
 
-from telecine import MissingDependencyError, OptionError, PublishError, export_bytes, export_video, recover
+from telecine import MissingDependencyError, OptionError, PublishError, export_bytes, export_video, probe, recover
 
 from ..support.helpers import Asked, failing_at, greys
 from ..support.object_store import BUCKET, SECRET, ObjectStore, object_store
@@ -193,6 +193,54 @@ def test_what_a_killed_upload_left_is_removed_by_the_next(by: str, store: Object
     else:
         export_video(FRAMES, URL, storage_options=store.options)
     assert (store.names(), store.uploads(), staged(temporary)) == (["a/clip.mkv"], [], [])
+
+
+NO_EXTENSION: dict[str, tuple[str, dict[str, Any]]] = {
+    "images": ("frames", {"format": "png"}),
+    "images at a prefix": ("frames/", {"format": "tiff"}),
+    "video": ("clip", {"format": "mkv"}),
+    "another extension": ("clip.mp4", {"format": "mov"}),
+    "gif": ("clip", {"format": "gif"}),
+}
+
+
+@pytest.mark.parametrize("kind", NO_EXTENSION)
+def test_what_was_to_go_to_a_url_that_does_not_name_its_format_is_recovered_there(
+    kind: str, store: ObjectStore, temporary: Path
+) -> None:
+    name, options = NO_EXTENSION[kind]
+    url = f"s3://{BUCKET}/{name}"
+    with pytest.raises(RuntimeError, match="the model failed"):
+        export_video(
+            failing_at(4, FRAMES, RuntimeError("the model failed")), url, storage_options=store.options, **options
+        )
+    video = recover(url, storage_options=store.options)
+    assert (video.frame_count, str(video), staged(temporary)) == (4, url, [])
+    if kind.startswith("images"):
+        listed = json.loads(store.filesystem.cat(f"{BUCKET}/frames/manifest.json"))["images"]
+        assert store.names() == [*(f"frames/{each['name']}" for each in listed), "frames/manifest.json"]
+        assert probe(f"s3://{BUCKET}/frames/{listed[3]['name']}", storage_options=store.options).width == 64
+    else:
+        assert store.names() == [name]
+        assert probe(url, storage_options=store.options).container == options["format"]
+    with pytest.raises(PublishError, match=rf"'{url}' has no journal: there is nothing to recover"):
+        recover(url, storage_options=store.options)
+
+
+def test_images_of_which_a_killed_process_has_uploaded_some_are_recovered(store: ObjectStore, temporary: Path) -> None:
+    url = f"s3://{BUCKET}/frames"
+    script = KILLED.replace('codec="ffv1"', 'format="jpeg"')
+    process = subprocess.Popen([sys.executable, "-c", script, temporary, store.url, url])
+    store.fault = lambda said: process.kill if said.startswith("PUT /clips/frames/000003") else None
+    process.wait(120)
+    store.fault = lambda _: None
+    assert [name for name in store.names() if "manifest" in name] == []
+    assert len(store.names()) in (3, 4)
+    assert recover(url, storage_options=store.options).frame_count == 40
+    assert (len(store.names()), staged(temporary)) == (41, [])
+    store.filesystem.pipe_file(f"{BUCKET}/others/a.png", b"somebody else's")
+    with pytest.raises(PublishError, match="exists and overwrite is False"):
+        export_video(FRAMES, f"s3://{BUCKET}/others", format="png", overwrite=False, storage_options=store.options)
 
 
 def test_an_interrupt_of_an_upload_says_where_the_frames_are(store: ObjectStore, temporary: Path) -> None:

@@ -46,6 +46,8 @@ class Store:
         self.where: Path = stored
         self._address, self._overwrite = address, overwrite
         self._record = Path(f"{self.path}.telecine-upload")  # is there while parts may be
+        # Of images that a dead process has uploaded without their list.
+        self._goes_on = self._is_folder and self._record.exists()
 
     def prepare(self) -> None:
         """Prove what can be proved, and remove the parts that a dead process has left.
@@ -56,7 +58,8 @@ class Store:
         """
         address = self._address
         with address.naming("written", PublishError):
-            if not self._overwrite and address.filesystem.exists(address.key):
+            there = f"{address.key.rstrip('/')}/{_MANIFEST}" if self._goes_on else address.key
+            if not self._overwrite and address.filesystem.exists(there):
                 raise self._exists()
             if address.scheme in S3:
                 _prove_upload(address)
@@ -91,7 +94,7 @@ class Store:
                 filesystem.rm_file(manifest)
             try:
                 for path, to in files:
-                    self._put(path, to, self._overwrite)
+                    self._put(path, to, self._overwrite or self._goes_on)
                 filesystem.pipe_file(manifest, json.dumps(listed, indent=1).encode())
             except BaseException:
                 for _, to in files:
