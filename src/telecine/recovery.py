@@ -25,7 +25,7 @@ from .files.files import stored_path
 from .files.quiet import take_closed_standard_descriptors
 from .files.urls import InStore, StorageOptions, local_path, options_of_urls
 from .formats.choose import OUTPUTS, output_of
-from .formats.containers import CONTAINERS, Container
+from .formats.containers import CONTAINERS, PLAYLISTS, Container, PlaylistFormat
 from .formats.images import SEQUENCES, MovingImageFormat
 from .output.result import Video
 from .publish.access import set_mode
@@ -57,8 +57,8 @@ def recover(
 ) -> Video:
     """Make a video of the frames that an export left in its journal when it was killed, or failed, with their sound.
 
-    Of a moving image it makes one again, of "high" quality; of a folder of images the images before the first that is
-    missing, whose `Video` has no rate: its `fps` and `duration` are 0.
+    Of a playlist it makes one file beside it, of a moving image one again, of "high" quality; of a folder of images the
+    images before the first that is missing, whose `Video` has no rate: its `fps` and `duration` are 0.
 
     Args:
         path: The path, the URL or the (store, name) that the export was to write, or the journal itself.
@@ -195,7 +195,7 @@ def _recovered(name: str, output: str | None, notes: Notes, stop: Latch) -> Vide
             raise _no_journal(name, [folder.path_of(each) for each in journals_of(folder, own, whosoever=True)])
         row = _row_of(path) if output is None else _row_of(output, strict=True)
         journal = _newest(folder, journals, named, opened)
-        destination = free_path(path, os.path.splitext(path)[1]) if output is None else os.path.realpath(output)
+        destination = _free_path_for(path) if output is None else os.path.realpath(output)
         count = _write(journal, destination, row, notes, stop)
         info = probe_whole(destination)
         _remove(journal, os.path.basename(path), count, info.frame_count, notes)
@@ -247,8 +247,19 @@ def _row_of(path: str, strict: bool = False) -> Container | MovingImageFormat:
         if strict:
             raise
         return CONTAINERS["mp4"]  # it was exported with `format=`
+    if isinstance(row, PlaylistFormat):
+        if strict:
+            raise OptionError(f"{path!r} is a playlist, and a recovery makes one file: name an .mp4")
+        return row.segments
     assert isinstance(row, (Container, MovingImageFormat))
     return row
+
+
+def _free_path_for(path: str) -> str:
+    """Give where what was to go to a path is put: there, or beside it; beside a playlist is one file."""
+    stem, extension = os.path.splitext(path)
+    extension = ".mp4" if extension in PLAYLISTS["hls"].extensions else extension
+    return free_path(stem + extension, extension)
 
 
 def _write(journal: Journal, destination: str, row: Container | MovingImageFormat, notes: Notes, stop: Latch) -> int:

@@ -75,7 +75,7 @@ class VideoWriter:
     def __init__(self, path: Output | None = None, **options: Unpack[WriterOptions]) -> None:
         given = complete(WriterOptions, options, "VideoWriter")
         check_progress(given["progress"])
-        target = target_of(path, given["format"], given["overwrite"], given["storage_options"])
+        target = target_of(path, given["format"], given["overwrite"], given["storage_options"], given["fragment"])
         row = output_of(target.name, given["format"])
         self._recognizer = Recognizer(given["layout"], given["channels"])
         hold, self._repeat = parse_last_frame(given["hold"], given["repeat"])

@@ -14,7 +14,7 @@ import pytest
 import telecine
 from telecine.formats.choose import OUTPUTS
 from telecine.formats.codecs import CODECS
-from telecine.formats.containers import CONTAINERS
+from telecine.formats.containers import CONTAINERS, PLAYLISTS
 from telecine.formats.images import MOVING_IMAGES, SEQUENCES
 from telecine.formats.plays import PLAYS
 from telecine.planes.pixel_formats import PIXEL_FORMATS
@@ -166,6 +166,7 @@ def test_the_matrix_has_a_row_for_each_kind_of_file() -> None:
 
 def test_the_formats_say_of_each_codec_in_each_container_where_it_plays() -> None:
     codecs = {name: row.codecs for name, row in CONTAINERS.items()}
+    codecs |= {name: row.segments.codecs for name, row in PLAYLISTS.items()}
     levels = {name: row.qualities for name, row in MOVING_IMAGES.items()}
     levels |= {name: row.qualities for name, row in SEQUENCES.items()}
     assert list(PLAYS) == [(output, codec) for output in OUTPUTS for codec in codecs.get(output, ("",))]

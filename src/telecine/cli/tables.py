@@ -9,7 +9,7 @@ from fractions import Fraction
 from itertools import groupby
 
 from ..formats.codecs import CODECS, Codec
-from ..formats.containers import CONTAINERS
+from ..formats.containers import CONTAINERS, PLAYLISTS
 from ..formats.images import MOVING_IMAGES, SEQUENCES
 from ..formats.plays import PLAYS
 from ..metadata.tags import Json
@@ -120,6 +120,7 @@ def rows_of_places() -> Rows:
     named = {row.name: f"folder of {row.extension}" for row in SEQUENCES.values()}
     named |= {row.name: " ".join(row.extensions) for row in CONTAINERS.values()}
     named |= {row.name: " ".join(row.extensions) for row in MOVING_IMAGES.values()}
+    named |= {row.name: " ".join(row.extensions) for row in PLAYLISTS.values()}
     return [(named[name], codec, *dataclasses.astuple(plays)) for (name, codec), plays in PLAYS.items()]
 
 

@@ -95,6 +95,15 @@ def _begins_with_key(moof: bytes) -> bool:
     return not int.from_bytes(moof[at : at + 4], "big") & _NOT_SYNC
 
 
+def ticks_a_second(init: bytes) -> int:
+    """Give how many ticks the first track of an init segment has a second (8.4.2)."""
+    file = io.BytesIO(init)
+    mdhd = find(file, file_box(file), b"moov", b"trak", b"mdia", b"mdhd")
+    assert mdhd is not None, "a muxer's init segment has no track"
+    at = mdhd.contents + (20 if init[mdhd.contents] else 12)
+    return int.from_bytes(init[at : at + 4], "big")
+
+
 def _box(moof: BinaryIO, kind: bytes) -> Box:
     """Give a box of a fragment's first track."""
     box = find(moof, file_box(moof), b"moof", b"traf", kind)

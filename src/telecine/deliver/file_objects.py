@@ -11,6 +11,7 @@ from typing import BinaryIO, Protocol
 
 from ..errors import OptionError, PublishError
 from ..formats.choose import output_of
+from ..formats.containers import PlaylistFormat
 from ..formats.images import SequenceFormat
 from .staging import temporary_path
 
@@ -26,6 +27,9 @@ class BinaryWriter(Protocol):
 
 class FileObject:
     """A file object that is given a file, from where it stands on: while it grows if it can't be gone back in."""
+
+    is_staged, takes_finished = True, True
+    fragment = 0.5
 
     def __init__(self, file: BinaryWriter, format: str | None) -> None:
         """Take one.
@@ -43,8 +47,8 @@ class FileObject:
         if not getattr(file, "writable", lambda: True)():
             raise OptionError(f"path={self.name!r} is not open for writing: open it with 'wb'")
         row = output_of(self.name, format)
-        if isinstance(row, SequenceFormat):
-            raise OptionError(f"format={format!r} is a folder of images, and {self.name!r} takes one file: give a path")
+        if isinstance(row, (SequenceFormat, PlaylistFormat)):
+            raise OptionError(f"format={format!r} is a folder of files, and {self.name!r} takes one file: give a path")
         self.path, self.where = temporary_path(row), Path(self.name)
         self.title = f"video{os.path.splitext(self.path)[1]}"
         seekable = getattr(file, "seekable", None)
@@ -81,6 +85,9 @@ class FileObject:
     def deliver_folder(self, folder: str, names: Iterable[str]) -> None:
         """Refuse: it takes one file."""
         raise NotImplementedError
+
+    def drop(self) -> None:
+        """Do nothing: what was written is read by now."""
 
     def _write(self, data: bytes) -> None:
         while data:

@@ -29,7 +29,7 @@ _MANIFEST = "manifest.json"
 class Store:
     """A place in a store that takes a finished file, or a folder of images."""
 
-    outlet = None  # what is there appears whole
+    outlet, is_staged = None, True  # what is there appears whole
 
     def __init__(self, stored: StoredPath, format: str | None, overwrite: bool) -> None:
         """Take a place. Raises OptionError where nothing can be written."""
@@ -103,6 +103,9 @@ class Store:
                 raise
             for each in set(older) - {to for _, to in files} - {manifest}:
                 filesystem.rm_file(each)
+
+    def drop(self) -> None:
+        """Do nothing: a file is there whole, or not at all."""
 
     @contextlib.contextmanager
     def _uploading(self) -> Iterator[None]:

@@ -12,6 +12,8 @@ from ..errors import OptionError
 from ..files.files import stored_path
 from ..files.urls import InStore, StorageOptions, local_path, options_of_urls
 from ..formats.choose import output_of
+from ..formats.containers import PlaylistFormat
+from ..publish.access import NEW_FILE
 from ..publish.destination import Destination
 from ..publish.folder import FolderPublication
 from ..publish.frame_files import frames_in
@@ -26,10 +28,15 @@ _OWNERS = 0o600
 
 
 class Outlet(Protocol):
-    """What takes a file's bytes while it grows, in order, and can't be gone back in. It has `size` of them."""
+    """What takes a file's bytes while it grows, in order, and can't be gone back in. It has `size` of them.
+
+    Its fragments are so many seconds long if nobody says. `takes_finished` tells whether it takes a finished file too.
+    """
 
     name: str
     size: int
+    fragment: float
+    takes_finished: bool
 
     def write(self, data: bytes, /) -> object:
         """Take all of them; waits until there is room. Raises PublishError."""
@@ -39,13 +46,14 @@ class Delivery(Protocol):
     """What takes a finished file, or, where it has an `outlet`, one that grows.
 
     Errors call it by its `name`; the file is made at `path` on this machine, calls itself by `title`, and is read from
-    `where` afterwards.
+    `where` afterwards. Where it `is_staged`, that path is one for temporary files.
     """
 
     name: str
     path: str
     where: Path
     title: str
+    is_staged: bool
 
     @property
     def outlet(self) -> Outlet | None:
@@ -59,6 +67,9 @@ class Delivery(Protocol):
 
     def deliver_folder(self, folder: str, names: Iterable[str]) -> None:
         """Hand files of a folder over, all or none. Raises PublishError."""
+
+    def drop(self) -> None:
+        """Take back what was handed over while the file grew, if it can be."""
 
 
 class Target(NamedTuple):
@@ -86,7 +97,7 @@ class Target(NamedTuple):
     def publication(self) -> Publication:
         """Open the publication of a file. Raises as that does."""
         if self.delivery:
-            return Delivered(self.delivery)
+            return Delivered(self.delivery, self.overwrite)
         return Publication(self.path, self.overwrite)
 
     def folder_publication(self) -> FolderPublication:
@@ -95,12 +106,14 @@ class Target(NamedTuple):
 
 
 class Delivered(Publication):
-    """A file that is made at a temporary path, and then handed over in place of being put there."""
+    """A file that is handed over in place of being put at its path."""
 
-    def __init__(self, delivery: Delivery) -> None:
-        make_folder_of(delivery.path)
-        super().__init__(delivery.path, at_most=_OWNERS)
-        self.title, self._delivery = delivery.title, delivery
+    def __init__(self, delivery: Delivery, overwrite: bool) -> None:
+        self._delivery, self._is_delivered = delivery, False
+        if delivery.is_staged:
+            make_folder_of(delivery.path)
+        super().__init__(delivery.path, overwrite or delivery.is_staged, _OWNERS if delivery.is_staged else NEW_FILE)
+        self.title = delivery.title
         _prepare(delivery, self)
 
     def commit(self) -> None:
@@ -110,9 +123,17 @@ class Delivered(Publication):
             PublishError: it was not taken. The journal is as it was.
         """
         self._delivery.deliver(self.finished)
+        self._is_delivered = True
         with contextlib.suppress(OSError):
             remove_orphans(self._folder, self._name)
         self.discard()
+
+    def discard(self) -> None:
+        """Remove the journal, and what was handed over but for all of it."""
+        if not self._is_delivered:
+            with contextlib.suppress(OSError):
+                self._delivery.drop()
+        super().discard()
 
     def kept_meanwhile(self) -> Kept:
         """Tell what is kept while another thread hands the file over, which may take long."""
@@ -150,8 +171,16 @@ def _prepare(delivery: Delivery, publication: Destination) -> None:
         raise
 
 
-def target_of(output: Output | None, format: str | None, overwrite: bool, options: StorageOptions | None) -> Target:
+def target_of(
+    output: Output | None,
+    format: str | None,
+    overwrite: bool,
+    options: StorageOptions | None,
+    fragment: float | None = None,
+) -> Target:
     """Tell what a caller gives as the place to write to; nothing is opened.
+
+    A playlist gets fragments of so many seconds.
 
     Raises:
         OptionError: it is none, a URL that can't be written, or a file object that takes no bytes.
@@ -167,9 +196,20 @@ def target_of(output: Output | None, format: str | None, overwrite: bool, option
     if output is None:
         return Target(temporary_path(output_of("clip.mp4", format)), overwrite)
     if isinstance(output, (str, bytes, os.PathLike)):
-        return Target(local_path(output), overwrite)
+        return _local_target(local_path(output), format, overwrite, fragment)
     # A protocol does not see `write` where it is handed on, as tempfile's.
     if isinstance(output, tuple) or not callable(getattr(output, "write", None)):
         raise OptionError(f"path={output!r} is no path, and no file object that takes bytes")
     delivery = FileObject(output, format)
     return Target(delivery.path, overwrite, delivery)
+
+
+def _local_target(path: str, format: str | None, overwrite: bool, fragment: float | None) -> Target:
+    if not isinstance(row := output_of(path, format), PlaylistFormat):
+        return Target(path, overwrite)
+    from .playlist import LocalFolder, Playlist  # start-up: few videos are played from a playlist
+
+    if not path.endswith(row.extensions):
+        path = os.path.join(path, f"index{row.extensions[0]}")
+    folder = os.path.dirname(os.path.realpath(path))
+    return Target(path, overwrite, Playlist(path, LocalFolder(folder), fragment))

@@ -40,7 +40,7 @@ def live_of(
     Raises:
         OptionError: the length of a fragment or the latency is not accepted, or the listener can't be called.
     """
-    seconds = _FRAGMENT if fragment is None else fragment
+    seconds = fragment if fragment is not None else outlet.fragment if outlet else _FRAGMENT
     frames = frames_of_fragment(seconds, latency, fps)
     return Live(None if listener is None else sink_of(listener), outlet, frames, Fraction(seconds), latency)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 FormatName: TypeAlias = Literal[
-    "mp4", "mov", "webm", "mkv", "gif", "webp", "apng", "avif", "png", "tiff", "jpeg", "exr"
+    "mp4", "mov", "webm", "mkv", "hls", "gif", "webp", "apng", "avif", "png", "tiff", "jpeg", "exr"
 ]  # fmt: skip
 CodecName: TypeAlias = Literal["h264", "hevc", "av1", "vp9", "prores", "ffv1"]
 QualityName: TypeAlias = Literal["draft", "balanced", "high", "visually-lossless", "lossless"]

@@ -10,14 +10,14 @@ from typing import NamedTuple, TypeAlias, TypeVar
 from ..errors import OptionError
 from ..planes.pixel_formats import PIXEL_FORMATS, PixelFormat
 from .codecs import CODECS, Codec
-from .containers import CONTAINERS, Container
+from .containers import CONTAINERS, PLAYLISTS, Container, PlaylistFormat
 from .images import MOVING_IMAGES, SEQUENCES, MovingImageFormat, SequenceFormat
 
 Row = TypeVar("Row")
 
-AnyFormat: TypeAlias = Container | MovingImageFormat | SequenceFormat
+AnyFormat: TypeAlias = Container | PlaylistFormat | MovingImageFormat | SequenceFormat
 
-OUTPUTS: Mapping[str, AnyFormat] = {**CONTAINERS, **MOVING_IMAGES, **SEQUENCES}
+OUTPUTS: Mapping[str, AnyFormat] = {**CONTAINERS, **PLAYLISTS, **MOVING_IMAGES, **SEQUENCES}
 
 
 class Format(NamedTuple):
@@ -41,7 +41,7 @@ def output_of(path: str | os.PathLike[str], format: str | None = None) -> AnyFor
         return choice("format", format, OUTPUTS)
     name = os.fsdecode(path)
     extension = Path(name).suffix.lower()
-    rows: list[Container | MovingImageFormat] = [*CONTAINERS.values(), *MOVING_IMAGES.values()]
+    rows = (row for row in OUTPUTS.values() if not isinstance(row, SequenceFormat))
     known = {each: row for row in rows for each in row.extensions}
     if extension in known:
         return known[extension]

@@ -1,4 +1,4 @@
-"""The table of containers: FFmpeg's muxer for each, and the codecs that it may hold."""
+"""The tables of containers, FFmpeg's muxer for each and the codecs that it may hold, and of playlists of them."""
 
 from __future__ import annotations
 
@@ -24,6 +24,15 @@ class Container:
     plays_everywhere: bool = False
 
 
+@dataclass(frozen=True, eq=False)
+class PlaylistFormat:
+    """A playlist of files, each of which holds a part of a video: what picks it, and what the parts are of."""
+
+    name: str
+    extensions: tuple[str, ...]
+    segments: Container
+
+
 _MP4 = MappingProxyType({"movflags": "+faststart"})
 # Bit-exact, for its identifiers are random otherwise.
 _MATROSKA = MappingProxyType({"cues_to_front": "1", "fflags": "+bitexact"})
@@ -35,3 +44,5 @@ CONTAINERS = {
     "webm": Container("webm", (".webm",), "webm", ("vp9", "av1"), _MATROSKA, _MILLISECOND),
     "mkv": Container("mkv", (".mkv",), "matroska", ("h264", "hevc", "av1", "vp9", "ffv1"), _MATROSKA, _MILLISECOND),
 }
+
+PLAYLISTS = {"hls": PlaylistFormat("hls", (".m3u8",), CONTAINERS["mp4"])}

@@ -32,6 +32,8 @@ _MEDIA_TYPES = {
 
 def html_of(video: Video) -> str:
     """Give the HTML of a video or a moving image."""
+    if video.path.suffix.lower() == ".m3u8":
+        return _text(f"{video} is a playlist: serve its folder, and play it from there")
     kind = _MEDIA_TYPES.get(video.codec) or _MEDIA_TYPES.get(video.path.suffix.lower(), "video/mp4")
     try:
         size = video.size_bytes if url_in(video) else video.path.stat().st_size

@@ -187,8 +187,8 @@ class WriterOptions(FrameOptions, total=False):
         float | None,
         Option(
             None,
-            """The most seconds of a fragment of what is handed out while it grows: 0.5 if not given. Each begins with a
-            key frame.""",
+            """The most seconds of a fragment of what is handed out while it grows: 0.5 if not given, and 2 of HLS. Each
+            begins with a key frame.""",
             VIDEO,
         ),
     ]
@@ -226,8 +226,8 @@ class WriterOptions(FrameOptions, total=False):
         FormatName | None,
         Option(
             None,
-            """"mp4", "mov", "webm", "mkv", "gif", "webp", "apng" or "avif", in place of the path's extension; or "png",
-            "tiff", "jpeg" or "exr" for a folder of images, which has no times.""",
+            """"mp4", "mov", "webm", "mkv", "hls", "gif", "webp", "apng" or "avif", in place of the path's extension; or
+            "png", "tiff", "jpeg" or "exr" for a folder of images, which has no times.""",
         ),
     ]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..deliver.target import Outlet
 from ..errors import OptionError
 from ..formats.choose import AnyFormat
-from ..formats.containers import Container
+from ..formats.containers import Container, PlaylistFormat
 from ..formats.images import SequenceFormat
 from ..metadata.tags import parse_metadata
 from ..planes.convert import parse_background, parse_value_range
@@ -46,8 +46,9 @@ def plan_of(
         metadata=None if metadata is None else parse_metadata(metadata, notes),
         seal=None if provenance is None else _seal(provenance, row),
     )
-    if isinstance(row, Container):
-        return VideoPlan(row, common, options, notes, outlet)
+    if isinstance(row, (Container, PlaylistFormat)):
+        container = row if isinstance(row, Container) else row.segments
+        return VideoPlan(container, common, options, notes, outlet)
     # Imported where images are written, which few do: Pillow's part of the import would be a tenth of it.
     if isinstance(row, SequenceFormat):
         from .image_folder import ImageFolderPlan  # start-up: Pillow, which videos have no need of
@@ -59,8 +60,8 @@ def plan_of(
 
 
 def _seal(provenance: Provenance, row: AnyFormat) -> Seal:
-    if isinstance(row, SequenceFormat):
-        raise OptionError(f"provenance= signs one file, and {row.name} is a folder of images: leave it out")
+    if isinstance(row, (SequenceFormat, PlaylistFormat)):
+        raise OptionError(f"provenance= signs one file, and {row.name} is a folder of them: leave it out")
     from ..provenance.seal import seal_of  # the extra `c2pa` is for those who sign
 
     return seal_of(provenance, row.name)

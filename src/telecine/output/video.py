@@ -129,8 +129,11 @@ def _live(options: WriterOptions, chosen: Format, fps: Fraction, outlet: Outlet 
     listener, bar = options["also_to"], _bar(options, chosen)
     if listener is None and outlet is None and (options["fragment"] is not None or options["latency"] != "normal"):
         raise OptionError("fragment= and latency= go with also_to=, or with a pipe: leave them out")
-    if listener is not None and bar:
-        raise OptionError(f"also_to= does not go with {bar}")
+    is_playlist = outlet is not None and not outlet.takes_finished
+    if bar and (listener is not None or is_playlist):
+        raise OptionError(f"{'hls' if is_playlist else 'also_to='} does not go with {bar}")
+    if is_playlist and options["latency"] != "normal":
+        raise OptionError("latency='low' does not go with hls, whose segments begin with key frames: leave it out")
     if outlet is not None and (bar or options["provenance"] is not None):
         why = bar or "provenance=, which signs a finished file"
         notes.add(f"{outlet.name!r} gets the finished file at the end: to write it before does not go with {why}")
