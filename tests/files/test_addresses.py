@@ -14,8 +14,12 @@ import pytest
 
 import telecine
 from telecine import InputError, OptionError, export_video, probe, read_frames, read_timestamps, verify
+from telecine.files.files import opened_file
+from telecine.read.frames import read_timestamps_whole
+from telecine.read.probe import probe_whole
 
 from ..support.helpers import greys, names_in
+from ..support.large import large_video
 from ..support.object_store import BUCKET, ObjectStore, object_store
 
 pytestmark = [
@@ -159,6 +163,38 @@ def test_no_more_is_read_than_is_asked_for(store: ObjectStore) -> None:
     ranges = [each for each in store.requests if each.startswith("GET")]
     assert len(data) > 6_000_000
     assert len(ranges) <= 8  # of a quarter of a megabyte
+
+
+def test_what_is_read_here_and_there_is_what_is_there() -> None:
+    data = np.random.default_rng(0).bytes(6_000_000)  # more than is kept of it
+    fsspec.filesystem("memory").pipe_file("/data", data)
+    random = np.random.default_rng(1)
+    with opened_file("memory://data") as file:
+        for _ in range(300):
+            at, size = int(random.integers(0, len(data))), int(random.choice([1, 5000, 300_000, 1_500_000]))
+            assert file.seek(at) == at
+            assert file.read(size) == data[at : at + size]
+            assert file.tell() == min(at + size, len(data))
+        assert file.seek(-10, io.SEEK_END) == len(data) - 10
+        assert (file.read(), file.read(1)) == (data[-10:], b"")
+        assert file.seek(len(data) + 5) == len(data) + 5
+        assert file.read(1) == b""
+
+
+@pytest.mark.parametrize("movflags", ["+faststart", "+use_metadata_tags"], ids=["front", "end"])
+def test_of_100_megabytes_less_than_one_is_asked_for(movflags: str, store: ObjectStore, tmp_path: Path) -> None:
+    path = large_video(tmp_path / "clip.mp4", 100_000_000, movflags)
+    url = f"s3://{BUCKET}/clip.mp4"
+    store.filesystem.put_file(str(path), url)
+    store.sent.clear()
+    info = probe(url)
+    assert 0 < sum(store.sent) < 1_000_000
+    assert {**vars(info), "path": path} == vars(probe_whole(path))
+    store.sent.clear()
+    times = read_timestamps(url)
+    assert 0 < sum(store.sent) < 1_000_000
+    assert times == read_timestamps_whole(path)
+    path.unlink()
 
 
 def test_what_is_not_there_is_said(store: ObjectStore) -> None:

@@ -25,12 +25,14 @@ SECRET = "the-secret-of-this-bucket"
 class ObjectStore:
     """The server behind its proxy, with one bucket.
 
-    `requests` are those that came, as "PUT /clips/a.mp4?partNumber=1"; `fault` says of each how it is to fail: a status
-    to answer, "reset" to close the connection, a function to call before it goes on, or None.
+    `requests` are those that came, as "PUT /clips/a.mp4?partNumber=1", and `sent` how many bytes were answered; `fault`
+    says of each how it is to fail: a status to answer, "reset" to close the connection, a function to call before it
+    goes on, or None.
     """
 
     url: str
     requests: list[str] = field(default_factory=list)
+    sent: list[int] = field(default_factory=list)
     fault: Callable[[str], int | str | Callable[[], object] | None] = lambda _: None
 
     @property
@@ -127,6 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_header(name, value)
         size = headers.get("Content-Length") or headers.get("content-length") or len(body)
         self.send_header("Content-Length", str(size if self.command == "HEAD" else len(body)))
+        self.server.store.sent.append(len(body))
         self.end_headers()
         self.wfile.write(body)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
@@ -17,7 +19,6 @@ from ..errors import InputError
 from ..support.ffmpeg_log import captured_log
 from ..support.pyav import open_input
 from .files import Source, name_of, opened_file, said_of
-from .holes import FileWithHole
 from .png_texts import check_png_texts
 
 # By FFmpeg's names: what holds a picture or sound and leads to no other file. Playlists, `concat`, SDP, text are not
@@ -29,6 +30,10 @@ _SOUNDS = "wav,w64,aiff,caf,au,mp3,flac,aac,ac3,eac3,amr,wv"
 _OPTIONS = {"format_whitelist": ",".join((_VIDEOS, _STREAMS, _IMAGES, _SOUNDS))}
 # Packets as an index has them, neither parsed nor amended, of which one is read with the index.
 _AS_INDEXED = _OPTIONS | {"fflags": "+noparse+nofillin", "probesize": "32"}
+# By which FFmpeg finds that it has to read on (libavformat/mov.c): fragments, and sound that is packed into samples
+# (ISO/IEC 14496-12 8.8.4, 8.8.9, 8.16.3; IAMF 1.1, 6.2).
+_LEADS_ON, _OVERLAP = rb"moof|sidx|mfra|iacb|iamf", 3
+_ZEROS = bytes(1 << 20)
 _ACCEPTED = "MP4, MOV, Matroska, WebM, AVI, GIF, MPEG, Ogg, FLV, ASF, WAVE, FLAC, MP3 or the like"
 _COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
 # What a demuxer may add to what is in the file: headers that are the same in each frame, such as Matroska leaves out.
@@ -66,7 +71,7 @@ def opened_index(file: BinaryIO) -> Iterator[InputContainer]:
         ValueError: there may be more of an index than it read.
         Exception: whatever it or the file raises.
     """
-    index = FileWithHole(file)
+    index = _WithoutSamples(file)
     with captured_log(), open_input(cast(BinaryIO, index), options=_AS_INDEXED) as container:
         if index.leads_on:
             raise ValueError("its index is in pieces")
@@ -92,3 +97,41 @@ def packets_of(container: InputContainer, *streams: Any) -> Iterator[Packet[Any]
             raise InputError(f"{container.name!r} is damaged: its index leads to more than is in the file")
         if packet.stream.index in wanted:  # the last one of each has no index of its own
             yield packet
+
+
+class _WithoutSamples:
+    """A file that is read until `stop`, and from then on zeros, as many as it has bytes: a hole, as in a sparse file.
+
+    `leads_on` tells that something in what was read may lead to more that matters.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._size = file, file.seek(0, os.SEEK_END)
+        self._at, self._last, self._stopped = 0, b"", False
+        self.leads_on = False
+
+    def stop(self) -> None:
+        """Read no more."""
+        self._stopped = True
+
+    def read(self, size: int) -> bytes:
+        """Give at most so many bytes; none at the end."""
+        data = _ZEROS[: max(0, min(size, self._size - self._at))] if self._stopped else self._read(size)
+        self._at += len(data)
+        return data
+
+    def _read(self, size: int) -> bytes:
+        self._file.seek(self._at)
+        data = self._file.read(size)
+        self.leads_on |= re.search(_LEADS_ON, self._last + data) is not None
+        self._last = data[-_OVERLAP:]
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place."""
+        self._at = offset + (0, self._at, self._size)[whence]
+        return self._at
+
+    def tell(self) -> int:
+        """Give the place."""
+        return self._at

@@ -160,7 +160,7 @@ def read_timestamps(path: Place, *, storage_options: StorageOptions | None = Non
     """Read when each frame of a video is shown, in seconds from the first: one time for each that `read_frames` gives.
 
     Nothing is decoded, unless the file does not say the times of all of its packets. A frame that has none then follows
-    or precedes its neighbours as they follow each other. Of an MP4 or MOV with an index only that is read.
+    or precedes its neighbours as they follow each other. Of an MP4 or MOV the index is read, and the first frames.
 
     Args:
         path: The video: its path or URL, or the open file.
@@ -180,7 +180,7 @@ def read_timestamps(path: Place, *, storage_options: StorageOptions | None = Non
 
 
 def read_timestamps_whole(path: Source) -> list[Fraction]:
-    """Read what `read_timestamps` does, and each packet to its end. Raises as `read_timestamps`."""
+    """Read what `read_timestamps` does, and all packets too. Raises as `read_timestamps`."""
     return _timestamps(path, whole=True)
 
 

@@ -103,7 +103,7 @@ class VideoInfo:
 def probe(path: Place, *, storage_options: StorageOptions | None = None) -> VideoInfo:
     """Read what is in a video file. Frames are counted, not estimated.
 
-    Of an MP4 or MOV with an index only that is read, and the first frame; another file is read to its end.
+    Of an MP4 or MOV the index is read, and the first frames; a file without a table of its frames to its end.
 
     Args:
         path: The file's path or URL, or the open file.
@@ -117,7 +117,7 @@ def probe(path: Place, *, storage_options: StorageOptions | None = None) -> Vide
 
 
 def probe_whole(path: Source) -> VideoInfo:
-    """Read what `probe` does, and each packet to its end, of a file that is only now written. Raises as `probe`."""
+    """Read what `probe` does, and all packets too, as of a file that was just written. Raises as `probe`."""
     return _probe(path, whole=True)
 
 
