@@ -6,6 +6,7 @@ import asyncio
 import io
 import socket
 import subprocess
+import sys
 import threading
 import weakref
 from collections.abc import Coroutine, Iterator
@@ -23,7 +24,8 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
 
 import telecine
 from telecine import FrameError, OptionError, TelecineError, TelecineWarning, VideoWriter, export_video, stream_video
@@ -35,6 +37,7 @@ from ..support.helpers import Asked, assert_frames, failing_at, greys, names_in
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("temporary")]
 
 FPS = 16
+HLS_PLAYER = Path(sys.prefix) / "hls.min.js"  # which make puts there
 Result = TypeVar("Result")
 
 
@@ -173,7 +176,7 @@ def test_an_asynchronous_stream_gives_the_same() -> None:
 
 
 @contextmanager
-def server(*routes: Route) -> Iterator[str]:
+def server(*routes: BaseRoute) -> Iterator[str]:
     """Run a server as long as the `with`, and give its address."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         running = uvicorn.Server(uvicorn.Config(Starlette(routes=[*routes]), log_level="error"))
@@ -208,6 +211,43 @@ def test_a_browser_plays_the_stream_before_the_last_frame_is_written(browser: Br
         assert (loaded.width, loaded.height) == (720, 480)
         assert loaded.duration == pytest.approx(33 / FPS, abs=0.001)
         for second in (1.5, 0.25, 2):
+            shown = browser.show(second)
+            assert abs(shown.time - second) < 1 / FPS
+            assert colors_off(shown.rgb, (3, 3, 3)) == {}
+
+
+@pytest.mark.skipif(not HLS_PLAYER.exists(), reason="npm is not installed, by which make gets hls.js")
+def test_a_browser_plays_a_playlist_before_the_last_frame_is_written(browser: Browser, tmp_path: Path) -> None:
+    begun, seen, path = threading.Event(), threading.Event(), tmp_path / "live" / "clip.m3u8"
+    image = Image.fromarray(chart(720, 480))
+    counts: list[int] = []
+
+    def export() -> None:
+        sound = (np.random.default_rng(0).random((96000, 2)) / 2).astype(np.float32)
+        with VideoWriter(path, fps=FPS, fragment=0.5, audio_rate=48_000) as writer:
+            writer.write_audio(sound)
+            while not path.exists():
+                writer.write(image)
+            begun.set()
+            assert seen.wait(60), "playback did not advance"
+            writer.write([image] * 9)
+        counts.append(writer.frame_count)
+
+    def advanced(_: Request) -> Response:
+        seen.set()
+        return Response()
+
+    exporting = threading.Thread(target=export)
+    exporting.start()
+    assert begun.wait(60)
+    with server(Route("/seen", advanced), Mount("/live", StaticFiles(directory=path.parent))) as address:
+        loaded = browser.play_list(f"{address}/live/clip.m3u8", f"{address}/seen", HLS_PLAYER)
+        exporting.join(60)
+        [count] = counts
+        assert (loaded.width, loaded.height) == (720, 480)
+        assert loaded.duration == pytest.approx(max(count / FPS, 2), abs=0.03)  # of the sound, two seconds
+        assert browser.heard_bytes() > 0
+        for second in (0.75, 0.25, (count - 2) / FPS):
             shown = browser.show(second)
             assert abs(shown.time - second) < 1 / FPS
             assert colors_off(shown.rgb, (3, 3, 3)) == {}

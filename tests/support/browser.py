@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -110,12 +111,7 @@ async function stream(url, seen) {
     await waitFor("source", done => source.addEventListener("sourceopen", done, {once: true}));
     const response = await fetch(url), reader = response.body.getReader();
     const buffer = source.addSourceBuffer(response.headers.get("Content-Type"));
-    video.addEventListener("timeupdate", function advanced() {
-        if (video.currentTime > 0.2) {
-            video.removeEventListener("timeupdate", advanced);
-            fetch(seen);
-        }
-    });
+    tellWhenAdvanced(seen);
     video.play();
     for (let part = await reader.read(); !part.done; part = await reader.read())
         await waitFor("update", done => {
@@ -126,6 +122,32 @@ async function stream(url, seen) {
     video.pause();
     shown = {at: null, time: null};
     return [video.videoWidth, video.videoHeight, video.duration];
+}
+
+// HLS, by hls.js: a playlist that grows is played from its beginning; `seen` as above.
+async function playlist(url, seen) {
+    const hls = new Hls({startPosition: 0});
+    const ended = waitFor("end of the playlist", (done, failed) => {
+        hls.on(Hls.Events.ERROR, (event, data) => { if (data.fatal) failed(new Error(data.details)); });
+        hls.on(Hls.Events.BUFFER_EOS, done);
+    });
+    tellWhenAdvanced(seen);
+    hls.loadSource(url);
+    hls.attachMedia(video);
+    video.play();
+    await ended;
+    video.pause();
+    shown = {at: null, time: null};
+    return [video.videoWidth, video.videoHeight, video.duration];
+}
+
+function tellWhenAdvanced(seen) {
+    video.addEventListener("timeupdate", function advanced() {
+        if (video.currentTime > 0.2) {
+            video.removeEventListener("timeupdate", advanced);
+            fetch(seen);
+        }
+    });
 }
 
 async function hear(rate, channels, threshold) {
@@ -222,6 +244,18 @@ class Browser:
         width, height, duration = self._page.evaluate("([url, seen]) => stream(url, seen)", [url, seen])
         self._size = width, height
         return Loaded(width, height, duration)
+
+    def play_list(self, url: str, seen: str, player: Path) -> Loaded:
+        """Play an HLS playlist with hls.js, a file, until its end, and ask for another address once it has advanced."""
+        self._go_to_page_at("/".join(url.split("/", 3)[:3]))
+        self._page.add_script_tag(path=player)
+        width, height, duration = self._page.evaluate("([url, seen]) => playlist(url, seen)", [url, seen])
+        self._size = width, height
+        return Loaded(width, height, duration)
+
+    def heard_bytes(self) -> int:
+        """How many bytes of sound the video has decoded."""
+        return int(self._page.evaluate("video.webkitAudioDecodedByteCount"))
 
     def _load(self, url: str) -> Loaded:
         try:
