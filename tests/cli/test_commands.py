@@ -540,7 +540,7 @@ def test_ctrl_c_leaves_the_file_that_was_there(video: telecine.Video) -> None:
     done = script(code, "export", "images", "-o", "video.mp4")
     assert done.returncode in (1, 130)
     assert done.stdout == ""
-    assert only_line(done.stderr) == "stopped"
+    assert only_line(done.stderr) == "stopped; 7 of 7 frames are kept: telecine recover video.mp4"
     assert video.path.read_bytes() == before
     assert telecine.recover("video.mp4").frame_count == 7
 

@@ -173,7 +173,11 @@ def _export(
         given["fps"] = source.video.fps
         given["timestamps"] = None if source.video.constant_rate else read_timestamps(source.video.path)
     to = _standard_output() if output == "-" else output
-    video = export(source, to, complete(ExportOptions, cast(ExportOptions, given), "export"))
+    try:
+        video = export(source, to, complete(ExportOptions, cast(ExportOptions, given), "export"))
+    except KeyboardInterrupt as error:  # of which click shows no note
+        kept = (note.removeprefix("telecine: ") for note in getattr(error, "__notes__", ()))
+        raise TelecineError("; ".join(["stopped", *kept])) from error
     if not quiet and output != "-":
         print_facts(facts_of_export(video))
 
