@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from types import TracebackType
-from typing import Self, Unpack, cast
+from typing import Self, TypeVar, Unpack, cast
 
 from .container.fragments import codecs_in
 from .deliver.live import Fragment, Listener
@@ -18,6 +19,8 @@ from .frames.recognise import Frames, only_video
 from .frames.sources import open_source
 from .output.options import WriterOptions
 from .writer import VideoWriter
+
+Result = TypeVar("Result")
 
 
 class _Fragments:
@@ -113,28 +116,56 @@ class VideoStream(Iterator[bytes]):
 
 
 class AsyncVideoStream(AsyncIterator[bytes]):
-    """The same for asyncio: frames are asked for, and encoded, in threads; made by `astream_video`."""
+    """The same for asyncio: opened when it is first awaited, and fed, in threads; made by `astream_video`."""
 
     def __init__(self, frames: Frames, options: WriterOptions) -> None:
-        self._stream = VideoStream(frames, options)
+        self._open: Callable[[], VideoStream] | None = partial(VideoStream, frames, options)
+        self._stream: VideoStream | None = None
+        self._opening = threading.Lock()
 
     async def mime_type(self) -> str:
-        """Give what `VideoStream.mime_type` is. Raises as that does."""
-        return await asyncio.to_thread(lambda: self._stream.mime_type)
+        """Give what `VideoStream.mime_type` is. Raises as that does, and as `stream_video`."""
+
+        def found() -> str:
+            if (stream := self._opened()) is None:
+                raise TelecineError("the stream is over: ask for its mime_type before")
+            return stream.mime_type
+
+        return await self._in_thread(found)
 
     async def __anext__(self) -> bytes:
-        try:
-            fragment = await asyncio.to_thread(next, self._stream, None)
-        except asyncio.CancelledError:  # a server does that when its client goes away
-            asyncio.get_running_loop().run_in_executor(None, self._stream.close)
-            raise
+        def found() -> bytes | None:
+            return next(stream, None) if (stream := self._opened()) else None
+
+        fragment = await self._in_thread(found)
         if fragment is None:
             raise StopAsyncIteration
         return fragment
 
+    def _opened(self) -> VideoStream | None:
+        """Give the stream, opened; None where it was closed before that, or could not be opened."""
+        with self._opening:
+            if (opener := self._open) is not None:
+                self._open = None  # it holds the frames, which are to go when the stream is closed
+                self._stream = opener()
+            return self._stream
+
+    def _close(self) -> None:
+        with self._opening:
+            self._open = None
+        if self._stream is not None:
+            self._stream.close()
+
+    async def _in_thread(self, call: Callable[[], Result]) -> Result:
+        try:
+            return await asyncio.to_thread(call)
+        except asyncio.CancelledError:  # a server does that when its client goes away
+            asyncio.get_running_loop().run_in_executor(None, self._close)
+            raise
+
     async def aclose(self) -> None:
         """Drop the frames that were not read."""
-        await asyncio.to_thread(self._stream.close)
+        await asyncio.to_thread(self._close)
 
     async def __aenter__(self) -> Self:
         return self
@@ -180,14 +211,17 @@ def stream_video(frames: Frames, **options: Unpack[WriterOptions]) -> VideoStrea
 
 @with_options(WriterOptions)
 def astream_video(frames: Frames, **options: Unpack[WriterOptions]) -> AsyncVideoStream:
-    """Give what `stream_video` does as an asynchronous iterator. Frames are asked for in threads.
+    """Give what `stream_video` does as an asynchronous iterator. What takes time is done in threads.
+
+    Nothing is opened before it is first awaited, by `mime_type` or for a fragment: what `stream_video` raises at once
+    is raised there.
 
     Args:
         frames: As for `stream_video`.
         **options: Those below.
 
     Raises:
-        FrameError, OptionError, EncodeError, PublishError: as `stream_video` does.
+        OptionError: `also_to`, or another `format` than MP4. All else of `stream_video` when it is awaited.
     """
     return AsyncVideoStream(frames, _streamed(options, "astream_video"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import socket
 import subprocess
 import sys
@@ -28,7 +29,16 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 import telecine
-from telecine import FrameError, OptionError, TelecineError, TelecineWarning, VideoWriter, export_video, stream_video
+from telecine import (
+    FrameError,
+    InputError,
+    OptionError,
+    TelecineError,
+    TelecineWarning,
+    VideoWriter,
+    export_video,
+    stream_video,
+)
 
 from ..support.browser import Browser
 from ..support.chart import chart, colors_off
@@ -173,6 +183,37 @@ def test_an_asynchronous_stream_gives_the_same() -> None:
 
     with stream_video(greys(20), fps=FPS) as stream:
         assert in_a_loop(read()) == (stream.mime_type, list(stream))
+
+
+def test_a_loop_does_not_open_the_file_nor_try_the_encoder(tmp_path: Path) -> None:
+    threads: set[int] = set()
+
+    class Noted(os.PathLike[str]):
+        def __fspath__(self) -> str:
+            threads.add(threading.get_ident())
+            return str(tmp_path / "absent.mp4")
+
+    async def read() -> None:
+        threads.add(-threading.get_ident())
+        stream = telecine.astream_video(Noted(), fps=FPS)
+        assert threads == {-threading.get_ident()}
+        with pytest.raises(InputError, match=r"absent\.mp4' does not exist"):
+            await stream.mime_type()
+        with pytest.raises(TelecineError, match="the stream is over"):
+            await stream.mime_type()
+        assert [fragment async for fragment in stream] == []
+        with pytest.raises(OptionError, match="crf=99"):
+            await anext(telecine.astream_video(greys(), crf=99))
+        with pytest.raises(OptionError, match="is not streamed"):  # which costs nothing to look at
+            telecine.astream_video(greys(), format="webm")
+        closed = telecine.astream_video(Noted())
+        await closed.aclose()
+        assert [fragment async for fragment in closed] == []
+
+    in_a_loop(read())
+    in_loop = {-thread for thread in threads if thread < 0}
+    assert len(threads) > 1
+    assert not in_loop & threads
 
 
 @contextmanager
