@@ -26,7 +26,7 @@ from .frames.options import complete, with_options
 from .frames.recognise import Frames, Recognizer, count_frames
 from .output.options import WriterOptions
 from .output.plan import plan_of
-from .output.progress import Progress, check_progress, reporting
+from .output.progress import Reporter, check_progress, reporting
 from .output.protocol import Publishing, Shape
 from .output.result import Video
 from .output.thread import EncodingThread
@@ -75,7 +75,8 @@ class VideoWriter:
     def __init__(self, path: Output | None = None, **options: Unpack[WriterOptions]) -> None:
         given = complete(WriterOptions, options, "VideoWriter")
         check_progress(given["progress"])
-        target = target_of(path, given["format"], given["overwrite"], given["storage_options"], given["fragment"])
+        report, (format, overwrite) = reporting(given["progress"]), (given["format"], given["overwrite"])
+        target = target_of(path, format, overwrite, given["storage_options"], given["fragment"], report.uploaded)
         row = output_of(target.name, given["format"])
         self._recognizer = Recognizer(given["layout"], given["channels"])
         hold, self._repeat = parse_last_frame(given["hold"], given["repeat"])
@@ -86,7 +87,7 @@ class VideoWriter:
         self._shape: Shape[Any] | None = None  # once there is a frame
         self._video: Video | None = None  # once it is closed
         self._writing, self._writing_audio = threading.RLock(), threading.RLock()
-        self._job = _Job(target, lambda: plan.publication(target), given["progress"], self._listener)
+        self._job = _Job(target, lambda: plan.publication(target), report, self._listener)
         # A writer that is dropped, or still open when the interpreter ends, keeps what it has, as one that failed.
         self._dropped = weakref.finalize(self, _keep_dropped, self._job, self._clock, callers_line())
         try:
@@ -170,8 +171,9 @@ class VideoWriter:
                 if self._clock.starts_at:
                     start = float(self._clock.starts_at)
                     self._notes.add(f"the video begins with its first frame: its timestamps count from {start:g} s")
-                if self._listener is not None and self._listener.problem:
-                    self._notes.warn_later(self._listener.problem)
+                for each in (self._listener, self._job.report):
+                    if each is not None and each.problem:
+                        self._notes.warn_later(each.problem)
                 self._video = replace(video, path=self._job.target.where, notes=tuple(self._notes))
             except BaseException as error:
                 self._give_up(error)
@@ -245,14 +247,14 @@ class _Job:
         self,
         target: Target,
         open_publication: Callable[[], Publishing],
-        progress: Progress,
+        report: Reporter,
         listener: Sink | None,
     ) -> None:
         self.target, self.path = target, target.name
         self._thread = EncodingThread(self.path, open_publication)
         self._process = os.getpid()
         self._open = ExitStack()
-        self.report = self._open.enter_context(reporting(progress))
+        self.report = self._open.enter_context(report)
         if listener is not None:
             self._open.enter_context(listener)
         self.aborted = False

@@ -19,7 +19,17 @@ import fsspec
 import numpy as np
 import pytest
 
-from telecine import MissingDependencyError, OptionError, PublishError, export_bytes, export_video, probe, recover
+from telecine import (
+    MissingDependencyError,
+    OptionError,
+    PublishError,
+    TelecineWarning,
+    VideoWriter,
+    export_bytes,
+    export_video,
+    probe,
+    recover,
+)
 
 from ..support.helpers import Asked, failing_at, greys
 from ..support.object_store import BUCKET, SECRET, ObjectStore, object_store
@@ -93,6 +103,65 @@ def test_a_folder_of_images_goes_under_the_prefix_and_its_list_last(store: Objec
 def test_memory_is_a_store_too() -> None:
     video = export_video(FRAMES, "memory://some/clip.mp4")
     assert fsspec.filesystem("memory").cat("/some/clip.mp4") == video.read_bytes()
+
+
+class Told:
+    """What progress is told: of frames, and then of bytes."""
+
+    def __init__(self) -> None:
+        self.frames: list[tuple[int, int | None]] = []
+        self.bytes: list[tuple[int, int]] = []
+
+    def __call__(self, done: int, in_all: int | None) -> None:
+        assert self.bytes == []
+        self.frames.append((done, in_all))
+
+    def uploaded(self, done: int, in_all: int) -> None:
+        self.bytes.append((done, in_all))
+
+
+def test_progress_is_told_of_the_parts_of_an_upload(store: ObjectStore) -> None:
+    told = Told()
+    video = export_video(LARGE, URL, storage_options=store.options, progress=told, **LOSSLESS)
+    size, parts = video.size_bytes, range(0, video.size_bytes, 8 << 20)
+    assert told.frames == [(count, 40) for count in range(1, 41)]
+    assert len(parts) > 2
+    assert {in_all for _, in_all in told.bytes} == {size}
+    done = [done for done, _ in told.bytes]
+    assert done == sorted(set(done))
+    assert (done[0], done[-1], len(done)) == (0, size, 1 + len(parts))
+    with VideoWriter("memory://some/clip.mp4", progress=told) as writer:
+        told.bytes.clear()
+        writer.write(FRAMES)
+    assert told.bytes[-1] == (writer.video.size_bytes, writer.video.size_bytes)
+
+
+def test_progress_is_told_of_all_images_of_a_folder(store: ObjectStore) -> None:
+    told = Told()
+    video = export_video(FRAMES, f"s3://{BUCKET}/frames", format="png", storage_options=store.options, progress=told)
+    sizes = [store.filesystem.size(f"{BUCKET}/frames/{index:06d}.png") for index in range(6)]
+    assert sorted({done for done, _ in told.bytes}) == [sum(sizes[:count]) for count in range(7)]
+    assert {in_all for _, in_all in told.bytes} == {sum(sizes)} == {video.size_bytes}
+
+
+def test_the_bar_goes_on_to_the_upload(capsys: pytest.CaptureFixture[str]) -> None:
+    video = export_video(LARGE[:4], "memory://some/clip.mkv", progress=True, **LOSSLESS)
+    size = f"{video.size_bytes / 1e6:.1f}"
+    said = capsys.readouterr().err
+    assert re.search(r"exporting .*4/4 .*frames/s", said)
+    assert re.search(rf"uploading .*{size} of {size} MB", said)
+
+
+def test_an_upload_goes_on_where_its_progress_fails(store: ObjectStore) -> None:
+    class Failing(Told):
+        def uploaded(self, done: int, in_all: int) -> None:
+            super().uploaded(done, in_all)
+            raise ValueError("no terminal")
+
+    told, said = Failing(), "progress.uploaded failed, and was told no more: ValueError('no terminal')"
+    with pytest.warns(TelecineWarning, match=re.escape(said)):
+        video = export_video(FRAMES, URL, storage_options=store.options, progress=told)
+    assert (len(told.bytes), said in video.notes, store.names()) == (1, True, ["a/clip.mkv"])
 
 
 # ---- what is there already -----------------------------------------------------------------------------------------

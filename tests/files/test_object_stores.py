@@ -19,6 +19,7 @@ from obstore.store import LocalStore, MemoryStore, S3Store
 import telecine
 from telecine import InputError, OptionError, PublishError, export_bytes, export_video, probe, recover
 
+from ..deliver.test_stores import Told
 from ..support.helpers import Asked, failing_at, greys
 from ..support.object_store import BUCKET, SECRET, ObjectStore, object_store
 
@@ -73,8 +74,9 @@ ROOTS = {MemoryStore: "memory://", S3Store: f"s3://{BUCKET}/"}
 
 
 def test_a_store_gets_the_bytes_that_a_path_gets_and_gives_them_back(store: Any, temporary: Path) -> None:
-    place = store, "clips/a.mp4"
-    video = export_video(FRAMES, place, fps=8, storage_options=None)
+    place, told = (store, "clips/a.mp4"), Told()
+    video = export_video(FRAMES, place, fps=8, progress=told)
+    assert told.bytes[-1] == (video.size_bytes, video.size_bytes)
     assert bytes(store.get("clips/a.mp4").bytes()) == export_bytes(FRAMES, fps=8) == video.read_bytes()
     assert str(video).endswith("clips/a.mp4")
     assert str(video).startswith(ROOTS.get(type(store), "file:///"))

@@ -31,8 +31,14 @@ class Store:
 
     outlet, is_staged = None, True  # what is there appears whole
 
-    def __init__(self, stored: StoredPath, format: str | None, overwrite: bool) -> None:
-        """Take a place. Raises OptionError where nothing can be written."""
+    def __init__(
+        self,
+        stored: StoredPath,
+        format: str | None,
+        overwrite: bool,
+        uploaded: Callable[[int, int], object] | None = None,
+    ) -> None:
+        """Take a place. `uploaded` is told of the bytes. Raises OptionError where nothing can be written."""
         address = stored.address
         row = output_of(address.name, format)
         if address.scheme in _READ_ONLY:
@@ -44,7 +50,7 @@ class Store:
             raise OptionError(f"{self.name!r} names a folder: name a file in it")
         self.path = staged_path(self.name, row)
         self.where: Path = stored
-        self._address, self._overwrite = address, overwrite
+        self._address, self._overwrite, self._uploaded = address, overwrite, uploaded
         self._record = Path(f"{self.path}.telecine-upload")  # is there while parts may be
         # Of images that a dead process has uploaded without their list.
         self._goes_on = self._is_folder and self._record.exists()
@@ -76,7 +82,8 @@ class Store:
             PublishError: that failed, and what was there still is.
         """
         with self._uploading():
-            self._put(finished.name, self._address.key, self._overwrite)
+            count = _Count(finished.seek(0, os.SEEK_END), self._uploaded)
+            self._put(finished.name, self._address.key, self._overwrite, count)
 
     def deliver_folder(self, folder: str, names: Iterable[str]) -> None:
         """Upload the images of a folder, and last a list of them: without it, what is there is not all.
@@ -87,14 +94,14 @@ class Store:
         filesystem, key = self._address.filesystem, self._address.key.rstrip("/")
         files = [(f"{folder}/{name}", f"{key}/{name}") for name in sorted(names)]
         listed = {"images": [{"name": os.path.basename(to), "bytes": os.path.getsize(path)} for path, to in files]}
-        manifest = f"{key}/{_MANIFEST}"
+        manifest, count = f"{key}/{_MANIFEST}", _Count(sum(os.path.getsize(path) for path, _ in files), self._uploaded)
         with self._uploading():
             older = filesystem.find(key) if filesystem.exists(key) else []
             if manifest in older:
                 filesystem.rm_file(manifest)
             try:
                 for path, to in files:
-                    self._put(path, to, self._overwrite or self._goes_on)
+                    self._put(path, to, self._overwrite or self._goes_on, count)
                 filesystem.pipe_file(manifest, json.dumps(listed, indent=1).encode())
             except BaseException:
                 for _, to in files:
@@ -117,7 +124,7 @@ class Store:
                 raise self._exists() from error
             self._record.unlink()
 
-    def _put(self, path: str, key: str, overwrite: bool) -> None:
+    def _put(self, path: str, key: str, overwrite: bool, count: _Count) -> None:
         filesystem, scheme = self._address.filesystem, self._address.scheme
         how: dict[str, Any] = {"chunksize": _PART, "max_concurrency": _PARTS_AT_ONCE} if scheme in S3 else {}
         if scheme in _MEDIA_TYPE:
@@ -126,12 +133,17 @@ class Store:
             how["mode"] = "create"
         elif not overwrite and filesystem.exists(key):
             raise self._exists()
-        if scheme in _WHOLE:
+        with count.of(os.path.getsize(path)) as callback:
+            self._put_whole(path, key, {**how, "callback": callback})
+
+    def _put_whole(self, path: str, key: str, how: dict[str, Any]) -> None:
+        filesystem = self._address.filesystem
+        if self._address.scheme in _WHOLE:
             filesystem.put_file(path, key, **how)
             return
         beside = f"{os.path.dirname(key)}/.{os.path.basename(key)}.telecine-new-{os.urandom(4).hex()}"
         try:
-            filesystem.put_file(path, beside)
+            filesystem.put_file(path, beside, **how)
             filesystem.mv(beside, key)
         except BaseException:
             with contextlib.suppress(Exception):
@@ -140,6 +152,31 @@ class Store:
 
     def _exists(self) -> PublishError:
         return PublishError.of(errno.EEXIST, f"{self.name!r} exists and overwrite is False", self.name)
+
+
+class _Count:
+    """Counts the bytes of several uploads, and tells."""
+
+    def __init__(self, total: int, uploaded: Callable[[int, int], object] | None) -> None:
+        self._total, self._uploaded = total, uploaded
+        self._before = 0
+
+    @contextlib.contextmanager
+    def of(self, size: int) -> Iterator[Any]:
+        """Give the callback of one, and in the end tell of all of it: not every library calls."""
+        from fsspec.callbacks import Callback
+
+        told = -1
+
+        def tell(done: int) -> None:
+            nonlocal told
+            if self._uploaded is not None and told < done <= size:
+                told = done
+                self._uploaded(self._before + done, self._total)
+
+        yield Callback(hooks={"bytes": lambda size, done, **_: tell(done)})
+        tell(size)
+        self._before += size
 
 
 def _prove_upload(address: Address) -> None:

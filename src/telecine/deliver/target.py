@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol, TypeAlias
 
@@ -177,10 +177,11 @@ def target_of(
     overwrite: bool,
     options: StorageOptions | None,
     fragment: float | None = None,
+    uploaded: Callable[[int, int], object] | None = None,
 ) -> Target:
     """Tell what a caller gives as the place to write to; nothing is opened.
 
-    A playlist gets fragments of so many seconds.
+    A playlist gets fragments of so many seconds. `uploaded` is told how many bytes a store has of how many.
 
     Raises:
         OptionError: it is none, a URL that can't be written, or a file object that takes no bytes.
@@ -191,7 +192,7 @@ def target_of(
     if (stored := stored_path(output, options)) is not None:
         from .stores import Store  # start-up: few files go to a store
 
-        delivery = Store(stored, format, overwrite)
+        delivery = Store(stored, format, overwrite, uploaded)
         return Target(delivery.path, overwrite, delivery)
     if output is None:
         return Target(temporary_path(output_of("clip.mp4", format)), overwrite)

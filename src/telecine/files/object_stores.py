@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from glob import has_magic
 from mimetypes import guess_type
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from .addresses import Address, StoredPath
@@ -88,9 +89,10 @@ class ObjectFiles:
 
         return open_reader(self._store, key, buffer_size=block_size)
 
-    def put_file(self, path: str, key: str, mode: str = "overwrite") -> None:
+    def put_file(self, path: str, key: str, callback: Any, mode: str = "overwrite") -> None:
         """Upload a file, which is there in one step. Raises FileExistsError where it is to be new, and is not."""
-        self._put(Path(path), key, mode)
+        with _Counted(path, callback) as file:
+            self._put(file, key, mode)
 
     def pipe_file(self, key: str, data: bytes) -> None:
         """Upload bytes."""
@@ -100,7 +102,7 @@ class ObjectFiles:
         """Remove a file."""
         self._store.delete(key)
 
-    def _put(self, file: Path | bytes, key: str, mode: str) -> None:
+    def _put(self, file: _Counted | bytes, key: str, mode: str) -> None:
         from obstore.exceptions import AlreadyExistsError
 
         how: dict[str, Any] = {"chunk_size": _PART, "max_concurrency": _PARTS_AT_ONCE}
@@ -109,9 +111,24 @@ class ObjectFiles:
             try:
                 self._store.put(key, file, mode=mode, attributes=attributes, **how)
             except NotImplementedError:  # a folder keeps no such thing
+                if isinstance(file, _Counted):
+                    file.seek(0)
                 self._store.put(key, file, mode=mode, **how)
         except AlreadyExistsError as error:
             raise FileExistsError(str(error)) from error
+
+
+class _Counted(io.FileIO):
+    """A file that tells how much of it was read, which obstore then sends."""
+
+    def __init__(self, path: str, callback: Any) -> None:
+        super().__init__(path)
+        self._callback = callback
+
+    def read(self, size: int | None = -1) -> bytes:
+        data: bytes = super().read(-1 if size is None else size)
+        self._callback.absolute_update(self.tell())
+        return data
 
 
 def _fits(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:

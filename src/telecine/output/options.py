@@ -212,7 +212,11 @@ class WriterOptions(FrameOptions, total=False):
     ]
     progress: Annotated[
         "Progress",
-        Option(False, """True for a bar on the terminal, or a function of (frames done, frames in all or None)."""),
+        Option(
+            False,
+            """True for a bar on the terminal, or a function of (frames done, frames in all or None). If that has an
+            `uploaded`, it is called with (bytes that a store has, bytes in all).""",
+        ),
     ]
     loops: Annotated[
         int | None,
