@@ -167,6 +167,7 @@ def test_an_open_file_or_a_url_gets_what_a_path_gets(extension: str, tmp_path: P
     assert [each for each in temporary.rglob("*") if each.is_file()] == []
 
 
+@pytest.mark.usefixtures("temporary")
 def test_an_image_is_stripped_at_its_url(tmp_path: Path) -> None:
     image, url = export(tmp_path / "told", format="png", metadata=METADATA) / "000002.png", "memory://stripped/a.png"
     fsspec.filesystem("memory").pipe_file(url, image.read_bytes())
@@ -188,6 +189,7 @@ def test_a_pipe_is_stripped(tmp_path: Path) -> None:
     assert output.stat().st_mode & 0o777 == 0o666 & ~umask()
 
 
+@pytest.mark.usefixtures("temporary")
 def test_what_can_not_be_read_or_written_is_refused(tmp_path: Path) -> None:
     path = export(tmp_path / "clip.mp4", metadata=METADATA)
     with path.open("rb") as file, pytest.raises(OptionError, match=r"clip\.mp4' is an open file: say with output= "):

@@ -46,7 +46,7 @@ from .support.native_calls import Watched, run_apart
 from .support.notes import Notes
 
 if TYPE_CHECKING:
-    from .files.addresses import StoredPath
+    from .stores.addresses import StoredPath
 
 
 def recover(

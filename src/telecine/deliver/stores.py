@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import OptionError, PublishError
-from ..files.addresses import S3, Address, StoredPath
 from ..formats.choose import output_of
 from ..formats.images import SequenceFormat
+from ..stores.addresses import S3, Address, StoredPath
 from .staging import staged_path
 
 # Whose `put_file` gives the file its name last. Elsewhere, as on SFTP, it is uploaded beside, and renamed.

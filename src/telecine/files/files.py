@@ -6,7 +6,6 @@ import errno
 import io
 import os
 import stat
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,7 @@ from ..support.ffmpeg_log import LogLine, in_words
 from .urls import InStore, StorageOptions, is_in_store, local_path, options_of_urls, url_in
 
 if TYPE_CHECKING:
-    from .addresses import StoredPath
+    from ..stores.addresses import StoredPath
 
 Source: TypeAlias = "str | os.PathLike[str] | BinaryIO"
 Place: TypeAlias = "Source | InStore"
@@ -128,16 +127,16 @@ def stored_path(source: object, storage_options: StorageOptions | None = None) -
         MissingDependencyError: its library is not installed.
     """
     if is_in_store(source):
-        from .object_stores import path_in  # start-up: few files are in a store
+        from ..stores.object_stores import path_in  # start-up: few files are in a store
 
         return path_in(*source)
-    url, addresses = url_in(source), sys.modules.get(f"{__package__}.addresses")  # which is there where such a path is
     for each in (source, getattr(source, "path", None)):
-        if addresses and isinstance(each, addresses.StoredPath) and storage_options is None:
-            return cast("StoredPath", each)
+        if storage_options is None and isinstance(each, Path) and hasattr(each, "address"):
+            return cast("StoredPath", each)  # which is not imported to be known
+    url = url_in(source)
     if url is None:
         return None
-    from .addresses import StoredPath, address_of  # start-up: few files are in a store
+    from ..stores.addresses import StoredPath, address_of  # start-up: few files are in a store
 
     return StoredPath(address_of(url, storage_options))
 

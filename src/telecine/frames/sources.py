@@ -27,7 +27,7 @@ from .arrays import extension_of_array, is_array, read_array
 from .recognise import Frames, count_frames
 
 if TYPE_CHECKING:
-    from ..files.addresses import StoredPath
+    from ..stores.addresses import StoredPath
 
 _MAY_MOVE, _FORMATS_THAT_MAY_MOVE = {".webp", ".png", ".apng", ".avif"}, {"WEBP", "PNG", "AVIF"}
 
@@ -96,7 +96,7 @@ def _source_at(name: str, allow_gaps: bool) -> Source:
 
 def _stored(path: StoredPath, allow_gaps: bool) -> Source:
     """Look at what is in a store: a prefix of images, a file of arrays, an image, or a video."""
-    from ..files.addresses import files_at  # start-up: few files are in a store
+    from ..stores.addresses import files_at  # start-up: few files are in a store
 
     name, extension, of_images = str(path), path.suffix.lower(), image_extensions()
     if images := [each for each in files_at(path) if each.suffix.lower() in of_images]:

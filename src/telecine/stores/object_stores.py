@@ -13,7 +13,6 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from .addresses import Address, StoredPath
-from .urls import ObjectStore
 
 SCHEME = "obstore"
 _SCHEMES = {"S3Store": "s3", "GCSStore": "gs", "AzureStore": "az", "LocalStore": "file", "MemoryStore": "memory"}
@@ -21,7 +20,7 @@ _PART, _PARTS_AT_ONCE = 8 << 20, 4  # as through fsspec
 _SECRET = ("key", "secret", "token", "password", "sas")
 
 
-def path_in(store: ObjectStore, name: str) -> StoredPath:
+def path_in(store: Any, name: str) -> StoredPath:
     """Give the path of a name in a store."""
     key, root = name.strip("/"), _root_of(store)
     config: dict[str, Any] = getattr(store, "config", {})

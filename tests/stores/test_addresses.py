@@ -24,6 +24,7 @@ from ..support.object_store import BUCKET, ObjectStore, object_store
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.usefixtures("temporary"),
     pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning"),
 ]
 
@@ -152,7 +153,7 @@ def test_frames_are_taken_from_urls(store: ObjectStore, tmp_path: Path) -> None:
     }
     for each in frames.values():
         assert export_video(each, tmp_path / "clip.mp4").read_bytes() == expected
-    assert names_in(tmp_path) == ["clip.mp4", "expected.mp4"]
+    assert names_in(tmp_path) == ["clip.mp4", "expected.mp4", "temporary"]
 
 
 def test_no_more_is_read_than_is_asked_for(store: ObjectStore) -> None:
