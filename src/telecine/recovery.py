@@ -96,11 +96,16 @@ def recover(
 
 def _recovered_for_store(stored: StoredPath, output: str | os.PathLike[str] | None) -> Video:
     """Recover what was to go to a URL, and remove what was uploaded of it."""
-    from .deliver.stores import Store  # start-up: few files go to a store
+    from .deliver.staging import staged_path  # start-up: few files go to a store
+    from .deliver.stores import Store
 
-    store = Store(stored, _format_left(stored), output is not None)
+    format = _format_left(stored)
+    left = staged_path(str(stored).rstrip("/"), OUTPUTS[format])
+    if format in PLAYLISTS:
+        format, stored = "mp4", stored.renamed(os.path.splitext(stored)[1], ".mp4")
+    store = Store(stored, format, output is not None)
     store.prepare()
-    video = recover(store.path, output)
+    video = recover(left, output)
     if output is not None:
         return video
     if os.path.isdir(video):

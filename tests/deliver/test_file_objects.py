@@ -174,7 +174,7 @@ REFUSED: dict[str, tuple[Any, Any, str]] = {
     "text": (io.StringIO, "mp4", "'<StringIO>' takes text: open it for bytes, as with 'wb', or give its .buffer"),
     "read": (lambda: io.BufferedReader(io.BytesIO()), "mp4", "is not open for writing: open it with 'wb'"),
     "no format": (io.BytesIO, None, "the extension '' of '<BytesIO>' is not known: use .*, or say format='mp4'"),
-    "folder": (io.BytesIO, "png", "format='png' is a folder of images, and '<BytesIO>' takes one file: give a path"),
+    "folder": (io.BytesIO, "png", "format='png' is a folder of files, and '<BytesIO>' takes one file: give a path"),
     "no path": (lambda: 5, "mp4", "path=5 is no path, and no file object that takes bytes"),
 }
 

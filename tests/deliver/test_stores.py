@@ -100,6 +100,70 @@ def test_a_folder_of_images_goes_under_the_prefix_and_its_list_last(store: Objec
         assert (str(video), video.frame_count) == (url, count)
 
 
+@pytest.mark.parametrize("place", ["live/clip.m3u8", "live/"])
+def test_a_playlist_goes_beside_its_segments_as_they_come(
+    place: str, store: ObjectStore, tmp_path: Path, temporary: Path
+) -> None:
+    url, frames = f"s3://{BUCKET}/{place}", np.repeat(greys(1), 20, axis=0)
+    name = "clip.m3u8" if place.endswith("8") else "index.m3u8"
+    how: dict[str, Any] = {"fps": 16, "fragment": 0.5, "format": "hls"}
+    file = export_video(frames, tmp_path / name, **how)
+    given: list[str] = []
+    with VideoWriter(url, storage_options=store.options, **how) as writer:
+        for frame in frames:
+            writer.write(frame)
+            while writer.queued:
+                pass
+        given = store.names()
+    assert f"live/{name}" in given
+    assert store.names() == sorted(f"live/{each.name}" for each in tmp_path.iterdir() if each.is_file())
+    assert all(store.filesystem.cat(f"{BUCKET}/live/{each.name}") == each.read_bytes() for each in files_in(tmp_path))
+    assert str(writer.video) == f"s3://{BUCKET}/live/{name}"
+    assert writer.video.read_bytes() == file.read_bytes()
+    kinds = {store.filesystem.info(f"{BUCKET}/{each}")["ContentType"] for each in store.names()}
+    assert kinds == {"application/vnd.apple.mpegurl", "video/mp4", "video/iso.segment"}
+    assert staged(temporary) == []
+    with pytest.raises(PublishError, match="exists and overwrite is False"):
+        export_video(frames, url, storage_options=store.options, overwrite=False, **how)
+
+
+def files_in(folder: Path) -> list[Path]:
+    return [each for each in folder.iterdir() if each.is_file()]
+
+
+def test_of_a_playlist_whose_model_failed_the_frames_are_recovered_beside_it(
+    store: ObjectStore, temporary: Path
+) -> None:
+    url, still = f"s3://{BUCKET}/live/clip.m3u8", np.repeat(greys(1), 20, axis=0)
+    frames = failing_at(18, still, RuntimeError("the model failed"))
+    with pytest.raises(RuntimeError, match="the model failed"):
+        export_video(frames, url, fps=16, fragment=0.5, storage_options=store.options)
+    assert b"ENDLIST" not in store.filesystem.cat(url)
+    video = recover(url, storage_options=store.options)
+    assert (str(video), video.frame_count) == (f"s3://{BUCKET}/live/clip.mp4", 18)
+    assert staged(temporary) == []
+    export_video(still, url, fps=16, storage_options=store.options)
+    assert [each for each in store.names() if each.endswith("m4s")] == [
+        line for line in map("live/{}".format, store.filesystem.cat(url).decode().split()) if line.endswith("m4s")
+    ]
+
+
+@pytest.mark.parametrize("url", ["memory://live/clip.m3u8", "http://here/clip.m3u8"])
+def test_a_playlist_goes_where_files_can_be_written(url: str) -> None:
+    if url.startswith("http"):
+        with pytest.raises(OptionError, match="can't be written over http: use s3, gs, az, hf"):
+            VideoWriter(url)
+        return
+    before = fsspec.filesystem("memory").find("/live")
+    video = export_video(greys(8), url)
+    assert video.read_bytes().endswith(b"#EXT-X-ENDLIST\n")
+    writer = VideoWriter(url, fragment=0.25)
+    writer.write(greys(40))
+    writer.abort()
+    assert video.read_bytes().endswith(b"#EXT-X-ENDLIST\n")
+    assert len(fsspec.filesystem("memory").find("/live")) == len(before) + 3
+
+
 def test_memory_is_a_store_too() -> None:
     video = export_video(FRAMES, "memory://some/clip.mp4")
     assert fsspec.filesystem("memory").cat("/some/clip.mp4") == video.read_bytes()

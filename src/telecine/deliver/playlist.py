@@ -27,6 +27,9 @@ _LONGEST_STEM = 100  # characters of a segment's name, none of which a URL would
 class Place(Protocol):
     """A folder, or a prefix of a store. Its methods raise OSError or PublishError."""
 
+    def prepare(self) -> None:
+        """Prove that it can be written, if that does not show elsewhere."""
+
     def put(self, name: str, data: bytes) -> None:
         """Put a file there in one step, in place of what has the name."""
 
@@ -42,6 +45,9 @@ class LocalFolder:
 
     def __init__(self, path: str) -> None:
         self._path = path
+
+    def prepare(self) -> None:
+        """Do nothing: who opens the journal beside proves it."""
 
     def put(self, name: str, data: bytes) -> None:
         """Put a file there, synced."""
@@ -86,11 +92,12 @@ class Playlist:
     While it grows it is what players take for live. Its end is said when all is there.
     """
 
-    is_staged, takes_finished = False, False
+    takes_finished = False
 
-    def __init__(self, path: str, place: Place, fragment: float | None) -> None:
-        self.name = self.path = path
-        self.title, self.where = os.path.basename(path), Path(path)
+    def __init__(self, where: Path, place: Place, fragment: float | None, staged: str | None = None) -> None:
+        """Take where it goes; what is `staged` for it on this machine is beside it, or at a path of its own."""
+        self.name, self.title, self.where = str(where), where.name, where
+        self.path, self.is_staged = staged or self.name, staged is not None
         self.fragment = SECONDS if fragment is None else fragment
         self.size = 0
         self._stem = re.sub(r"[^A-Za-z0-9._-]", "_", os.path.splitext(self.title)[0])[:_LONGEST_STEM]
@@ -104,7 +111,8 @@ class Playlist:
         return self
 
     def prepare(self) -> None:
-        """Read what is replaced."""
+        """Prove that it can be written, and read what is replaced. Raises PublishError."""
+        self._place.prepare()
         self._before = self._place.read(self.title)
 
     def write(self, data: bytes) -> None:

@@ -24,6 +24,7 @@ _MEDIA_TYPE = dict.fromkeys(S3, "ContentType") | dict.fromkeys(("gs", "gcs"), "c
 _READ_ONLY = {"http", "https", "data", "github", "git", "zip", "tar", "libarchive", "reference"}
 _PART, _PARTS_AT_ONCE = 8 << 20, 4  # in memory: no more than 32 MiB of an upload
 _MANIFEST = "manifest.json"
+_MEDIA_TYPES = {".m3u8": "application/vnd.apple.mpegurl", ".m4s": "video/iso.segment"}  # RFC 8216 4, RFC 9174
 
 
 class Store:
@@ -39,10 +40,9 @@ class Store:
         uploaded: Callable[[int, int], object] | None = None,
     ) -> None:
         """Take a place. `uploaded` is told of the bytes. Raises OptionError where nothing can be written."""
+        check_writable(stored)
         address = stored.address
         row = output_of(address.name, format)
-        if address.scheme in _READ_ONLY:
-            raise OptionError(f"{address.name!r} can't be written over {address.scheme}: use s3, gs, az, hf …")
         self._is_folder = isinstance(row, SequenceFormat)
         self.name = address.name.rstrip("/") if self._is_folder else address.name
         self.title = self.name.rpartition("/")[2]
@@ -63,17 +63,12 @@ class Store:
                 replaced.
         """
         address = self._address
-        with address.naming("written", PublishError):
-            there = f"{address.key.rstrip('/')}/{_MANIFEST}" if self._goes_on else address.key
-            if not self._overwrite and address.filesystem.exists(there):
-                raise self._exists()
-            if address.scheme in S3:
-                _prove_upload(address)
-                if self._record.exists():
-                    _abort_uploads(address, recursive=self._is_folder)
-                    self._record.unlink()
-            elif address.scheme == "obstore":
-                address.filesystem.check(address.key)
+        there = f"{address.key.rstrip('/')}/{_MANIFEST}" if self._goes_on else address.key
+        _prove(address, None if self._overwrite else there)
+        if address.scheme in S3 and self._record.exists():
+            with address.naming("written", PublishError):
+                _abort_uploads(address, recursive=self._is_folder)
+            self._record.unlink()
 
     def deliver(self, finished: BinaryIO) -> None:
         """Upload a file.
@@ -121,37 +116,20 @@ class Store:
             try:
                 yield
             except FileExistsError as error:
-                raise self._exists() from error
+                raise _exists(self.name) from error
             self._record.unlink()
 
     def _put(self, path: str, key: str, overwrite: bool, count: _Count) -> None:
         filesystem, scheme = self._address.filesystem, self._address.scheme
         how: dict[str, Any] = {"chunksize": _PART, "max_concurrency": _PARTS_AT_ONCE} if scheme in S3 else {}
         if scheme in _MEDIA_TYPE:
-            how[_MEDIA_TYPE[scheme]] = guess_type(key)[0] or "application/octet-stream"
+            how[_MEDIA_TYPE[scheme]] = _media_type(key)
         if not overwrite and scheme in _CREATES:
             how["mode"] = "create"
         elif not overwrite and filesystem.exists(key):
-            raise self._exists()
+            raise _exists(self.name)
         with count.of(os.path.getsize(path)) as callback:
-            self._put_whole(path, key, {**how, "callback": callback})
-
-    def _put_whole(self, path: str, key: str, how: dict[str, Any]) -> None:
-        filesystem = self._address.filesystem
-        if self._address.scheme in _WHOLE:
-            filesystem.put_file(path, key, **how)
-            return
-        beside = f"{os.path.dirname(key)}/.{os.path.basename(key)}.telecine-new-{os.urandom(4).hex()}"
-        try:
-            filesystem.put_file(path, beside, **how)
-            filesystem.mv(beside, key)
-        except BaseException:
-            with contextlib.suppress(Exception):
-                filesystem.rm_file(beside)
-            raise
-
-    def _exists(self) -> PublishError:
-        return PublishError.of(errno.EEXIST, f"{self.name!r} exists and overwrite is False", self.name)
+            _put_whole(self._address, key, lambda to: filesystem.put_file(path, to, callback=callback, **how))
 
 
 class _Count:
@@ -177,6 +155,84 @@ class _Count:
         yield Callback(hooks={"bytes": lambda size, done, **_: tell(done)})
         tell(size)
         self._before += size
+
+
+def check_writable(stored: StoredPath) -> None:
+    """Refuse a scheme over which nothing can be written. Raises OptionError."""
+    address = stored.address
+    if address.scheme in _READ_ONLY:
+        raise OptionError(f"{address.name!r} can't be written over {address.scheme}: use s3, gs, az, hf …")
+
+
+class StoredFolder:
+    """A prefix of a store that files are put under, one by one."""
+
+    def __init__(self, stored: StoredPath, overwrite: bool) -> None:
+        """Take the place of one of the files, and whether that may be replaced."""
+        self._address, self._overwrite = stored.address, overwrite
+
+    def prepare(self) -> None:
+        """Prove what can be proved. Raises PublishError."""
+        _prove(self._address, None if self._overwrite else self._address.key)
+
+    def put(self, name: str, data: bytes) -> None:
+        """Put a file there in one step. Raises PublishError."""
+        address = self._address
+        how = {_MEDIA_TYPE[address.scheme]: _media_type(name)} if address.scheme in _MEDIA_TYPE else {}
+        with address.naming("written", PublishError):
+            _put_whole(address, self._key(name), lambda to: address.filesystem.pipe_file(to, data, **how))
+
+    def read(self, name: str) -> bytes | None:
+        """Give what a file holds; None where there is none. Raises PublishError."""
+        filesystem, key = self._address.filesystem, self._key(name)
+        with self._address.naming("written", PublishError):
+            if not filesystem.exists(key):
+                return None
+            with filesystem.open(key, "rb") as file:
+                return bytes(file.read())
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove files, those that can be."""
+        for name in names:
+            with contextlib.suppress(Exception):  # of whatever library
+                self._address.filesystem.rm_file(self._key(name))
+
+    def _key(self, name: str) -> str:
+        return f"{os.path.dirname(self._address.key)}/{name}"
+
+
+def _put_whole(address: Address, key: str, put: Callable[[str], object]) -> None:
+    """Put a file so that it appears whole: where the store does not see to that, under another name at first."""
+    if address.scheme in _WHOLE:
+        put(key)
+        return
+    beside = f"{os.path.dirname(key)}/.{os.path.basename(key)}.telecine-new-{os.urandom(4).hex()}"
+    try:
+        put(beside)
+        address.filesystem.mv(beside, key)
+    except BaseException:
+        with contextlib.suppress(Exception):
+            address.filesystem.rm_file(beside)
+        raise
+
+
+def _media_type(name: str) -> str:
+    return _MEDIA_TYPES.get(os.path.splitext(name)[1]) or guess_type(name)[0] or "application/octet-stream"
+
+
+def _prove(address: Address, absent: str | None) -> None:
+    """Prove that a file can be written, and that one is absent."""
+    with address.naming("written", PublishError):
+        if absent is not None and address.filesystem.exists(absent):
+            raise _exists(address.name)
+        if address.scheme in S3:
+            _prove_upload(address)
+        elif address.scheme == "obstore":
+            address.filesystem.check(address.key)
+
+
+def _exists(name: str) -> PublishError:
+    return PublishError.of(errno.EEXIST, f"{name!r} exists and overwrite is False", name)
 
 
 def _prove_upload(address: Address) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, TypeAlias
 
 from ..errors import OptionError
 from ..files.files import stored_path
@@ -20,7 +20,10 @@ from ..publish.frame_files import frames_in
 from ..publish.journal import Kept, remove_orphans
 from ..publish.publication import Publication
 from .file_objects import BinaryWriter, FileObject
-from .staging import make_folder_of, temporary_path
+from .staging import make_folder_of, staged_path, temporary_path
+
+if TYPE_CHECKING:
+    from ..stores.addresses import StoredPath
 
 Output: TypeAlias = str | os.PathLike[str] | BinaryWriter | InStore
 
@@ -190,9 +193,12 @@ def target_of(
     delivery: Delivery
     options_of_urls(options, output)
     if (stored := stored_path(output, options)) is not None:
-        from .stores import Store  # start-up: few files go to a store
+        if isinstance(row := output_of(str(stored), format), PlaylistFormat):
+            delivery = _stored_playlist(stored, row, overwrite, fragment)
+        else:
+            from .stores import Store  # start-up: few files go to a store
 
-        delivery = Store(stored, format, overwrite, uploaded)
+            delivery = Store(stored, format, overwrite, uploaded)
         return Target(delivery.path, overwrite, delivery)
     if output is None:
         return Target(temporary_path(output_of("clip.mp4", format)), overwrite)
@@ -213,4 +219,14 @@ def _local_target(path: str, format: str | None, overwrite: bool, fragment: floa
     if not path.endswith(row.extensions):
         path = os.path.join(path, f"index{row.extensions[0]}")
     folder = os.path.dirname(os.path.realpath(path))
-    return Target(path, overwrite, Playlist(path, LocalFolder(folder), fragment))
+    return Target(path, overwrite, Playlist(Path(path), LocalFolder(folder), fragment))
+
+
+def _stored_playlist(stored: StoredPath, row: PlaylistFormat, overwrite: bool, fragment: float | None) -> Delivery:
+    from .playlist import Playlist  # start-up: as above
+    from .stores import StoredFolder, check_writable
+
+    check_writable(stored)
+    if not str(stored).endswith(row.extensions):
+        stored = stored.renamed("/", f"/index{row.extensions[0]}")
+    return Playlist(stored, StoredFolder(stored, overwrite), fragment, staged_path(str(stored), row))

@@ -168,6 +168,11 @@ class StoredPath(_LocalPath):
         """Where it is."""
         return self._address
 
+    def renamed(self, ending: str, other: str) -> StoredPath:
+        """Give a place in the same store, with another ending in the place of this one, or after what has not."""
+        name, key = (each.removesuffix(ending) + other for each in (self._address.name, self._address.key))
+        return StoredPath(self._address._replace(name=name, key=key))
+
 
 def _stored_path(url: str) -> StoredPath:
     return StoredPath(address_of(url))
