@@ -13,11 +13,13 @@ from typing import Self, TypeVar, Unpack, cast
 from .container.fragments import codecs_in
 from .deliver.live import Fragment, Listener
 from .errors import OptionError, TelecineError
+from .files.files import Source as FileSource
+from .files.files import source_of
 from .files.urls import options_of_urls
-from .frames.options import complete, with_options
+from .frames.options import complete, part, with_options
 from .frames.recognise import Frames, only_video
 from .frames.sources import open_source
-from .output.options import WriterOptions
+from .output.options import ExportOptions, WriterOptions
 from .writer import VideoWriter
 
 Result = TypeVar("Result")
@@ -46,15 +48,22 @@ class VideoStream(Iterator[bytes]):
     It is a context manager; one that is not read to its end is closed, and its frames are dropped.
     """
 
-    def __init__(self, frames: Frames, options: WriterOptions) -> None:
+    def __init__(self, frames: Frames, options: ExportOptions) -> None:
         self._fragments = _Fragments()
-        options["also_to"] = cast(Listener, self._fragments)
-        options["format"] = "mp4"
-        [of_frames] = options_of_urls(options["storage_options"], frames)
-        options["storage_options"] = None
+        audio, of_writer = options["audio"], part(WriterOptions, options)
+        of_frames, of_audio = options_of_urls(options["storage_options"], frames, audio)
+        of_writer["storage_options"] = None
+        of_writer["also_to"] = cast(Listener, self._fragments)
+        of_writer["format"] = "mp4"
         source = open_source(only_video(frames), storage_options=of_frames)
-        self._writer = VideoWriter(_Nowhere(), **options)
-        self._steps = self._writer._settled_steps(source.frames)
+        self._writer = VideoWriter(_Nowhere(), **of_writer)
+        self._steps = self._writer._settled_steps(source.frames, options["timestamps"])
+        try:
+            if audio is not None:
+                self._writer.write_audio(audio if of_audio is None else source_of(cast(FileSource, audio), of_audio))
+        except BaseException:
+            self._writer.abort()
+            raise
         self._mime_type = ""
         self._is_over = False
         self._filling = threading.Lock()
@@ -118,7 +127,7 @@ class VideoStream(Iterator[bytes]):
 class AsyncVideoStream(AsyncIterator[bytes]):
     """The same for asyncio: opened when it is first awaited, and fed, in threads; made by `astream_video`."""
 
-    def __init__(self, frames: Frames, options: WriterOptions) -> None:
+    def __init__(self, frames: Frames, options: ExportOptions) -> None:
         self._open: Callable[[], VideoStream] | None = partial(VideoStream, frames, options)
         self._stream: VideoStream | None = None
         self._opening = threading.Lock()
@@ -186,8 +195,8 @@ class _Nowhere:
         return True
 
 
-@with_options(WriterOptions)
-def stream_video(frames: Frames, **options: Unpack[WriterOptions]) -> VideoStream:
+@with_options(ExportOptions)
+def stream_video(frames: Frames, **options: Unpack[ExportOptions]) -> VideoStream:
     """Encode frames to bytes that play while they come: an iterator of an init segment, then fragments.
 
     For a response of a server, a WebSocket, or Media Source Extensions. Each fragment of `fragment` seconds at most
@@ -209,8 +218,8 @@ def stream_video(frames: Frames, **options: Unpack[WriterOptions]) -> VideoStrea
     return VideoStream(frames, _streamed(options, "stream_video"))
 
 
-@with_options(WriterOptions)
-def astream_video(frames: Frames, **options: Unpack[WriterOptions]) -> AsyncVideoStream:
+@with_options(ExportOptions)
+def astream_video(frames: Frames, **options: Unpack[ExportOptions]) -> AsyncVideoStream:
     """Give what `stream_video` does as an asynchronous iterator. What takes time is done in threads.
 
     Nothing is opened before it is first awaited, by `mime_type` or for a fragment: what `stream_video` raises at once
@@ -226,8 +235,8 @@ def astream_video(frames: Frames, **options: Unpack[WriterOptions]) -> AsyncVide
     return AsyncVideoStream(frames, _streamed(options, "astream_video"))
 
 
-def _streamed(options: WriterOptions, function: str) -> WriterOptions:
-    given = complete(WriterOptions, options, function)
+def _streamed(options: ExportOptions, function: str) -> ExportOptions:
+    given = complete(ExportOptions, options, function)
     if given["also_to"] is not None:
         raise OptionError("also_to= goes with a file: leave it out, and hand on what the stream gives")
     if given["format"] not in (None, "mp4"):

@@ -132,9 +132,9 @@ class VideoWriter:
         if left := length_hint(times):
             raise OptionError(f"{left} timestamps are left over after {self._clock.count} frames: give one for each")
 
-    def _settled_steps(self, frames: Frames) -> Generator[None]:
+    def _settled_steps(self, frames: Frames, timestamps: Timestamps | None) -> Generator[None]:
         """Write frames, one at a step, each of which ends once it is encoded."""
-        for _ in self._steps(frames, None):
+        for _ in self._steps(frames, timestamps):
             self._job.put_box(b"")
             yield
 

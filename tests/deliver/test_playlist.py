@@ -66,6 +66,16 @@ def test_segments_begin_with_key_frames_and_are_the_video(codec: Any, sound: boo
     assert set(held(path.parent)) == {"clip.m3u8", *listed(path)}
 
 
+def test_the_rest_of_the_sound_is_in_the_last_segment(tmp_path: Path) -> None:
+    path = tmp_path / "clip.m3u8"
+    export_video(np.repeat(greys(1), 16, axis=0), path, fps=FPS, fragment=0.5, audio=tone(2), audio_rate=RATE)
+    assert durations(path) == [0.5, 0.5]
+    (tmp_path / "joined.mp4").write_bytes(joined(path))
+    audio = telecine.probe(tmp_path / "joined.mp4").audio
+    assert audio is not None
+    assert audio.duration == pytest.approx(2, abs=0.03)
+
+
 def test_another_program_plays_it(tmp_path: Path) -> None:
     path = tmp_path / "a clip.m3u8"
     export_video(greys(40), path, fps=FPS, audio=tone(2), audio_rate=RATE)

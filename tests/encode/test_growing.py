@@ -198,7 +198,7 @@ def test_sound_that_comes_after_the_first_frame_is_refused() -> None:
     with VideoWriter(taker, format="mp4", fps=FPS, audio_rate=RATE) as writer:
         writer.write_audio(tone(0.5))
         writer.write(greys(5))
-        with pytest.raises(OptionError, match="the sound of what goes to '<Taker>' is written before the first frame"):
+        with pytest.raises(OptionError, match="the sound of what is handed out while it grows is written before"):
             writer.write_audio(tone(0.5))
     assert taker.frames == 5
 

@@ -43,6 +43,8 @@ from telecine import (
 from ..support.browser import Browser
 from ..support.chart import chart, colors_off
 from ..support.helpers import Asked, assert_frames, failing_at, greys, names_in
+from ..support.pipes import packets
+from ..support.sounds import RATE, tone
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("temporary")]
 
@@ -87,11 +89,47 @@ def test_a_stream_is_a_beginning_and_fragments_that_begin_with_key_frames(
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.parametrize("latency", ["normal", "low"])
+@pytest.mark.parametrize("seconds", [0.8, 3.0])
+def test_a_stream_has_the_sound_of_the_file(latency: Any, seconds: float, tmp_path: Path) -> None:
+    still = np.repeat(greys(1), 20, axis=0)
+    how: dict[str, Any] = {"fps": FPS, "audio": tone(seconds), "audio_rate": RATE}
+    stream = stream_video(still, latency=latency, **how)
+    assert stream.mime_type == 'video/mp4; codecs="avc1.64000A,mp4a.40.2"'
+    init, *fragments = list(stream)
+    expected = packets(export_video(still, tmp_path / "clip.mp4", **how).path, "audio")
+    assert packets(io.BytesIO(b"".join([init, *fragments])), "audio") == expected
+    if latency == "normal":
+        begins = [packets(io.BytesIO(init + each), "video")[0] for each in fragments]
+        assert [(time, is_key) for time, is_key, _ in begins] == [(0, True), (Fraction(1, 2), True), (1, True)]
+    given: list[bytes] = []
+    export_video(still, tmp_path / "beside.mp4", also_to=given.append, latency=latency, **how)
+    assert b"".join(given) == b"".join([init, *fragments])
+
+
+def test_a_late_listener_begins_with_a_key_frame_though_there_is_sound(tmp_path: Path) -> None:
+    still, broadcast = np.repeat(greys(1), 20, axis=0), telecine.Broadcast()
+    how: dict[str, Any] = {"fps": FPS, "latency": "low", "audio_rate": RATE, "also_to": broadcast}
+    with VideoWriter(tmp_path / "clip.mp4", **how) as writer:
+        writer.write_audio(tone(2))
+        writer.write(still)
+    init, *late = broadcast.listen()
+    first = packets(io.BytesIO(init + late[0]), "video")[0]
+    assert first[:2] == (Fraction(1), True)
+
+
+def test_a_stream_has_the_times_that_it_is_given() -> None:
+    times = [0, 0.25, 1, 1.5]
+    data = b"".join(stream_video(greys(4), timestamps=times, hold=2))
+    assert [time for time, _, _ in packets(io.BytesIO(data), "video")] == times
+    assert telecine.probe(io.BytesIO(data)).duration == Fraction(7, 2)
+
+
 @pytest.mark.parametrize(("latency", "least"), [("normal", 9), ("low", 2)])
 def test_a_fragment_comes_as_soon_as_its_frames_are_there(latency: Any, least: int) -> None:
     frames = Asked(greys(40))
     stream = stream_video(frames, fps=FPS, fragment=0.5, latency=latency)
-    assert (next(stream)[4:8], frames.count) == (b"ftyp", 1)
+    assert (next(stream)[4:8], frames.count) == (b"ftyp", 2)
     assert (next(stream)[4:8], frames.count) == (b"moof", least)
     stream.close()
     assert list(stream) == []

@@ -10,6 +10,7 @@ from .boxes import Box, file_box
 from .samples import find
 
 _NOT_SYNC = 1 << 16  # sample_is_non_sync_sample (ISO/IEC 14496-12 8.8.3.1)
+_VIDEO = (1).to_bytes(4, "big")  # the track that is added first
 _DEFAULT_DURATION, _DEFAULT_FLAGS = 0x8, 0x20  # of a track fragment's header (8.8.7.1)
 _FIELDS_OF_HEADER = (0x1, 8), (0x2, 4), (0x8, 4), (0x10, 4)  # which come before its flags: bit and bytes
 _OFFSET, _FIRST_FLAGS = 0x1, 0x4  # of a run (8.8.8.1), and what it has of each sample
@@ -19,7 +20,7 @@ _FIELDS_OF_SAMPLE = _DURATIONS, _SIZES, _FLAGS, _TIME_OFFSETS = 0x100, 0x200, 0x
 class Piece(NamedTuple):
     """The init segment, or a fragment, whose first `index_size` bytes lead to its samples, or the end, without bytes.
 
-    `is_key` tells whether the first sample of a fragment's first track is a key frame.
+    `is_key` tells whether a fragment begins with a key frame of the first track, which is the video's.
     """
 
     data: bytes
@@ -81,9 +82,11 @@ def _size(data: bytes | bytearray) -> int:
 
 
 def _begins_with_key(moof: bytes) -> bool:
-    """Tell whether the first sample of a fragment is a sync sample: by its run's flags, or else by the fragment's."""
+    """Tell whether the first sample is the video's and a sync sample: by its run's flags, or else by the fragment's."""
     file = io.BytesIO(moof)
     tfhd, trun = _box(file, b"tfhd"), _box(file, b"trun")
+    if moof[tfhd.contents + 4 : tfhd.contents + 8] != _VIDEO:
+        return False
     if (run := _flags(moof, trun)) & _FIRST_FLAGS:
         at = trun.contents + 8 + 4 * bool(run & _OFFSET)
     elif run & _FLAGS:
@@ -120,15 +123,16 @@ def _flags(data: bytes, box: Box) -> int:
 
 
 def codecs_in(init: bytes) -> str:
-    """Give the codecs parameter (RFC 6381) of an init segment with one track of video.
+    """Give the codecs parameter (RFC 6381) of an init segment with one track of video, and one of sound or none.
 
     Raises:
         ValueError: its codec has no such text here.
     """
+    sounds = [text for kind, text in _SOUNDS.items() if kind in init]
     for kind, text in _TEXTS.items():
         at = init.find(kind)
         if at >= 0:
-            return text(init[at + 4 :])
+            return ",".join([text(init[at + 4 :]), *sounds])
     raise ValueError("the init segment has none of avcC, hvcC and av1C")
 
 
@@ -153,4 +157,5 @@ def _av1(record: bytes) -> str:
     return f"av01.{profile}.{level:02}{tier}.{depth:02}"
 
 
+_SOUNDS = {b"esds": "mp4a.40.2", b"dOps": "opus", b"dfLa": "flac"}  # AAC-LC (ISO/IEC 14496-3 table 1.17)
 _TEXTS = {b"avcC": _avc, b"hvcC": _hevc, b"av1C": _av1}

@@ -61,37 +61,21 @@ class Sink(Protocol):
     ) -> None: ...
 
 
-class Grouping:
-    """Groups what the muxer writes into fragments of at most so many frames, each beginning with a key frame.
+class ListenerOutlet:
+    """Hands a fragmented MP4 to a listener, fragment by fragment, as it is written."""
 
-    The init segment comes first. With low latency each frame is one.
-    """
+    name, takes_finished, fragment = "also_to", True, 0.5
 
-    def __init__(self, sink: Sink, frames: int, latency: str) -> None:
-        self._sink, self._frames = sink, 1 if latency == "low" else frames
-        self._reader = FragmentReader()
-        self._waiting: list[bytes] = []
-        self._is_key = False
+    def __init__(self, sink: Sink) -> None:
+        self._sink, self._reader = sink, FragmentReader()
+        self.size = 0
 
-    def feed(self, data: bytes) -> None:
-        """Take what the muxer writes, in order."""
+    def write(self, data: bytes) -> None:
+        """Take what a muxer writes, in order."""
+        self.size += len(data)
         for piece in self._reader.feed(data):
-            if piece.is_init:
-                self._sink.give(Fragment(piece.data, True))
-            elif not piece.data:
-                self._hand_out()
-            else:
-                if piece.is_key:
-                    self._hand_out()
-                self._is_key = self._is_key if self._waiting else piece.is_key
-                self._waiting.append(piece.data)
-                if len(self._waiting) == self._frames:
-                    self._hand_out()
-
-    def _hand_out(self) -> None:
-        if self._waiting:
-            self._sink.give(Fragment(b"".join(self._waiting), self._is_key))
-            self._waiting.clear()
+            if piece.data:
+                self._sink.give(Fragment(piece.data, piece.is_init or piece.is_key))
 
 
 class Listening(Iterator[bytes]):

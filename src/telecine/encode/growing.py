@@ -8,14 +8,14 @@ from dataclasses import replace
 from fractions import Fraction
 from math import ceil
 from types import SimpleNamespace
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, NamedTuple, Protocol, cast
 
 import av
 from av import Packet
-from av.container import InputContainer, OutputContainer
+from av.container import OutputContainer
+from av.video.stream import VideoStream
 
 from ..container.alpha_packets import VideoPacket
-from ..container.boxes import top_level_boxes
 from ..container.fragments import FragmentReader, Piece
 from ..deliver.target import Outlet
 from ..formats.containers import Container
@@ -25,31 +25,22 @@ from ..publish.hidden import Reader
 from ..sound.encode import AudioPacket, Sound, Soundtrack, add_audio_stream, audio_frames
 from ..sound.recognise import Samples
 from ..support.pyav import open_input, seconds
-from .finish import Content, add_video_stream, plan_of, rounded_up
+from .finish import Content, Plan, add_video_stream, plan_of, rounded_up
+from .fragments import Run, Sample, fragment
 
 _ENDLESS = Fraction(1 << 40)  # seconds
-# The index waits for a packet of each stream: an encoder of sound says with its first how much it added in front.
-_FRAGMENTS = "+empty_moov+default_base_moof+delay_moov"
-_CUT = {"normal": "+frag_keyframe", "low": "+frag_every_frame"}
+_AHEAD = Fraction(1, 50)  # seconds of sound that an encoder is given at a time until it gives a packet
 
 
 class Growth(NamedTuple):
-    """How a video grows: by fragments of so many seconds at most, or, where the latency is "low", of a frame each.
+    """How a video grows: by fragments of so many frames and seconds at most, each beginning with a key frame.
 
-    Its frames are held, where `is_held`, until the next one tells how long they are shown.
+    With one frame they do not. Frames are held, where `is_held`, until the next one tells how long they are shown.
     """
 
-    fragment: Fraction
-    latency: str
+    frames: int
+    seconds: Fraction
     is_held: bool = False
-
-    def options(self, muxer: str) -> dict[str, str]:
-        """Give a muxer's options, in place of those that put the index in front."""
-        if muxer in ("mp4", "mov"):
-            return {"movflags": _FRAGMENTS + _CUT[self.latency], "fflags": "+flush_packets"}
-        # Matroska's clusters end at a key frame too, but not the small ones: a millisecond less, and these do.
-        limit = 0 if self.latency == "low" else ceil(self.fragment * 1000) - 1
-        return {"live": "1", "cluster_time_limit": str(limit), "fflags": "+bitexact+flush_packets"}
 
 
 class GrowingVideo:
@@ -59,10 +50,10 @@ class GrowingVideo:
     """
 
     def __init__(self, outlet: Outlet, container: Container, growth: Growth, sound: Sound, journal: BinaryIO) -> None:
-        self._outlet, self._sound, self._journal, self._is_held = outlet, sound, journal, growth.is_held
-        self._container = replace(container, options=growth.options(container.muxer))
+        self._outlet, self._container, self._growth = outlet, container, growth
+        self._sound, self._journal = sound, journal
         self._reader, self._init = FragmentReader(), b""
-        self._muxer: _Muxer | None = None
+        self._line: _Line | None = None
 
     def feed(self, data: bytes) -> None:
         """Take what the journal's muxer writes, in order."""
@@ -70,93 +61,99 @@ class GrowingVideo:
             if piece.is_init:
                 self._init = piece.data
             elif piece.data:
-                self._muxer = self._muxer or self._open(piece)
-                self._muxer.add(piece)
+                self._line = self._line or self._open(piece)
+                self._line.add(piece)
 
-    def finish(self, duration: Fraction) -> int:
-        """Write the rest of frames and sound that last so many seconds, and give how many bytes it has."""
-        assert self._muxer is not None
+    def finish(self, duration: Fraction) -> None:
+        """Write the rest of frames and sound that last so many seconds."""
+        assert self._line is not None
         sound = self._soundtrack(duration)
-        self._muxer.finish(duration, 0 if sound is None else sound.length)
-        return self._outlet.size
+        self._line.finish(duration, 0 if sound is None else sound.length)
 
-    def _open(self, first: Piece) -> _Muxer:
+    def _open(self, first: Piece) -> _Line:
+        of_container = _MUXERS[self._container.muxer]
+        container = replace(self._container, options=of_container.options(self._growth))
+        sound = self._soundtrack(_ENDLESS)
         with open_input(io.BytesIO(self._init + first.data), "mp4", {"skip_frame": "all"}) as journal:
-            return _Muxer(self._outlet, journal, self._container, self._soundtrack(_ENDLESS), self._is_held)
+            (stream,) = journal.streams.video
+            content = Content(Metadata.read(journal.metadata.get(EXACT_COPY)), None, sound)
+            muxer = of_container(self._outlet, plan_of(stream, container, content), container, self._growth)
+            pictures = muxer.add_pictures(stream)
+            tick = seconds(1, stream.time_base)
+        encoder = None if sound is None else _SoundEncoder(muxer.target, sound)
+        return _Line(muxer, pictures, tick, encoder, self._growth.is_held)
 
     def _soundtrack(self, duration: Fraction) -> Soundtrack | None:
         return self._sound.track_beside(cast(BinaryIO, Reader(self._journal)), duration)
 
 
-class _Muxer:
-    """An open muxer: pictures, and the sound, which is encoded up to where each picture ends."""
+class _Line:
+    """Brings frames, and the sound up to where each ends, to a muxer."""
 
     def __init__(
-        self, outlet: Outlet, journal: InputContainer, container: Container, sound: Soundtrack | None, is_held: bool
+        self,
+        muxer: _Muxer,
+        pictures: VideoStream,
+        tick: Fraction,
+        sound: _SoundEncoder | None,
+        is_held: bool,
     ) -> None:
-        (stream,) = journal.streams.video
-        plan = plan_of(stream, container, Content(Metadata.read(journal.metadata.get(EXACT_COPY)), None, sound))
-        written = outlet if plan.boxes is None else _Filled(outlet, *plan.boxes)
-        self._target = av.open(
-            SimpleNamespace(write=written.write), "w", format=container.muxer, container_options=dict(plan.options)
-        )
-        self._target.metadata.update(plan.tags)
-        self._pictures, self._time_base = add_video_stream(self._target, stream, plan), stream.time_base
-        self._sound = None if sound is None else _SoundStream(self._target, sound, container.clock)
+        self._muxer, self._pictures, self._tick, self._sound = muxer, pictures, tick, sound
         self._is_held, self._held = is_held, list[VideoPacket]()  # one at most
 
     def add(self, piece: Piece) -> None:
-        """Write a frame, or hold it and write the one before."""
+        """Bring a frame, or hold it and bring the one before."""
         packet = cast(VideoPacket, Packet(piece.sample))
         packet.pts, packet.duration = piece.times
-        packet.dts, packet.time_base, packet.is_keyframe = packet.pts, self._time_base, piece.is_key
-        self._mux_held(packet.pts)
+        packet.dts, packet.time_base, packet.is_keyframe = packet.pts, self._tick, piece.is_key
+        packet.stream = self._pictures
+        self._bring_held(packet.pts)
         self._held.append(packet)
         if not self._is_held:
-            self._mux_held(packet.pts + packet.duration)
+            self._bring_held(packet.pts + packet.duration)
 
     def finish(self, duration: Fraction, samples: int) -> None:
-        """Write the rest: what is held until `duration` seconds, so many samples of the sound in all, the end."""
-        self._mux_held(int(duration / seconds(1, self._time_base)))
+        """Bring the rest: what is held until `duration` seconds, so many samples of the sound in all, the end."""
+        self._bring_held(int(duration / self._tick))
         if self._sound is not None:
-            self._sound.finish(samples)
-        self._target.close()
+            self._muxer.add_sound(self._sound.rest(samples))
+        self._muxer.close()
 
-    def _mux_held(self, end: int) -> None:
+    def _bring_held(self, end: int) -> None:
         for packet in self._held:
             assert packet.pts is not None
-            packet.duration, packet.stream = end - packet.pts, self._pictures
-            self._target.mux(packet)
+            packet.duration = end - packet.pts
+            self._muxer.add_picture(packet)
             if self._sound is not None:
-                self._sound.encode(seconds(end, self._time_base))
+                self._muxer.add_sound(self._sound.until(end * self._tick))
+            self._muxer.settle()
         self._held.clear()
 
 
-class _SoundStream:
-    """A stream of sound that is encoded as far as the pictures go."""
+class _SoundEncoder:
+    """Encodes sound as far as it is asked to, and at first until there is a packet."""
 
-    def __init__(self, target: OutputContainer, sound: Soundtrack, clock: Fraction | None) -> None:
-        self._target, self._track, self._clock = target, sound.track, clock
+    def __init__(self, target: OutputContainer, sound: Soundtrack) -> None:
         self._stream = add_audio_stream(target, sound.track, sound.coding)
-        self._samples, self._count = _Cut(iter(sound.samples)), 0
+        self._track, self._samples, self._count = sound.track, _Cut(iter(sound.samples)), 0
 
-    def encode(self, end: Fraction) -> None:
-        """Encode and write it up to so many seconds."""
-        self._encode(int(end * self._track.format.rate))
+    def until(self, end: Fraction) -> list[AudioPacket]:
+        """Give the packets of the sound up to so many seconds."""
+        is_first, packets = self._count == 0, self._encoded(int(end * self._track.format.rate))
+        while is_first and not packets:
+            packets = self._encoded(self._count + int(_AHEAD * self._track.format.rate))
+        return packets
 
-    def finish(self, length: int) -> None:
-        """Encode and write it up to so many samples, and what is in the encoder."""
-        self._encode(length)
-        self._mux(self._stream.encode(None))
+    def rest(self, length: int) -> list[AudioPacket]:
+        """Give those up to so many samples, and of what is in the encoder."""
+        return [*self._encoded(length), *self._stream.encode(None)]
 
-    def _encode(self, end: int) -> None:
+    def _encoded(self, end: int) -> list[AudioPacket]:
+        packets = list[AudioPacket]()
         for frame in audio_frames(self._track, self._samples.take(end - self._count), self._count):
             self._count += frame.samples
-            self._mux(self._stream.encode(frame))
-
-    def _mux(self, packets: list[AudioPacket]) -> None:
-        for packet in packets if self._clock is None else rounded_up(packets, self._clock):
-            self._target.mux(packet)
+            packets += self._stream.encode(frame)
+        return packets
 
 
 class _Cut:
@@ -175,22 +172,151 @@ class _Cut:
             count -= len(piece)
 
 
-class _Filled:
-    """Puts the boxes of the metadata into the index, which comes first, in the place of what fills it."""
+class _Muxer(Protocol):
+    """What hands out packets, which come in order of time but for a little."""
 
-    def __init__(self, outlet: Outlet, in_index: bytes, beside: bytes) -> None:
-        self._outlet, self._boxes, self._index = outlet, (in_index, beside), bytearray()
-        self._is_over = False
+    target: OutputContainer
 
-    def write(self, data: bytes) -> int:
-        """Take what the muxer writes."""
-        if self._is_over:
-            self._outlet.write(data)
-            return len(data)
-        self._index += data
-        file = io.BytesIO(self._index)
-        if any(box.kind == b"moov" and box.end <= len(self._index) for box in top_level_boxes(file)):
-            self._is_over = True
-            replace_filler(file, *self._boxes)
-            self._outlet.write(file.getvalue())
-        return len(data)
+    def add_pictures(self, template: VideoStream) -> VideoStream:
+        """Add the stream of pictures."""
+
+    def add_picture(self, packet: VideoPacket) -> None:
+        """Take a picture."""
+
+    def add_sound(self, packets: list[AudioPacket]) -> None:
+        """Take packets of the sound."""
+
+    def settle(self) -> None:
+        """Hand out what is whole, now that the sound goes as far as the pictures."""
+
+    def close(self) -> None:
+        """Hand out the rest."""
+
+
+class _ClusterMuxer:
+    """Matroska as live streams have it: FFmpeg's muxer ends a cluster at a key frame, once it has that."""
+
+    def __init__(self, outlet: Outlet, plan: Plan, container: Container, growth: Growth) -> None:
+        self._plan, self._clock = plan, container.clock
+        self.target = av.open(
+            SimpleNamespace(write=outlet.write), "w", format=container.muxer, container_options=dict(plan.options)
+        )
+        self.target.metadata.update(plan.tags)
+
+    @staticmethod
+    def options(growth: Growth) -> dict[str, str]:
+        """Give the muxer's options, in place of those that put the index in front."""
+        # At a key frame alone small clusters do not end: with a millisecond less than a fragment's they do.
+        limit = 0 if growth.frames == 1 else ceil(growth.seconds * 1000) - 1
+        return {"live": "1", "cluster_time_limit": str(limit), "fflags": "+bitexact+flush_packets"}
+
+    def add_pictures(self, template: VideoStream) -> VideoStream:
+        """Add the stream of pictures."""
+        return add_video_stream(self.target, template, self._plan)
+
+    def add_picture(self, packet: VideoPacket) -> None:
+        """Take a picture."""
+        self.target.mux(packet)
+
+    def add_sound(self, packets: list[AudioPacket]) -> None:
+        """Take packets of the sound."""
+        for packet in packets if self._clock is None else rounded_up(packets, self._clock):
+            self.target.mux(packet)
+
+    def settle(self) -> None:
+        """Do nothing: FFmpeg writes when it can."""
+
+    def close(self) -> None:
+        """Hand out the rest."""
+        self.target.close()
+
+
+class _FragmentMuxer:
+    """MP4 and MOV in fragments. FFmpeg's muxer gives what comes before them, made of the first packets."""
+
+    def __init__(self, outlet: Outlet, plan: Plan, container: Container, growth: Growth) -> None:
+        self._outlet, self._plan, self._frames = outlet, plan, growth.frames
+        self._beginning, self._count = io.BytesIO(), 0
+        self.target = av.open(self._beginning, "w", format=container.muxer, container_options=dict(plan.options))
+        self.target.metadata.update(plan.tags)
+        self._pictures, self._sounds = list[VideoPacket](), list[AudioPacket]()
+        self._sound_begins: int | None = None
+
+    @staticmethod
+    def options(growth: Growth) -> dict[str, str]:
+        """Give the muxer's options, in place of those that put the index in front."""
+        # It waits for a packet of each stream: an encoder of sound says with its first how much it added in front.
+        return {"movflags": "+empty_moov+default_base_moof+delay_moov"}
+
+    def add_pictures(self, template: VideoStream) -> VideoStream:
+        """Add the stream of pictures."""
+        return add_video_stream(self.target, template, self._plan)
+
+    def add_picture(self, packet: VideoPacket) -> None:
+        """Take a picture."""
+        if self._pictures and (packet.is_keyframe or len(self._pictures) == self._frames):
+            self._hand_out()
+        self._pictures.append(packet)
+
+    def add_sound(self, packets: list[AudioPacket]) -> None:
+        """Take packets of the sound."""
+        self._sounds += packets
+
+    def settle(self) -> None:
+        """Hand out a fragment if it has all its frames, and before the first what comes before."""
+        if not self._count:
+            self._begin()
+        # With sound it waits for the next frame: the rest of the sound is to come with the last.
+        if self._sound_begins is None and len(self._pictures) == self._frames:
+            self._hand_out()
+
+    def close(self) -> None:
+        """Hand out the rest."""
+        self._hand_out()
+
+    def _begin(self) -> None:
+        firsts: list[VideoPacket | AudioPacket] = [*self._pictures[:1], *self._sounds[:1]]
+        for packet in firsts:
+            self.target.mux(_copy(packet))
+        self.target.close()
+        self._sound_begins = self._sounds[0].dts if self._sounds else None
+        init = next(piece.data for piece in FragmentReader().feed(self._beginning.getvalue()) if piece.is_init)
+        if self._plan.boxes is not None:
+            file = io.BytesIO(init)
+            replace_filler(file, *self._plan.boxes)
+            init = file.getvalue()
+        self._outlet.write(init)
+        self._count = 1
+
+    def _hand_out(self) -> None:
+        if not self._pictures:
+            return
+        runs = [_run(1, self._pictures, 0)]
+        if self._sounds:
+            runs.append(_run(2, self._sounds, self._sound_begins or 0))
+        self._outlet.write(fragment(self._count, runs))
+        self._count += 1
+        self._pictures.clear()
+        self._sounds.clear()
+
+
+def _run(track: int, packets: list[VideoPacket] | list[AudioPacket], zero: int) -> Run:
+    """Give packets as a run that counts from the first packet of its track."""
+    samples = [Sample(bytes(each), each.duration or 0, each.is_keyframe) for each in packets]
+    return Run(track, (packets[0].dts or 0) - zero, samples)
+
+
+def _copy(packet: VideoPacket | AudioPacket) -> VideoPacket | AudioPacket:
+    """Copy a packet, which a muxer takes away."""
+    copy = cast("VideoPacket | AudioPacket", Packet(bytes(packet)))
+    copy.pts, copy.dts, copy.duration, copy.time_base = packet.pts, packet.dts, packet.duration, packet.time_base
+    copy.is_keyframe, copy.stream = packet.is_keyframe, packet.stream
+    return copy
+
+
+_MUXERS: dict[str, type[_ClusterMuxer] | type[_FragmentMuxer]] = {
+    "mp4": _FragmentMuxer,
+    "mov": _FragmentMuxer,
+    "webm": _ClusterMuxer,
+    "matroska": _ClusterMuxer,
+}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import BinaryIO, NamedTuple, cast
 
-from ..deliver.live import Grouping, Listener, Sink, frames_of_fragment, sink_of
+from ..deliver.live import Listener, ListenerOutlet, Sink, frames_of_fragment, sink_of
 from ..deliver.target import Outlet
-from ..formats.containers import Container
+from ..formats.containers import CONTAINERS, Container
 from ..sound.encode import Sound
 from .growing import GrowingVideo, Growth
 
@@ -15,21 +15,23 @@ _FRAGMENT = 0.5  # seconds
 
 
 class Live(NamedTuple):
-    """What a video is handed out to while it grows, and in fragments of how many frames and seconds at most."""
+    """What a video is handed out to while it grows, and in fragments of how many frames and seconds at most.
+
+    Each begins with a key frame, which comes every `interval` frames at least.
+    """
 
     listener: Sink | None
     outlet: Outlet | None
-    frames: int
-    fragment: Fraction
-    latency: str
+    interval: int
+    growth: Growth
 
     def open(self, journal: BinaryIO, container: Container, sound: Sound, is_held: bool) -> LiveJournal:
         """Begin to hand out what is written to a journal; `is_held` as of `Growth`."""
-        growing = None
-        if self.outlet is not None:
-            growing = GrowingVideo(self.outlet, container, Growth(self.fragment, self.latency, is_held), sound, journal)
-        grouping = None if self.listener is None else Grouping(self.listener, self.frames, self.latency)
-        return LiveJournal(journal, growing, grouping)
+        growth = self.growth._replace(is_held=is_held)
+        outlets = [(self.outlet, container)] if self.outlet else []
+        if self.listener is not None:
+            outlets.append((ListenerOutlet(self.listener), CONTAINERS["mp4"]))
+        return LiveJournal(journal, [GrowingVideo(*each, growth, sound, journal) for each in outlets])
 
 
 def live_of(
@@ -41,16 +43,16 @@ def live_of(
         OptionError: the length of a fragment or the latency is not accepted, or the listener can't be called.
     """
     seconds = fragment if fragment is not None else outlet.fragment if outlet else _FRAGMENT
-    frames = frames_of_fragment(seconds, latency, fps)
-    return Live(None if listener is None else sink_of(listener), outlet, frames, Fraction(seconds), latency)
+    interval = frames_of_fragment(seconds, latency, fps)
+    growth = Growth(1 if latency == "low" else interval, Fraction(seconds))
+    return Live(None if listener is None else sink_of(listener), outlet, interval, growth)
 
 
 class LiveJournal:
     """A journal, of which what is written is handed out too."""
 
-    def __init__(self, journal: BinaryIO, growing: GrowingVideo | None, grouping: Grouping | None) -> None:
+    def __init__(self, journal: BinaryIO, growing: list[GrowingVideo]) -> None:
         self.seek, self.tell, self._journal, self._growing = journal.seek, journal.tell, journal, growing
-        self._takers = [each for each in (growing, grouping) if each is not None]
 
     @property
     def file(self) -> BinaryIO:
@@ -60,10 +62,11 @@ class LiveJournal:
     def write(self, data: bytes) -> int:
         """Write to the journal, and hand it out."""
         written = self._journal.write(data)
-        for each in self._takers:
+        for each in self._growing:
             each.feed(bytes(data))
         return written
 
-    def finish(self, duration: Fraction) -> int | None:
-        """Hand out the rest of frames that last so many seconds; gives how many bytes it was, where that is known."""
-        return None if self._growing is None else self._growing.finish(duration)
+    def finish(self, duration: Fraction) -> None:
+        """Hand out the rest of frames that last so many seconds."""
+        for each in self._growing:
+            each.finish(duration)

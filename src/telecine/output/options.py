@@ -178,8 +178,8 @@ class WriterOptions(FrameOptions, total=False):
             None,
             """A function that is given the video while it grows, as bytes of a fragmented MP4: its init segment, then
             fragments. It is called in a thread of its own. The video is encoded without B-frames and lookahead then. A
-            function that is too slow loses fragments, and a warning tells how many. They have no sound. Or a
-            `telecine.Broadcast`, for several listeners.""",
+            function that is too slow loses fragments, and a warning tells how many. They have the sound that was given
+            before the first frame. Or a `telecine.Broadcast`, for several listeners.""",
             VIDEO,
         ),
     ]

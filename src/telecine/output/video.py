@@ -69,7 +69,7 @@ class VideoPlan:
         if self.dither and chosen.pixel_format.depth != 8:
             raise OptionError(f"dither=True is for 8 bit, and {chosen.pixel_format.name} has more: leave it out")
         self.live = _live(options, chosen, common.fps, outlet, notes)
-        streamed = _live_options(options, chosen, self.live.frames) if self.live else options
+        streamed = _live_options(options, chosen, self.live.interval) if self.live else options
         of_encoder = _encoder_options(chosen, streamed)
         self.limit = None if options["max_bytes"] is None else _limit(options["max_bytes"], chosen, of_encoder)
         lossless = options["quality"] == "lossless" or chosen.codec.name in _LOSSLESS_BESIDE
@@ -216,8 +216,8 @@ class VideoShape:
         self.settings = plan.settings._replace(color=color, width=width, height=height, variable=bool(clock.variable))
         self.seal, self.limit, self.sound, self.meter = common.seal, plan.limit, plan.sound, LightMeter()
         self.live = plan.live
-        if self.live and self.live.outlet:
-            self.sound.end(f"the sound of what goes to {self.live.outlet.name!r} is written before the first frame")
+        if self.live and (self.live.outlet or self.sound.is_given):
+            self.sound.end("the sound of what is handed out while it grows is written before the first frame")
         self.clock, self.notes = clock, plan.notes
         self._background = common.background
         self._conversion = Conversion(color, common.value_range, common.background or BLACK, plan.dither, plan.light)
@@ -296,8 +296,9 @@ class VideoJob:
             beyond = f"{light.max_cll} cd/m2, beyond the mastering display's {display.max_luminance:g}"
             notes.warn_later(f"the brightest pixel is of {beyond}: pass mastering_display= if it showed that")
         if self._live is not None:
-            size = self._live.finish(self._shape.clock.duration)
-            info = info if size is None else replace(info, size_bytes=size)
+            self._live.finish(self._shape.clock.duration)
+        if self._shape.live and self._shape.live.outlet:
+            info = replace(info, size_bytes=self._shape.live.outlet.size)
         return Video.of(Path(publication.path), info, self._shape.padding)
 
     def _finished_from(self, journal: BinaryIO) -> VideoInfo:

@@ -135,6 +135,11 @@ class Sound:
         self._clipped = False
         self._refusal = ""
 
+    @property
+    def is_given(self) -> bool:
+        """Whether there is any by now."""
+        return self._track is not None
+
     def end(self, refusal: str) -> None:
         """Take no more, and say so."""
         self._refusal = refusal
