@@ -118,7 +118,7 @@ def test_the_options_go_with_the_path_or_else_with_what_is_read(
     assert export_video(images, tmp_path / "clip.mp4", **options).read_bytes() == expected
     assert probe(export_video(few, tmp_path / "clip.mp4", audio=sound, **options)).audio
     assert probe(export_video(images, f"s3://{BUCKET}/clip.mp4", audio=sound, **options)).audio
-    other = "memory://sounds/sound.mp4"  # of another scheme, whose library takes no such options
+    other = "memory://sounds/sound.mp4"
     assert probe(export_video(images, f"s3://{BUCKET}/clip.mp4", audio=other, **options)).audio
     assert len(list(telecine.stream_video(images, **options))) > 1
     calls: list[Any] = [

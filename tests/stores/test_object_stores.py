@@ -177,6 +177,21 @@ def test_what_can_not_be_read_or_written_is_said(store: Any) -> None:
             export_video(FRAMES, wrong)  # type: ignore[arg-type]
 
 
+def test_a_store_of_obstore_s_needs_no_fsspec(temporary: Path) -> None:
+    script = """
+import sys, tempfile
+sys.modules["fsspec"] = None
+import numpy as np, telecine
+from obstore.store import MemoryStore
+tempfile.tempdir = sys.argv[1]
+place = MemoryStore(), "clip.mp4"
+telecine.export_video(np.zeros((4, 48, 64, 3), np.uint8), place, progress=True)
+print(telecine.probe(place).frame_count)
+"""
+    done = subprocess.run([sys.executable, "-c", script, temporary], capture_output=True, text=True)
+    assert (done.stdout, "uploading" in done.stderr) == ("4\n", True)
+
+
 def test_importing_telecine_imports_no_obstore() -> None:
     script = "import sys, telecine; telecine.export_bytes([]) if 0 else print('obstore' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "False\n"

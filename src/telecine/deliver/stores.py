@@ -14,13 +14,13 @@ from typing import Any, BinaryIO
 from ..errors import OptionError, PublishError
 from ..formats.choose import output_of
 from ..formats.images import SequenceFormat
-from ..stores.addresses import S3, Address, StoredPath
+from ..stores.addresses import OBSTORE, S3, Address, StoredPath
 from .staging import staged_path
 
 # Whose `put_file` gives the file its name last. Elsewhere, as on SFTP, it is uploaded beside, and renamed.
-_WHOLE = S3 | {"gs", "gcs", "az", "abfs", "abfss", "adl", "hf", "memory", "oss", "obstore"}
-_CREATES = S3 | {"gs", "gcs", "memory", "obstore"}  # which refuse by themselves to replace what is there
-_MEDIA_TYPE = dict.fromkeys(S3, "ContentType") | dict.fromkeys(("gs", "gcs"), "content_type")
+_WHOLE = S3 | {"gs", "gcs", "az", "abfs", "abfss", "adl", "hf", "memory", "oss", OBSTORE}
+_CREATES = S3 | {"gs", "gcs", "memory", OBSTORE}  # which refuse by themselves to replace what is there
+_MEDIA_TYPE = dict.fromkeys(S3, "ContentType") | dict.fromkeys(("gs", "gcs", OBSTORE), "content_type")
 _READ_ONLY = {"http", "https", "data", "github", "git", "zip", "tar", "libarchive", "reference"}
 _PART, _PARTS_AT_ONCE = 8 << 20, 4  # in memory: no more than 32 MiB of an upload
 _MANIFEST = "manifest.json"
@@ -128,8 +128,9 @@ class Store:
             how["mode"] = "create"
         elif not overwrite and filesystem.exists(key):
             raise _exists(self.name)
-        with count.of(os.path.getsize(path)) as callback:
-            _put_whole(self._address, key, lambda to: filesystem.put_file(path, to, callback=callback, **how))
+        with count.of(os.path.getsize(path)) as told:
+            how["callback"] = told if scheme == OBSTORE else _callback(told)
+            _put_whole(self._address, key, lambda to: filesystem.put_file(path, to, **how))
 
 
 class _Count:
@@ -140,10 +141,8 @@ class _Count:
         self._before = 0
 
     @contextlib.contextmanager
-    def of(self, size: int) -> Iterator[Any]:
-        """Give the callback of one, and in the end tell of all of it: not every library calls."""
-        from fsspec.callbacks import Callback
-
+    def of(self, size: int) -> Iterator[Callable[[int], None]]:
+        """Give what is told of one, and in the end tell of all of it: not every library does."""
         told = -1
 
         def tell(done: int) -> None:
@@ -152,9 +151,15 @@ class _Count:
                 told = done
                 self._uploaded(self._before + done, self._total)
 
-        yield Callback(hooks={"bytes": lambda size, done, **_: tell(done)})
+        yield tell
         tell(size)
         self._before += size
+
+
+def _callback(told: Callable[[int], None]) -> Any:
+    from fsspec.callbacks import Callback
+
+    return Callback(hooks={"bytes": lambda size, done, **_: told(done)})
 
 
 def check_writable(stored: StoredPath) -> None:
@@ -188,8 +193,7 @@ class StoredFolder:
         with self._address.naming("written", PublishError):
             if not filesystem.exists(key):
                 return None
-            with filesystem.open(key, "rb") as file:
-                return bytes(file.read())
+            return bytes(filesystem.cat_file(key))
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove files, those that can be."""
@@ -227,7 +231,7 @@ def _prove(address: Address, absent: str | None) -> None:
             raise _exists(address.name)
         if address.scheme in S3:
             _prove_upload(address)
-        elif address.scheme == "obstore":
+        elif address.scheme == OBSTORE:
             address.filesystem.check(address.key)
 
 

@@ -206,8 +206,9 @@ class WriterOptions(FrameOptions, total=False):
         Option(
             None,
             """What the store of a URL is opened with, as pandas and fsspec have it: keys, an endpoint. Without, what
-            its library finds: environment variables, files in the home folder, the machine's role. They go with the
-            path, and with frames and sound whose URLs are of its scheme; or where the path is none, with those.""",
+            its library finds: environment variables, files in the home folder, the machine's role. In
+            `export_video` they go with frames and sound too whose URLs are of the path's scheme; or where the path is
+            no URL, with those alone.""",
         ),
     ]
     progress: Annotated[

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from ..errors import InputError, MissingDependencyError, OptionError, PublishError, TelecineError
 
-S3 = {"s3", "s3a"}
+S3, OBSTORE = {"s3", "s3a"}, "obstore"  # schemes, though there are no URLs of the latter
 _BLOCK = 256 << 10  # bytes that are asked for at a time; up to so many blocks where one is read after the other
 _MOST_BLOCKS, _BLOCKS_KEPT = 4, 16
 _BUFFER = 32 << 10

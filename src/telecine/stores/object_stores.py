@@ -5,16 +5,14 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from glob import has_magic
-from mimetypes import guess_type
 from pathlib import PurePosixPath
 from typing import Any
 
-from .addresses import Address, StoredPath
+from .addresses import OBSTORE, Address, StoredPath
 
-SCHEME = "obstore"
 _SCHEMES = {"S3Store": "s3", "GCSStore": "gs", "AzureStore": "az", "LocalStore": "file", "MemoryStore": "memory"}
 _PART, _PARTS_AT_ONCE = 8 << 20, 4  # as through fsspec
 _SECRET = ("key", "secret", "token", "password", "sas")
@@ -26,14 +24,14 @@ def path_in(store: Any, name: str) -> StoredPath:
     config: dict[str, Any] = getattr(store, "config", {})
     secrets = {str(value) for option, value in config.items() if any(each in option.lower() for each in _SECRET)}
     in_order = tuple(sorted(secrets, key=len, reverse=True))
-    return StoredPath(Address(f"{root}{key}", ObjectFiles(store), key, SCHEME, in_order, root))
+    return StoredPath(Address(f"{root}{key}", ObjectFiles(store), key, OBSTORE, in_order, root))
 
 
 def _root_of(store: Any) -> str:
     """Give the URL under which all names of a store are."""
     if (url := getattr(store, "url", None)) is not None:
         return f"{str(url).rstrip('/')}/"
-    config, scheme = getattr(store, "config", {}), _SCHEMES.get(type(store).__name__, SCHEME)
+    config, scheme = getattr(store, "config", {}), _SCHEMES.get(type(store).__name__, OBSTORE)
     bucket = config.get("bucket") or config.get("container_name") or ""
     parts = [str(part).strip("/") for part in (bucket, getattr(store, "prefix", None) or "")]
     inner = "".join(f"{part}/" for part in parts if part)
@@ -88,24 +86,35 @@ class ObjectFiles:
 
         return open_reader(self._store, key, buffer_size=block_size)
 
-    def put_file(self, path: str, key: str, callback: Any, mode: str = "overwrite") -> None:
+    def cat_file(self, key: str) -> bytes:
+        """Give all of a file."""
+        return bytes(self._store.get(key).bytes())
+
+    def put_file(
+        self,
+        path: str,
+        key: str,
+        callback: Callable[[int], None],
+        content_type: str | None = None,
+        mode: str = "overwrite",
+    ) -> None:
         """Upload a file, which is there in one step. Raises FileExistsError where it is to be new, and is not."""
         with _Counted(path, callback) as file:
-            self._put(file, key, mode)
+            self._put(file, key, content_type, mode)
 
-    def pipe_file(self, key: str, data: bytes) -> None:
+    def pipe_file(self, key: str, data: bytes, content_type: str | None = None) -> None:
         """Upload bytes."""
-        self._put(data, key, "overwrite")
+        self._put(data, key, content_type, "overwrite")
 
     def rm_file(self, key: str) -> None:
         """Remove a file."""
         self._store.delete(key)
 
-    def _put(self, file: _Counted | bytes, key: str, mode: str) -> None:
+    def _put(self, file: _Counted | bytes, key: str, content_type: str | None, mode: str) -> None:
         from obstore.exceptions import AlreadyExistsError
 
         how: dict[str, Any] = {"chunk_size": _PART, "max_concurrency": _PARTS_AT_ONCE}
-        attributes = {"Content-Type": guess_type(key)[0] or "application/octet-stream"}
+        attributes = {"Content-Type": content_type} if content_type else None
         try:
             try:
                 self._store.put(key, file, mode=mode, attributes=attributes, **how)
@@ -120,13 +129,13 @@ class ObjectFiles:
 class _Counted(io.FileIO):
     """A file that tells how much of it was read, which obstore then sends."""
 
-    def __init__(self, path: str, callback: Any) -> None:
+    def __init__(self, path: str, told: Callable[[int], None]) -> None:
         super().__init__(path)
-        self._callback = callback
+        self._told = told
 
     def read(self, size: int | None = -1) -> bytes:
         data: bytes = super().read(-1 if size is None else size)
-        self._callback.absolute_update(self.tell())
+        self._told(self.tell())
         return data
 
 
