@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from safetensors.numpy import save_file as save_numpy
 from safetensors.torch import save_file as save_torch
+from starlette.datastructures import UploadFile
 
 import telecine
 from telecine import FrameError, InputError, TelecineError, open_frames
@@ -369,6 +370,10 @@ def test_an_open_file_that_is_none_is_refused_in_words(tmp_path: Path) -> None:
     with open(tmp_path / "notes.txt") as text:
         assert "notes.txt' is read as text: open it for bytes, with 'rb', or give its .buffer" in refused(text)
     assert refused(io.StringIO()).startswith("'the open file' is read as text")
+    upload = UploadFile(io.BytesIO(), filename="a.mp4")
+    assert (
+        refused(upload) == "'the open file' is read asynchronously: give the file beneath it, such as UploadFile.file"
+    )
     with open(tmp_path / "new", "wb") as written:
         assert "new' is not open for reading: open it with 'rb'" in refused(written)
     assert refused(io.BytesIO()).startswith("'the open file' can't be read as a video: it is no MP4, ")

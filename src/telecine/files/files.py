@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import inspect
 import io
 import os
 import stat
@@ -74,6 +75,8 @@ def _seekable(file: BinaryIO) -> BinaryIO:
         raise InputError(f"{name!r} is a closed file: give an open one")
     if isinstance(file, io.TextIOBase) or isinstance(getattr(file, "encoding", None), str):
         raise InputError(f"{name!r} is read as text: open it for bytes, with 'rb', or give its .buffer")
+    if inspect.iscoroutinefunction(file.read):  # as those of web frameworks, which have one beneath
+        raise InputError(f"{name!r} is read asynchronously: give the file beneath it, such as UploadFile.file")
     if not getattr(file, "readable", lambda: True)():
         raise InputError(f"{name!r} is not open for reading: open it with 'rb'")
     if getattr(file, "seekable", lambda: True)():
