@@ -67,7 +67,9 @@ _CODES = {"valid": 0, "tampered": 1, "valid but untrusted": 3, "no manifest": 4}
 
 FramesArgument = Annotated[
     list[str],
-    typer.Argument(help="A folder or a glob of images, images, a .npy, .npz or .safetensors file, or a video."),
+    typer.Argument(
+        help="A folder or a glob of images, images, a .npy, .npz or .safetensors file, or a video; or a URL."
+    ),
 ]
 VideoArgument = Annotated[str, typer.Argument(help="The video file, or its URL.")]
 GapsOption = Annotated[bool, typer.Option("--allow-gaps", help="Accept images whose numbering skips a number.")]
@@ -291,7 +293,7 @@ def _provenance_init(
 
 @provenance_app.command("show")
 def _provenance_show(
-    file: Annotated[str, typer.Argument(help="A video or a moving image.")],
+    file: Annotated[str, typer.Argument(help="A video or a moving image, or its URL.")],
     trust: Annotated[
         Path | None, typer.Option(metavar="ANCHORS", help="Certificates in PEM that stand for signers.")
     ] = None,
