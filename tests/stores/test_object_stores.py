@@ -110,6 +110,25 @@ def test_frames_and_sound_are_taken_from_a_store(store: Any, tmp_path: Path) -> 
     assert video.frame_count == 6
 
 
+def test_a_playlist_and_its_segments_go_into_a_store(store: Any, tmp_path: Path) -> None:
+    how: dict[str, Any] = {"fps": 16, "fragment": 0.25, "format": "hls"}
+    export_video(FRAMES, tmp_path / "files" / "index.m3u8", **how)
+    video = export_video(FRAMES, (store, "live"), **how)
+    files = {f"live/{each.name}": each.read_bytes() for each in (tmp_path / "files").iterdir()}
+    assert {
+        each["path"]: bytes(store.get(each["path"]).bytes()) for some in store.list("live") for each in some
+    } == files
+    assert str(video).endswith("live/index.m3u8")
+    if not isinstance(store, LocalStore):
+        assert store.get("live/index.m3u8").attributes == {"Content-Type": "application/vnd.apple.mpegurl"}
+    with pytest.raises(PublishError, match="exists and overwrite is False"):
+        export_video(FRAMES, (store, "live"), overwrite=False, **how)
+    export_video(FRAMES[:4], (store, "live"), **how)
+    listed = bytes(store.get("live/index.m3u8").bytes()).decode().split()
+    segments = [each["path"] for some in store.list("live") for each in some if each["path"].endswith("m4s")]
+    assert sorted(segments) == [f"live/{line}" for line in listed if line.endswith("m4s")]
+
+
 def test_what_is_there_stays_with_overwrite_false(store: Any, temporary: Path) -> None:
     store.put("clip.mkv", b"older")
     frames = Asked(FRAMES)
