@@ -343,8 +343,6 @@ def test_a_url_is_never_taken_for_a_path_to_read(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     url, said = NOT_READ[case]
-    if reading is a_strip:
-        said = "only local files are read: download it, and give its path"
     with pytest.raises(TelecineError, match=said) as refused:
         reading(url)
     assert "\n" not in str(refused.value)

@@ -61,7 +61,8 @@ def plan_of(
 
 def _seal(provenance: Provenance, row: AnyFormat) -> Seal:
     if isinstance(row, (SequenceFormat, PlaylistFormat)):
-        raise OptionError(f"provenance= signs one file, and {row.name} is a folder of them: leave it out")
+        parts = "images" if isinstance(row, SequenceFormat) else "segments"
+        raise OptionError(f"provenance= signs one file, and {row.name} is a folder of {parts}: leave it out")
     from ..provenance.seal import seal_of  # the extra `c2pa` is for those who sign
 
     return seal_of(provenance, row.name)
