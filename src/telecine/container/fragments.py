@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
-from .boxes import Box, file_box
+from .boxes import file_box
 from .samples import find
 
 _NOT_SYNC = 1 << 16  # sample_is_non_sync_sample (ISO/IEC 14496-12 8.8.3.1)
-_VIDEO = (1).to_bytes(4, "big")  # the track that is added first
+_VIDEO = 1  # the track that is added first
 _DEFAULT_DURATION, _DEFAULT_FLAGS = 0x8, 0x20  # of a track fragment's header (8.8.7.1)
 _FIELDS_OF_HEADER = (0x1, 8), (0x2, 4), (0x8, 4), (0x10, 4)  # which come before its flags: bit and bytes
 _OFFSET, _FIRST_FLAGS = 0x1, 0x4  # of a run (8.8.8.1), and what it has of each sample
@@ -18,37 +18,23 @@ _FIELDS_OF_SAMPLE = _DURATIONS, _SIZES, _FLAGS, _TIME_OFFSETS = 0x100, 0x200, 0x
 
 
 class Piece(NamedTuple):
-    """The init segment, or a fragment, whose first `index_size` bytes lead to its samples, or the end, without bytes.
+    """The init segment, or a fragment, whose first `index_size` bytes lead to its samples.
 
-    `is_key` tells whether a fragment begins with a key frame of the first track, which is the video's.
+    `is_key` tells whether a fragment begins with a key frame of the first track, which is the video's; `start` and
+    `duration` are in ticks of it.
     """
 
     data: bytes
     is_init: bool = False
     is_key: bool = False
+    start: int = 0
+    duration: int = 0
     index_size: int = 0
 
     @property
     def sample(self) -> bytes:
         """The sample of a fragment that has one."""
         return self.data[self.index_size + 8 :]  # which fits 32 bits, so the header of its box is the short one
-
-    @property
-    def times(self) -> tuple[int, int]:
-        """When the samples of a fragment's first track begin and how long they are, in ticks of the track."""
-        file = io.BytesIO(self.data[: self.index_size])
-        tfdt, tfhd, trun = (_box(file, kind) for kind in (b"tfdt", b"tfhd", b"trun"))
-        start = int.from_bytes(self.data[tfdt.contents + 4 : tfdt.end], "big")
-        flags, count = _flags(self.data, trun), self._number(trun.contents + 4)
-        if not flags & _DURATIONS:
-            at = tfhd.contents + 8 + _before_in_tfhd(_flags(self.data, tfhd), _DEFAULT_DURATION)
-            return start, count * self._number(at)
-        first = trun.contents + 8 + 4 * (bool(flags & _OFFSET) + bool(flags & _FIRST_FLAGS))
-        fields = sum(bool(flags & each) for each in _FIELDS_OF_SAMPLE)
-        return start, sum(self._number(first + 4 * fields * index) for index in range(count))
-
-    def _number(self, at: int) -> int:
-        return int.from_bytes(self.data[at : at + 4], "big")
 
 
 class FragmentReader:
@@ -71,9 +57,7 @@ class FragmentReader:
             elif kind == b"moof":
                 self._moof = box
             elif kind == b"mdat":
-                yield Piece(self._moof + box, is_key=_begins_with_key(self._moof), index_size=len(self._moof))
-            elif kind == b"mfra":  # the muxer's last
-                yield Piece(b"")
+                yield Piece(self._moof + box, False, *_first_run(self._moof), len(self._moof))
 
 
 def _size(data: bytes | bytearray) -> int:
@@ -81,21 +65,46 @@ def _size(data: bytes | bytearray) -> int:
     return int.from_bytes(data[8:16], "big") if size == 1 else size
 
 
-def _begins_with_key(moof: bytes) -> bool:
-    """Tell whether the first sample is the video's and a sync sample: by its run's flags, or else by the fragment's."""
-    file = io.BytesIO(moof)
-    tfhd, trun = _box(file, b"tfhd"), _box(file, b"trun")
-    if moof[tfhd.contents + 4 : tfhd.contents + 8] != _VIDEO:
-        return False
-    if (run := _flags(moof, trun)) & _FIRST_FLAGS:
-        at = trun.contents + 8 + 4 * bool(run & _OFFSET)
-    elif run & _FLAGS:
-        at = trun.contents + 8 + 4 * sum(bool(run & each) for each in (_OFFSET, _DURATIONS, _SIZES))
-    elif (defaults := _flags(moof, tfhd)) & _DEFAULT_FLAGS:
-        at = tfhd.contents + 8 + _before_in_tfhd(defaults, _DEFAULT_FLAGS)
+def _first_run(moof: bytes) -> tuple[bool, int, int]:
+    """Tell whether a fragment begins with a key frame of the video, when its first track begins, and how long it is."""
+    boxes = _boxes_of_track(moof)
+    tfhd, tfdt, trun = boxes[b"tfhd"], boxes[b"tfdt"], boxes[b"trun"]
+    start = int.from_bytes(moof[tfdt + 4 : tfdt + (12 if moof[tfdt] else 8)], "big")
+    header, run, count = _number(moof, tfhd) & 0xFFFFFF, _number(moof, trun) & 0xFFFFFF, _number(moof, trun + 4)
+    samples = trun + 8 + 4 * (bool(run & _OFFSET) + bool(run & _FIRST_FLAGS))
+    if run & _DURATIONS:
+        width = 4 * sum(bool(run & each) for each in _FIELDS_OF_SAMPLE)
+        duration = sum(_number(moof, samples + width * index) for index in range(count))
     else:
-        return False
-    return not int.from_bytes(moof[at : at + 4], "big") & _NOT_SYNC
+        duration = count * _number(moof, tfhd + 8 + _before_in_tfhd(header, _DEFAULT_DURATION))
+    if run & _FIRST_FLAGS:
+        flags = _number(moof, samples - 4)
+    elif run & _FLAGS:
+        flags = _number(moof, samples + 4 * (bool(run & _DURATIONS) + bool(run & _SIZES)))
+    else:
+        has_flags = header & _DEFAULT_FLAGS
+        flags = _number(moof, tfhd + 8 + _before_in_tfhd(header, _DEFAULT_FLAGS)) if has_flags else _NOT_SYNC
+    return _number(moof, tfhd + 4) == _VIDEO and not flags & _NOT_SYNC, start, duration
+
+
+def _boxes_of_track(moof: bytes) -> dict[bytes, int]:
+    """Give where the contents of a fragment's first track begin, by their kinds."""
+    at, found = 8, dict[bytes, int]()
+    while moof[at + 4 : at + 8] != b"traf":
+        at += _number(moof, at)
+    end, at = at + _number(moof, at), at + 8
+    while at < end:
+        found[moof[at + 4 : at + 8]] = at + 8
+        at += _number(moof, at)
+    return found
+
+
+def _number(data: bytes, at: int) -> int:
+    return int.from_bytes(data[at : at + 4], "big")
+
+
+def _before_in_tfhd(flags: int, field: int) -> int:
+    return sum(size for flag, size in _FIELDS_OF_HEADER if flag < field and flags & flag)
 
 
 def ticks_a_second(init: bytes) -> int:
@@ -105,21 +114,6 @@ def ticks_a_second(init: bytes) -> int:
     assert mdhd is not None, "a muxer's init segment has no track"
     at = mdhd.contents + (20 if init[mdhd.contents] else 12)
     return int.from_bytes(init[at : at + 4], "big")
-
-
-def _box(moof: BinaryIO, kind: bytes) -> Box:
-    """Give a box of a fragment's first track."""
-    box = find(moof, file_box(moof), b"moof", b"traf", kind)
-    assert box is not None, f"a muxer's fragment has no {kind!r}"
-    return box
-
-
-def _before_in_tfhd(flags: int, field: int) -> int:
-    return sum(size for flag, size in _FIELDS_OF_HEADER if flag < field and flags & flag)
-
-
-def _flags(data: bytes, box: Box) -> int:
-    return int.from_bytes(data[box.contents + 1 : box.contents + 4], "big")
 
 
 def codecs_in(init: bytes) -> str:

@@ -74,8 +74,7 @@ class ListenerOutlet:
         """Take what a muxer writes, in order."""
         self.size += len(data)
         for piece in self._reader.feed(data):
-            if piece.data:
-                self._sink.give(Fragment(piece.data, piece.is_init or piece.is_key))
+            self._sink.give(Fragment(piece.data, piece.is_init or piece.is_key))
 
 
 class Listening(Iterator[bytes]):

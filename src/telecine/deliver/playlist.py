@@ -120,9 +120,9 @@ class Playlist:
         for piece in self._reader.feed(data):
             if piece.is_init:
                 self._init, self._ticks = self._put(piece.data, self._stem, ".mp4"), ticks_a_second(piece.data)
-            elif piece.data:
+            else:
                 name = self._put(piece.data, f"{self._stem}-{len(self._segments):05}", ".m4s")
-                self._segments.append(Segment(name, Fraction(piece.times[1], self._ticks)))
+                self._segments.append(Segment(name, Fraction(piece.duration, self._ticks)))
                 self._put_playlist(is_over=False)
 
     def deliver(self, finished: BinaryIO) -> None:

@@ -60,7 +60,7 @@ class GrowingVideo:
         for piece in self._reader.feed(data):
             if piece.is_init:
                 self._init = piece.data
-            elif piece.data:
+            else:
                 self._line = self._line or self._open(piece)
                 self._line.add(piece)
 
@@ -104,7 +104,7 @@ class _Line:
     def add(self, piece: Piece) -> None:
         """Bring a frame, or hold it and bring the one before."""
         packet = cast(VideoPacket, Packet(piece.sample))
-        packet.pts, packet.duration = piece.times
+        packet.pts, packet.duration = piece.start, piece.duration
         packet.dts, packet.time_base, packet.is_keyframe = packet.pts, self._tick, piece.is_key
         packet.stream = self._pictures
         self._bring_held(packet.pts)
