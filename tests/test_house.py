@@ -57,7 +57,7 @@ def test_each_function_of_the_line_is_where_the_page_says() -> None:
         assert callable(reduce(getattr, name.split("."), place)), f"{module}: {name}"
 
 
-OPTIONAL = {"c2pa", "cryptography", "fsspec", "obstore", "rich", "safetensors", "tifffile", "torch", "typer"}
+OPTIONAL = {"c2pa", "cryptography", "fsspec", "obstore", "pyarrow", "rich", "safetensors", "tifffile", "torch", "typer"}
 
 
 def imports_in_functions(module: Path) -> Iterator[tuple[int, str]]:

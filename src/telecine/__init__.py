@@ -29,6 +29,7 @@ from .writer import VideoWriter
 # What is imported when it is asked for, and from where: an export needs none of it, and it is a third of the import.
 _WHEN_ASKED = {
     "AudioInfo": "read.probe",
+    "BatchReport": "batch.run",
     "Broadcast": "deliver.live",
     "ContentLight": "color.hdr",
     "MasteringDisplay": "color.hdr",
@@ -37,6 +38,7 @@ _WHEN_ASKED = {
     "VerifyReport": "verification",
     "VideoInfo": "read.probe",
     "astream_video": "streaming",
+    "export_batch": "batch.run",
     "generation_metadata": "models.generation",
     "grid": "frames.compose",
     "open_frames": "frames.sources",
@@ -52,6 +54,7 @@ _WHEN_ASKED = {
 }
 
 if TYPE_CHECKING:
+    from .batch.run import BatchReport, export_batch
     from .color.hdr import ContentLight, MasteringDisplay
     from .deliver.live import Broadcast
     from .frames.compose import grid
@@ -87,6 +90,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "AudioInfo",
+    "BatchReport",
     "Broadcast",
     "Color",
     "ContentLight",
@@ -107,6 +111,7 @@ __all__ = [
     "VideoInfo",
     "VideoWriter",
     "astream_video",
+    "export_batch",
     "export_bytes",
     "export_video",
     "generation_metadata",

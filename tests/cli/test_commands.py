@@ -573,3 +573,52 @@ def test_a_long_path_is_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
     name = "x" * 150 + ".mp4"
     assert run(["export", "images", "-o", name]) == 0
     assert name in re.sub(r"\s", "", capsys.readouterr().out)
+
+
+# ---- batch ---------------------------------------------------------------------------------------------------------
+
+
+def jobs_of(*names: str) -> None:
+    rows = [{"frames": "frames.npy", "output": f"{index}.mp4", "fps": 8} for index, name in enumerate(names)]
+    for row, name in zip(rows, names, strict=True):
+        row["frames"] = name
+    Path("jobs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_a_batch_does_what_is_left_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    jobs_of("frames.npy", "frames.npy", "none.npy")
+    command = ["batch", "jobs.jsonl", "-o", "out", "--quality", "draft", "--workers", "1"]
+    assert run([*command, "--log-json", "log.jsonl", "--report", "report.html"]) == 1
+    told = capsys.readouterr()
+    assert table(told.out) == {"jobs": "3", "done": "2", "failed": "1", "seconds": table(told.out)["seconds"]} | {
+        "ledger": "out/telecine-ledger.sqlite"
+    }
+    assert only_line(told.err).startswith("row 2, 2.mp4: failed: 'none.npy' does not exist: give a folder")
+    log = [json.loads(line) for line in Path("log.jsonl").read_text().splitlines()]
+    assert sorted((each["index"], each["status"], each["frames"]) for each in log) == [
+        (0, "done", 12),
+        (1, "done", 12),
+        (2, "failed", 0),
+    ]
+    assert "<td>&#x27;none.npy&#x27; does not exist" in Path("report.html").read_text()
+    os.rename("frames.npy", "none.npy")
+    os.link("none.npy", "frames.npy")
+    assert run([*command, "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert run(["batch", "merge", "all.sqlite", "out/telecine-ledger.sqlite"]) == 1  # the row as it was has failed
+    assert table(capsys.readouterr().out) == {"ledger": "all.sqlite", "done": "3", "failed": "1"}
+
+
+def test_all_rows_of_a_batch_are_looked_at_first(capsys: pytest.CaptureFixture[str]) -> None:
+    jobs_of("frames.npy", "none.npy", "objects.npy")
+    np.save("objects.npy", np.array([Path("x")], dtype=object), allow_pickle=True)
+    assert run(["batch", "jobs.jsonl", "-o", "out", "--dry-run"]) == 2
+    line = only_line(capsys.readouterr().err)
+    assert line.startswith("row 1: 'none.npy' does not exist")
+    assert "; row 2: 'objects.npy' can't be read as an array: " in line
+    assert not Path("out").exists()
+    for wrong in (["batch", "jobs.jsonl"], ["batch", "a", "b", "-o", "out"], ["batch", "merge", "a.sqlite"]):
+        assert run(wrong) == 2
+        assert only_line(capsys.readouterr().err).startswith("batch ")
+    assert run(["batch", "jobs.jsonl", "-o", "out", "--shard", "x"]) == 2
+    assert only_line(capsys.readouterr().err) == "--shard 'x' is none: write I/N, such as 0/8"

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import fsspec
 import numpy as np
@@ -225,10 +225,23 @@ def test_a_file_of_several_arrays_is_refused_with_their_names(tmp_path: Path) ->
     np.savez(tmp_path / "a.npz", one=FRAMES, two=FRAMES)
     save_numpy({"one": FRAMES, "two": FRAMES}, tmp_path / "a.safetensors")
     for name in ("a.npz", "a.safetensors"):
-        message = refused(tmp_path / name)
-        assert message == f"{str(tmp_path / name)!r} holds 2 arrays (one, two): one is accepted, the frames"
+        message, more = refused(tmp_path / name), "key= names one of several"
+        assert message == f"{str(tmp_path / name)!r} holds 2 arrays (one, two): one is accepted, the frames; {more}"
     np.savez(tmp_path / "none.npz")
     assert "holds 0 arrays" in refused(tmp_path / "none.npz")
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.safetensors"])
+def test_a_key_names_one_of_several_arrays(name: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", one=FRAMES, two=FRAMES[::-1])
+    save_numpy({"one": FRAMES, "two": np.ascontiguousarray(FRAMES[::-1])}, tmp_path / "a.safetensors")
+    for given in (tmp_path / name, io.BytesIO((tmp_path / name).read_bytes())):
+        assert np.array_equal(cast(Any, open_frames(given, key="two")), FRAMES[::-1])
+    with pytest.raises(InputError, match=r"holds 2 arrays \(one, two\), and none is called 'three'"):
+        open_frames(tmp_path / name, key="three")
+    np.save(tmp_path / "a.npy", FRAMES)
+    with pytest.raises(InputError, match="holds one array, which has no name: leave key='one' out"):
+        open_frames(tmp_path / "a.npy", key="one")
 
 
 def test_objects_are_not_unpickled(tmp_path: Path) -> None:
@@ -378,7 +391,7 @@ def test_an_open_file_that_is_none_is_refused_in_words(tmp_path: Path) -> None:
         assert "new' is not open for reading: open it with 'rb'" in refused(written)
     assert refused(io.BytesIO()).startswith("'the open file' can't be read as a video: it is no MP4, ")
     assert refused(in_memory(tmp_path / "two.npz")) == (
-        "'the open file' holds 2 arrays (a, b): one is accepted, the frames"
+        "'the open file' holds 2 arrays (a, b): one is accepted, the frames; key= names one of several"
     )
     assert refused(io.BytesIO(b"\x93NUMPY\1\0nonsense")).startswith("'the open file' can't be read as an array: ")
     with pytest.raises(InputError, match="'the open file' can't be read as an image"):

@@ -31,6 +31,7 @@ from ..stripping import strip
 from ..support.words import one_line, shown
 from ..verification import verify
 from .as_json import plain
+from .batch import batch
 from .options import given_options, read_metadata, read_provenance_options, with_options
 from .tables import (
     facts_of_export,
@@ -59,6 +60,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.command("batch")(batch)
 provenance_app = typer.Typer(help="Make a certificate for development, show a file's manifest.")
 app.add_typer(provenance_app, name="provenance")
 

@@ -29,6 +29,14 @@ def _range(text: str) -> tuple[str, ...]:
     return tuple(text.strip("[]() ").split(","))
 
 
+def _fraction(text: str) -> tuple[int, int]:
+    try:
+        number, count = map(int, text.split("/"))
+    except ValueError as error:
+        raise OptionError(f"--shard {text!r} is none: write I/N, such as 0/8") from error
+    return number, count
+
+
 @dataclass(frozen=True)
 class Form:
     """How the command takes an option that is typed in another form: its type there, and how it is read."""
@@ -53,6 +61,10 @@ _FORMS = {
     "repeat": Form(metavar="N"),
     "loops": Form(metavar="N"),
     "audio": Form(_TEXT, "A file with the sound: any that FFmpeg reads.", "FILE"),
+    "ledger": Form(_TEXT, "Where it is noted what is done; telecine-ledger.sqlite in the folder without.", "FILE"),
+    "memory": Form(_TEXT, "What the processes may have together, such as 8GB.", "SIZE", parse_bytes),
+    "report": Form(_TEXT, "A page of HTML on what was done.", "FILE"),
+    "shard": Form(_TEXT, "Of N runs number I, from 0 on.", "I/N", _fraction),
 }
 # What can't be typed is None; the others are said by options of other names.
 _ELSEWHERE = {
@@ -61,12 +73,11 @@ _ELSEWHERE = {
     "mastering_display": None,
     "storage_options": None,
     "also_to": None,
-    "fragment": None,
-    "latency": None,
     "audio_rate": None,
     "progress": "--quiet",
     "metadata": "--metadata NAME=TEXT, --metadata-json FILE",
     "provenance": "--provenance-certificate, --provenance-…",
+    "listener": None,
 }
 
 
@@ -105,7 +116,7 @@ def _parameters(record: type) -> Iterator[inspect.Parameter]:
             form = _FORMS.get(name, Form())
             kind = form.type or _typed(type_of(record, name))
             default = None if form.is_unset_without else option.default
-            flag = [f"--{name}"] if default is False else []
+            flag = [f"--{name.replace('_', '-')}"] if default is False else []
             said = typer.Option(*flag, help=form.text or _of_command(option), metavar=form.metavar)
             yield inspect.Parameter(
                 name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, said]

@@ -55,6 +55,11 @@ class Store:
         # Of images that a dead process has uploaded without their list.
         self._goes_on = self._is_folder and self._record.exists()
 
+    @property
+    def was_interrupted(self) -> bool:
+        """Whether a process of this machine died while it uploaded."""
+        return self._record.exists()
+
     def prepare(self) -> None:
         """Prove what can be proved, and remove the parts that a dead process has left.
 

@@ -36,19 +36,21 @@ def extension_of_array(file: BinaryIO) -> str | None:
     return ".safetensors" if is_safetensors else None
 
 
-def read_array(path: str, called: str | None = None) -> Frames:
+def read_array(path: str, key: str | None = None, called: str | None = None) -> Frames:
     """Give the array in a file, which errors call so or else by its path, in place where it is not compressed.
 
     Raises:
-        InputError: it can't be read, or holds none or several.
+        InputError: it can't be read, or holds none, or several of which no `key` names one.
         MissingDependencyError: a `.safetensors` file without the package for it.
     """
     name = called or path
     with opened_file(path) as file, said_of(name, "an array"):
-        return next(read for extension, read in _READERS.items() if path.lower().endswith(extension))(name, file)
+        return next(read for extension, read in _READERS.items() if path.lower().endswith(extension))(name, file, key)
 
 
-def _npy(name: str, file: BinaryIO) -> npt.NDArray[Any]:
+def _npy(name: str, file: BinaryIO, key: str | None) -> npt.NDArray[Any]:
+    if key is not None:
+        raise InputError(f"{name!r} holds one array, which has no name: leave key={key!r} out")
     header = _header_of(file)
     if header.dtype.hasobject:
         raise ValueError("it holds Python objects")
@@ -56,10 +58,10 @@ def _npy(name: str, file: BinaryIO) -> npt.NDArray[Any]:
     return np.memmap(file, header.dtype, "r", header.length, header.shape, order)
 
 
-def _npz(name: str, file: BinaryIO) -> npt.NDArray[Any]:
+def _npz(name: str, file: BinaryIO, key: str | None) -> npt.NDArray[Any]:
     with np.load(file, allow_pickle=False) as archive:
-        array_name = _only(list(archive.files), name)
-        (member,) = archive.zip.infolist()
+        array_name = _chosen(list(archive.files), name, key)
+        member = next(each for each in archive.zip.infolist() if each.filename.removesuffix(".npy") == array_name)
         with archive.zip.open(member) as data:
             header = _header_of(data)
         needed = math.prod(header.shape) * header.dtype.itemsize
@@ -93,7 +95,7 @@ _HEADERS: dict[tuple[int, int], Callable[[io.BytesIO], tuple[tuple[int, ...], bo
 }
 
 
-def _safetensors(name: str, opened: BinaryIO) -> Frames:
+def _safetensors(name: str, opened: BinaryIO, key: str | None) -> Frames:
     try:
         from safetensors import safe_open  # an optional dependency
     except ImportError as error:
@@ -101,7 +103,7 @@ def _safetensors(name: str, opened: BinaryIO) -> Frames:
     for framework in ("numpy", "pt"):  # NumPy has no bfloat16: PyTorch does
         try:
             with safe_open(opened.name, framework=framework) as file:
-                tensor: Frames = file.get_tensor(_only(list(file.keys()), name))
+                tensor: Frames = file.get_tensor(_chosen(list(file.keys()), name, key))
                 return tensor
         except (TypeError, AttributeError):
             continue
@@ -110,11 +112,18 @@ def _safetensors(name: str, opened: BinaryIO) -> Frames:
     raise InputError(f"{name!r} holds a dtype that can't be read")
 
 
-def _only(names: list[str], path: str) -> str:
-    if len(names) != 1:
-        raise InputError(f"{path!r} holds {len(names)} arrays ({', '.join(names)}): one is accepted, the frames")
-    return names[0]
+def _chosen(names: list[str], path: str, key: str | None) -> str:
+    held = f"{path!r} holds {len(names)} arrays ({', '.join(names)})"
+    if key is not None and key not in names:
+        raise InputError(f"{held}, and none is called {key!r}")
+    if key is None and len(names) != 1:
+        raise InputError(f"{held}: one is accepted, the frames; key= names one of several")
+    return names[0] if key is None else key
 
 
-_READERS: dict[str, Callable[[str, BinaryIO], Frames]] = {".npy": _npy, ".npz": _npz, ".safetensors": _safetensors}
+_READERS: dict[str, Callable[[str, BinaryIO, str | None], Frames]] = {
+    ".npy": _npy,
+    ".npz": _npz,
+    ".safetensors": _safetensors,
+}
 ARRAY_EXTENSIONS = tuple(_READERS)

@@ -44,17 +44,23 @@ class Source:
         return self.video.frame_count if self.video else count_frames(self.frames, layout)
 
 
-def open_source(frames: Frames, allow_gaps: bool = False, *, storage_options: StorageOptions | None = None) -> Source:
+def open_source(
+    frames: Frames,
+    allow_gaps: bool = False,
+    *,
+    key: str | None = None,
+    storage_options: StorageOptions | None = None,
+) -> Source:
     """Look at what is given as frames: a path, an open file, an image of several pictures, or frames themselves.
 
     Raises as `open_frames`.
     """
     if (stored := stored_path(frames, storage_options)) is not None:
-        return _stored(stored, allow_gaps)
+        return _stored(stored, allow_gaps, key)
     if isinstance(frames, (str, os.PathLike)):
-        return _source_at(local_path(frames, "read", InputError), allow_gaps)
+        return _source_at(local_path(frames, "read", InputError), allow_gaps, key)
     if is_open_file(frames):
-        return _opened(cast(BinaryIO, source_of(frames)))
+        return _opened(cast(BinaryIO, source_of(frames)), key)
     if storage_options is not None:
         frames = [source_of(cast(str, each), storage_options) for each in cast(Iterable[object], frames)]
     if is_image(frames) and count_pictures(frames) > 1:
@@ -62,13 +68,20 @@ def open_source(frames: Frames, allow_gaps: bool = False, *, storage_options: St
     return Source(frames)
 
 
-def open_frames(path: Place, allow_gaps: bool = False, *, storage_options: StorageOptions | None = None) -> Frames:
+def open_frames(
+    path: Place,
+    allow_gaps: bool = False,
+    *,
+    key: str | None = None,
+    storage_options: StorageOptions | None = None,
+) -> Frames:
     """Find the frames that a path stands for.
 
     Args:
         path: A folder or a glob of images, sorted naturally ("2.png" before "10.png"); an image; a `.npy`, `.npz` or
-            `.safetensors` file that holds one array; or a video. Or an open file of an image, an array or a video.
+            `.safetensors` file of arrays; or a video. Or an open file of an image, an array or a video.
         allow_gaps: Accept images whose numbering skips a number.
+        key: Which array of several in a file is meant.
         storage_options: What the store of a URL is opened with, as for `export_video`.
 
     Raises:
@@ -78,10 +91,10 @@ def open_frames(path: Place, allow_gaps: bool = False, *, storage_options: Stora
         MissingDependencyError: a `.safetensors` file without the package for it.
     """
     options_of_urls(storage_options, path)
-    return open_source(path, allow_gaps, storage_options=storage_options).frames
+    return open_source(path, allow_gaps, key=key, storage_options=storage_options).frames
 
 
-def _source_at(name: str, allow_gaps: bool) -> Source:
+def _source_at(name: str, allow_gaps: bool, key: str | None) -> Source:
     if os.path.isdir(name):
         return Source(images_in_order((each for each in Path(name).iterdir() if _is_image(each)), name, allow_gaps))
     if not os.path.exists(name):
@@ -90,11 +103,11 @@ def _source_at(name: str, allow_gaps: bool) -> Source:
         said = f"{name!r} does not exist: give a folder or a glob of images, a file of arrays or a video"
         raise InputError.of(errno.ENOENT, said, name)
     if is_array(name):
-        return Source(read_array(name))
+        return Source(read_array(name, key))
     return _video(name) if _is_video(name) else Source([Path(name)])
 
 
-def _stored(path: StoredPath, allow_gaps: bool) -> Source:
+def _stored(path: StoredPath, allow_gaps: bool, key: str | None) -> Source:
     """Look at what is in a store: a prefix of images, a file of arrays, an image, or a video."""
     from ..stores.addresses import files_at  # start-up: few files are in a store
 
@@ -103,19 +116,19 @@ def _stored(path: StoredPath, allow_gaps: bool) -> Source:
         return Source(images_in_order(images, name, allow_gaps))
     if is_array(name):
         with opened_file(path) as file:
-            return Source(_array_in(file, extension))
+            return Source(_array_in(file, extension, key))
     is_image = extension in of_images and extension not in {*_MAY_MOVE, ".gif"}
     return Source([path]) if is_image else _video(path)
 
 
-def _opened(file: BinaryIO) -> Source:
+def _opened(file: BinaryIO, key: str | None) -> Source:
     """Look at what an open file holds, by its content, for it may have no name: an array, an image, or a video."""
     if extension := extension_of_array(file):
-        return Source(_array_in(file, extension))
+        return Source(_array_in(file, extension, key))
     return Source([file]) if _stands_still(file) else _video(file)
 
 
-def _array_in(file: BinaryIO, extension: str) -> Frames:
+def _array_in(file: BinaryIO, extension: str, key: str | None) -> Frames:
     import shutil  # start-up: few arrays are in an open file or in a store
     import tempfile
 
@@ -123,7 +136,7 @@ def _array_in(file: BinaryIO, extension: str) -> Frames:
     with tempfile.NamedTemporaryFile(suffix=extension) as local, said_of(file, "an array"):
         shutil.copyfileobj(file, local)
         local.flush()
-        return read_array(local.name, name_of(file))  # mapped, its file outlives its name
+        return read_array(local.name, key, name_of(file))  # mapped, its file outlives its name
 
 
 def _stands_still(file: BinaryIO) -> bool:

@@ -1,0 +1,178 @@
+"""The report of a batch: one page of HTML that asks the network for nothing."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import html
+import io
+import os
+from collections.abc import Iterable, Sequence
+
+from PIL import Image
+
+from ..engines.place import Place
+from ..errors import TelecineError
+from ..publish.destination import naming
+from ..publish.hidden import new_file, put
+from ..publish.journal import hidden_entry
+from ..publish.open_folder import Folder
+from ..read.frames import read_frames
+from ..support.words import shown
+from .ledger import DONE, FAILED, Entry, Ledger
+
+_SLOWEST, _FAILURES, _POSTERS = 12, 200, 24  # so many are shown
+_POSTER = 240  # pixels wide
+_BARS = 40
+_NEW = ".telecine-new"
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; --ink: #1c1d21; --page: #fbfbfa; --line: #d9d9d6; --mark: #3b6ea5; --bad: #a33a2b; }}
+@media (prefers-color-scheme: dark) {{
+  :root {{ --ink: #e8e8e6; --page: #17181b; --line: #3a3b40; --mark: #7fb0e0; --bad: #e58b7d; }}
+}}
+body {{ margin: 0 auto; max-width: 72rem; padding: 1rem; font: 1rem/1.5 system-ui, sans-serif;
+  color: var(--ink); background: var(--page); }}
+h1 {{ font-size: 1.4rem; overflow-wrap: anywhere; }} h2 {{ font-size: 1.1rem; margin-top: 2rem; }}
+dl {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); gap: 1rem; margin: 0; }}
+dt {{ font-size: .85rem; }} dd {{ margin: 0; font-size: 1.3rem; font-variant-numeric: tabular-nums; }}
+.bad {{ color: var(--bad); }}
+.charts {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); gap: 1.5rem; }}
+figure {{ margin: 0; }} svg {{ width: 100%; height: 6rem; }} svg rect {{ fill: var(--mark); }}
+figcaption {{ font-size: .85rem; overflow-wrap: anywhere; }}
+.posters {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); gap: .75rem; }}
+.posters img {{ width: 100%; height: auto; display: block; }}
+.wide {{ overflow-x: auto; }}
+table {{ border-collapse: collapse; width: 100%; font-size: .9rem; }}
+th, td {{ text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); }}
+td {{ overflow-wrap: anywhere; unicode-bidi: isolate; }} td.number {{ white-space: nowrap; }}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+<dl>{facts}</dl>
+<h2>Times and sizes</h2>
+<div class="charts">{charts}</div>
+<h2>Slowest</h2>
+<div class="wide">{slowest}</div>
+<h2>Failures</h2>
+<div class="wide">{failures}</div>
+<h2>Clips</h2>
+<div class="posters">{posters}</div>
+</body>
+</html>
+"""
+
+
+def write_report(ledger: Ledger, place: Place, path: str) -> None:
+    """Write the report of a ledger's jobs. Posters are the first frames of some clips in a folder.
+
+    Raises:
+        PublishError: it can't be written.
+    """
+    text = page_of(list(ledger.entries()), place)
+    target = os.path.realpath(path)
+    with naming(path, "written"):
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        with Folder(os.path.dirname(target)) as folder:
+            file = new_file(folder, hidden_entry(os.path.basename(target), _NEW), 0o644)
+            file.write(text.encode("utf-8", "replace"))
+            put(file, os.path.basename(target), overwrite=True)
+
+
+def page_of(entries: Sequence[Entry], place: Place) -> str:
+    """Give the page of a ledger's entries."""
+    done = [each for each in entries if each.status == DONE]
+    failed = [each for each in entries if each.status == FAILED]
+    slowest = sorted(done, key=lambda each: -each.seconds)[:_SLOWEST]
+    rows = [(each.output, f"{each.seconds:.2f} s", f"{each.frames}", _bytes(each.bytes)) for each in slowest]
+    wrong = [(f"{each.index}", each.output, f"{each.attempts}", each.error) for each in failed[:_FAILURES]]
+    return _PAGE.format(
+        title=_text(f"Batch to {place.prefix}"),
+        facts="".join(_facts(entries, done, failed)),
+        charts=_chart("seconds a clip", [each.seconds for each in done], "s")
+        + _chart("size of a clip", [each.bytes / 1e6 for each in done], "MB"),
+        slowest=_table(("output", "seconds", "frames", "size"), rows),
+        failures=_table(("row", "output", "attempts", "why"), wrong),
+        posters="".join(_posters(done, place)),
+    )
+
+
+def _facts(entries: Sequence[Entry], done: Sequence[Entry], failed: Sequence[Entry]) -> Iterable[str]:
+    seconds, size = sum(each.seconds for each in done), sum(each.bytes for each in done)
+    for name, value, is_bad in (
+        ("jobs", f"{len(entries)}", False),
+        ("done", f"{len(done)}", False),
+        ("failed", f"{len(failed)}", bool(failed)),
+        ("frames", f"{sum(each.frames for each in done)}", False),
+        ("size", _bytes(size), False),
+        ("seconds of work", f"{seconds:.1f}", False),
+    ):
+        mark = ' class="bad"' if is_bad else ""
+        yield f"<div><dt>{name}</dt><dd{mark}>{_text(value)}</dd></div>"
+
+
+def _chart(title: str, values: Sequence[float], unit: str) -> str:
+    """Draw how many values are in each of some ranges of equal width."""
+    if not values:
+        return f"<figure><figcaption>{title}: none</figcaption></figure>"
+    low, high = min(values), max(values)
+    step = (high - low) / _BARS or 1
+    counts = [0] * _BARS
+    for value in values:
+        counts[min(_BARS - 1, int((value - low) / step))] += 1
+    most = max(counts)
+    bars = "".join(
+        f'<rect x="{at * 10}" y="{100 - 100 * count / most:.1f}" width="9" height="{100 * count / most:.1f}"/>'
+        for at, count in enumerate(counts)
+        if count
+    )
+    middle = sorted(values)[len(values) // 2]
+    said = f"{title}: {low:.3g} to {high:.3g} {unit}, half of them up to {middle:.3g} {unit}"
+    drawn = (
+        f'<svg viewBox="0 0 {_BARS * 10} 100" preserveAspectRatio="none" role="img" aria-label="{said}">{bars}</svg>'
+    )
+    return f"<figure>{drawn}<figcaption>{said}</figcaption></figure>"
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    if not rows:
+        return "<p>none</p>"
+    head = "".join(f'<th scope="col">{each}</th>' for each in headings)
+    body = "".join("<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _posters(done: Sequence[Entry], place: Place) -> Iterable[str]:
+    step = max(1, len(done) // _POSTERS)
+    for each in done[::step][:_POSTERS]:
+        with contextlib.suppress(TelecineError, OSError):  # it was moved since, or is a folder
+            if not place.is_url:
+                frame = Image.fromarray(next(iter(read_frames(place.path_of(each.output)))))
+                yield _poster(frame, each.output)
+
+
+def _poster(frame: Image.Image, name: str) -> str:
+    frame.thumbnail((_POSTER, _POSTER * 2))
+    file = io.BytesIO()
+    frame.save(file, "JPEG", quality=80)
+    data = base64.b64encode(file.getvalue()).decode()
+    size = f'width="{frame.width}" height="{frame.height}"'
+    picture = f'<img {size} alt="" src="data:image/jpeg;base64,{data}">'
+    return f"<figure>{picture}<figcaption>{_text(name)}</figcaption></figure>"
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 1e6:.2f} MB" if count >= 10_000 else f"{count} bytes"
+
+
+def _text(text: str) -> str:
+    """Escape text, with its controls shown: none turns the words around it."""
+    return html.escape(shown(text))

@@ -1,0 +1,184 @@
+"""`export_batch`: many exports, each exactly once in effect, and a ledger of what became of them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeAlias, Unpack, cast
+
+from ..engines.local import run_locally
+from ..engines.pending import Attempt, Pending
+from ..engines.place import Place
+from ..engines.work import Job, Outcome
+from ..errors import OptionError
+from ..frames.options import complete, options_of, with_options
+from ..output.options import ExportOptions
+from .identity import identity_of
+from .jobs import Rows, check_jobs, read_jobs
+from .ledger import DONE, FAILED, RETRIED, Entry, Ledger
+from .names import slug
+from .options import BatchOptions
+from .report import write_report
+
+Shard: TypeAlias = tuple[int, int]
+
+_LEDGER = "telecine-ledger.sqlite"
+_ONE_EXPORTS = {"also_to", "fragment", "latency", "overwrite", "progress", "timestamps"}  # not of many
+_NOT_OF_A_BATCH = {*_ONE_EXPORTS, "storage_options"}
+_ENGINES = {"local": run_locally}
+
+
+@dataclass(frozen=True)
+class BatchReport:
+    """What became of a batch: of `total` jobs so many are done, `skipped` among them, which were done before.
+
+    Those that `failed` are set aside: `ledger` is the path of the ledger, which says why. `left` were not tried.
+    """
+
+    total: int
+    done: int
+    skipped: int
+    failed: int
+    left: int
+    seconds: float
+    ledger: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether all jobs are done."""
+        return self.done == self.total
+
+
+Listener: TypeAlias = Callable[[Entry, BatchReport], object]
+
+
+@with_options(BatchOptions)
+def export_batch(jobs: Rows, output: str | os.PathLike[str], **options: Unpack[BatchOptions]) -> BatchReport:
+    """Export many videos, and go on where an earlier run of the same jobs ended.
+
+    Every row is looked at before the first frame. Outputs appear whole or not at all. What is in the ledger and, as
+    large, at its place is not done again.
+
+    Args:
+        jobs: Rows, or a JSONL, CSV or Parquet file of them: `frames` (a folder, a glob, a file of arrays with the `key`
+            of one, a video; local or a URL), `output` (a name under the prefix), any option of `export_video`, and
+            facts, such as a prompt.
+        output: The folder or the URL under which outputs go.
+        **options: Those below; those of an export for all jobs, of which a row's own come first.
+
+    Raises:
+        OptionError: an argument, or rows: it tells of each, with its number.
+        InputError: the table or the ledger can't be read.
+        PublishError: the prefix or the ledger can't be written.
+        MissingDependencyError: the library of a URL, or pyarrow for a Parquet file.
+    """
+    start, given = time.monotonic(), complete(BatchOptions, options, "export_batch")
+    for_all, template, shard = _of_exports(options), given["template"], given["shard"]
+    if given["engine"] not in _ENGINES:
+        raise OptionError(f"engine={given['engine']!r} is not known: use {' or '.join(map(repr, _ENGINES))}")
+    place = Place.of(output, given["storage_options"])
+    rows = jobs if isinstance(jobs, (str, os.PathLike)) else list(jobs)
+    total = check_jobs(read_jobs(rows, template, for_all, look=given["dry_run"]), shard)
+    path = _ledger_path(place, shard) if given["ledger"] is None else os.fspath(given["ledger"])
+    if given["dry_run"]:
+        return BatchReport(total, 0, 0, 0, total, time.monotonic() - start, path)
+    place.prove()
+    with Ledger(path) as ledger:
+        run = _Run(ledger, place, for_all, given, total, start)
+        jobs_left = (each for each in read_jobs(rows, template, for_all) if isinstance(each, Job))
+        pending = Pending(run.left(_of_shard(jobs_left, shard), given["limit"]))
+        engine = _ENGINES[given["engine"]]
+        with contextlib.closing(engine(pending, place, for_all, given["workers"], given["memory"])) as results:
+            for attempt, outcome in results:
+                run.take(attempt, outcome, pending)
+        if given["report"] is not None:
+            write_report(ledger, place, os.fspath(given["report"]))
+        return run.report()
+
+
+class _Run:
+    """One run: what is left to do by the ledger and the place, and what became of it."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        place: Place,
+        options: Mapping[str, Any],
+        of_batch: BatchOptions,
+        total: int,
+        start: float,
+    ) -> None:
+        self._ledger, self._place, self._options = ledger, place, options
+        self._attempts, self._retry_failed = of_batch["attempts"], of_batch["retry_failed"]
+        self._listener, self._fail_fast = of_batch["listener"], of_batch["fail_fast"]
+        self._total, self._start = total, start
+        self._counts: Counter[str] = Counter()
+
+    def left(self, jobs: Iterator[Job], limit: int | None) -> Iterator[Job]:
+        """Give the jobs that are to be done."""
+        sizes = self._place.sizes()
+        for job in jobs:
+            if limit is not None and self._counts["given"] >= limit:
+                return
+            id = identity_of(job, self._options)
+            entry = self._ledger.get(id)
+            if entry is not None and entry.status == DONE and sizes.get(job.output) == entry.bytes:
+                self._counts["skipped"] += 1
+            elif entry is not None and entry.status == FAILED and not self._retry_failed:
+                self._counts[FAILED] += 1
+            else:
+                self._counts["given"] += 1
+                yield replace(job, id=id)
+
+    def take(self, attempt: Attempt, outcome: Outcome, pending: Pending) -> None:
+        """Write down what became of an attempt, and have it made again where that may help."""
+        status = DONE
+        if outcome.error:
+            status = RETRIED if outcome.may_pass and attempt.number < self._attempts else FAILED
+        if status == RETRIED:
+            pending.again(attempt)
+        else:
+            self._counts[status] += 1
+        entry = _entry(attempt, status, outcome)
+        self._ledger.put(entry)
+        if self._listener is not None:
+            self._listener(entry, self.report())
+        if status == FAILED and self._fail_fast:
+            pending.stop()
+
+    def report(self) -> BatchReport:
+        """Say what it did."""
+        done, failed = self._counts[DONE] + self._counts["skipped"], self._counts[FAILED]
+        left = self._total - done - failed
+        seconds = time.monotonic() - self._start
+        return BatchReport(self._total, done, self._counts["skipped"], failed, left, seconds, self._ledger.path)
+
+
+def _entry(attempt: Attempt, status: str, outcome: Outcome) -> Entry:
+    job, facts = attempt.job, json.dumps(dict(attempt.job.facts), default=str, sort_keys=True)
+    what = {each.name: getattr(outcome, each.name) for each in fields(Outcome) if each.name != "may_pass"}
+    said = {"status": status, "attempts": attempt.number, "facts": facts, **what}
+    return Entry(id=job.id, index=job.index, output=job.output, **said)
+
+
+def _of_exports(options: BatchOptions) -> dict[str, Any]:
+    """Give the options of an export that are given for all jobs."""
+    for name, value in cast(Mapping[str, Any], options).items():
+        if name in _ONE_EXPORTS and value != options_of(ExportOptions)[name].default:
+            raise OptionError(f"{name}= is of one export, not of a batch: leave it out")
+    known = options_of(ExportOptions).keys() - _NOT_OF_A_BATCH
+    return {name: value for name, value in options.items() if name in known}
+
+
+def _of_shard(jobs: Iterator[Job], shard: Shard | None) -> Iterator[Job]:
+    return jobs if shard is None else (job for job in jobs if job.index % shard[1] == shard[0])
+
+
+def _ledger_path(place: Place, shard: Shard | None) -> str:
+    name = _LEDGER if shard is None else _LEDGER.replace(".", f"-{shard[0]}-of-{shard[1]}.")
+    return f"{slug(place.prefix)}-{name}" if place.is_url else os.path.join(place.prefix, name)
