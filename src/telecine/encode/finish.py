@@ -35,7 +35,7 @@ from ..support.pyav import exact, seconds
 from .journal_packets import opened_journal, whole_packets
 
 _AVIO_FLAG_READ = 1
-_MOST_MOVIE_TICKS = 2**31 - 1  # a time scale is 32 bit (ISO/IEC 14496-12 8.2.2), and FFmpeg's is signed
+MOST_MOVIE_TICKS = 2**31 - 1  # a time scale is 32 bit (ISO/IEC 14496-12 8.2.2), and FFmpeg's is signed
 
 
 def write_finished(
@@ -60,9 +60,9 @@ def write_finished(
     """
     with opened_journal(journal, b"" if hdr is None else hdr.boxes) as (source, stream):
         metadata = Metadata.read(source.metadata.get(EXACT_COPY))
-        plan = plan_of(stream, container, Content(metadata, duration, sound))
+        plan = plan_of(container, content_of(stream, metadata, duration, sound))
         packets = _as_planned(whole_packets(source, stream, torn), stream, plan, hdr)
-        with _muxer(finished, container, plan) as target:
+        with opened_muxer(finished, container, plan) as target:
             count = _copy(packets, target, add_video_stream(target, stream, plan), sound, container.clock)
     if plan.boxes is not None and count:
         replace_filler(finished, *plan.boxes)
@@ -73,11 +73,32 @@ def write_finished(
 
 
 class Content(NamedTuple):
-    """What goes into the file with the packets: what it says of itself, how long it lasts, its sound."""
+    """What goes into the file with the packets: what it says of itself, its clock, how long it lasts, its sound.
+
+    It counts `ticks` a second. Its frames are at a `rate`, or, where some are shown longer than others, last `duration`
+    seconds in all. The sound has so many samples a second. Whether each frame has its alpha beside it is `alpha_beside`.
+    """
 
     metadata: Metadata | None
-    duration: Fraction | None
-    sound: Soundtrack | None
+    ticks: int
+    rate: Fraction | None = None
+    duration: Fraction | None = None
+    sample_rate: int | None = None
+    alpha_beside: bool = False
+
+
+def content_of(
+    stream: VideoStream, metadata: Metadata | None, duration: Fraction | None, sound: Soundtrack | None
+) -> Content:
+    """Give the content of a file that is made of a journal's stream."""
+    return Content(
+        metadata,
+        ticks=stream.time_base.denominator if stream.time_base else 1,
+        rate=exact(stream.average_rate) if duration is None else None,
+        duration=duration,
+        sample_rate=None if sound is None else sound.coding.rate,
+        alpha_beside=alpha.is_joined(stream),
+    )
 
 
 class Plan(NamedTuple):
@@ -95,23 +116,21 @@ class Plan(NamedTuple):
     end: int | None = None
 
 
-def plan_of(stream: VideoStream, container: Container, content: Content) -> Plan:
-    """Plan a file for a journal's stream.
+def plan_of(container: Container, content: Content) -> Plan:
+    """Plan a file.
 
     Raises:
-        OptionError: the container has no place for the journal's alpha.
+        OptionError: the container has no place for alpha beside the pictures.
     """
-    return _PLANS[container.muxer](stream, container, content)
+    return _PLANS[container.muxer](container, content)
 
 
-def _mp4_plan(stream: VideoStream, container: Container, content: Content) -> Plan:
-    duration, sound = content.duration, content.sound
-    if alpha.is_joined(stream):
+def _mp4_plan(container: Container, content: Content) -> Plan:
+    if content.alpha_beside:
         raise OptionError(f"the frames have alpha, which {container.name} can't hold beside VP9: use .webm or .mkv")
-    ticks = _ticks(stream)
     # The movie counts in the media's ticks, so that edit lists are exact (ISO/IEC 14496-12 8.2.2, 8.6.6).
-    movie_ticks = ticks if sound is None else _movie_ticks(stream, ticks, duration, sound)
-    options = dict(container.options) | {"video_track_timescale": str(ticks), "movie_timescale": str(movie_ticks)}
+    ticks = {"video_track_timescale": str(content.ticks), "movie_timescale": str(_movie_ticks(content))}
+    options = dict(container.options) | ticks
     tags, boxes = {}, None
     if content.metadata is not None:
         boxes = boxes_of(content.metadata, quicktime=container.name == "mov")
@@ -122,21 +141,21 @@ def _mp4_plan(stream: VideoStream, container: Container, content: Content) -> Pl
         MappingProxyType(tags),
         boxes,
         keeps_codec_tag=True,  # for the muxer's own choice is hev1 and ProRes 422
-        rate=_rate(stream, duration),
-        end=None if duration is None else int(duration * ticks),
+        rate=content.rate,
+        end=_end(content),
     )
 
 
-def _matroska_plan(stream: VideoStream, container: Container, content: Content) -> Plan:
+def _matroska_plan(container: Container, content: Content) -> Plan:
     return Plan(
         container.options,
         MappingProxyType({} if content.metadata is None else tags_of(content.metadata)),
-        rate=_rate(stream, content.duration),  # by which it says how long each frame is shown
-        end=None if content.duration is None else int(content.duration * _ticks(stream)),
+        rate=content.rate,  # by which it says how long each frame is shown
+        end=_end(content),
     )
 
 
-_PLANS: Mapping[str, Callable[[VideoStream, Container, Content], Plan]] = {
+_PLANS: Mapping[str, Callable[[Container, Content], Plan]] = {
     "mp4": _mp4_plan,
     "mov": _mp4_plan,
     "webm": _matroska_plan,
@@ -144,29 +163,25 @@ _PLANS: Mapping[str, Callable[[VideoStream, Container, Content], Plan]] = {
 }
 
 
-def _ticks(stream: VideoStream) -> int:
-    """Give how many ticks a journal's stream has a second."""
-    return stream.time_base.denominator if stream.time_base else 1
+def _end(content: Content) -> int | None:
+    return None if content.duration is None else int(content.duration * content.ticks)
 
 
-def _rate(stream: VideoStream, duration: Fraction | None) -> Fraction | None:
-    """Give the rate of frames that are evenly timed, the last one too."""
-    return exact(stream.average_rate) if duration is None else None
-
-
-def _movie_ticks(stream: VideoStream, ticks: int, duration: Fraction | None, sound: Soundtrack) -> int:
+def _movie_ticks(content: Content) -> int:
     """Give a time scale that counts both frames and samples, as low as it can be: long durations take 64 bits."""
-    rate = _rate(stream, duration)
-    of_frames = rate.numerator if rate and ticks % rate.numerator == 0 else ticks
-    of_both = lcm(of_frames, sound.coding.rate)
-    return of_both if of_both <= _MOST_MOVIE_TICKS else ticks
+    if content.sample_rate is None:
+        return content.ticks
+    rate = content.rate
+    of_frames = rate.numerator if rate and content.ticks % rate.numerator == 0 else content.ticks
+    of_both = lcm(of_frames, content.sample_rate)
+    return of_both if of_both <= MOST_MOVIE_TICKS else content.ticks
 
 
 # ---- the copy ------------------------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
-def _muxer(finished: BinaryIO, container: Container, plan: Plan) -> Iterator[OutputContainer]:
+def opened_muxer(finished: BinaryIO, container: Container, plan: Plan) -> Iterator[OutputContainer]:
     """Open a muxer and complete its file; after an error only let go of it, for completing it would raise another."""
     target = av.open(
         # Without the file's name, which need not be text.
@@ -200,7 +215,7 @@ def add_video_stream(target: OutputContainer, stream: VideoStream, plan: Plan) -
         pictures.codec_context.codec_tag = stream.codec_context.codec_tag
     if plan.rate is not None:
         pictures.codec_context.framerate = plan.rate
-    if alpha.is_joined(stream):
+    if alpha.is_joined(stream) or alpha.is_beside(stream):
         pictures.codec_context.pix_fmt = alpha.PIXEL_FORMAT
     return pictures
 
@@ -208,22 +223,28 @@ def add_video_stream(target: OutputContainer, stream: VideoStream, plan: Plan) -
 def _as_planned(
     packets: Iterator[VideoPacket], stream: VideoStream, plan: Plan, hdr: HdrMetadata | None
 ) -> Iterator[VideoPacket]:
-    """Put HDR metadata into the key frames, and let the frame that is shown last end where the file is to end.
-
-    Which that is in the file's order shows too late, so each is said to last until then: how long another one is shown
-    the muxers take from the times alone. MP4's takes the last packet's duration from when it is decoded, for `stts`,
-    and from when it is shown, for the edit list: decoded when it is shown, it ends at the same time in both.
-    """
+    """Put HDR metadata into the key frames, and let the frame that is shown last end where the file is to end."""
     codec = stream.codec_context.codec.canonical_name
     for packet, following in pairwise(chain(packets, (None,))):
         assert packet is not None
         if hdr is not None and packet.is_keyframe:
             packet = alpha.with_data(packet, hdr.in_key_frame(codec, bytes(packet)))
         if plan.end is not None:
-            assert packet.pts is not None
-            packet.duration = plan.end - packet.pts
-            packet.dts = packet.pts if following is None else packet.dts
+            show_until(plan.end, packet, is_last=following is None)
         yield packet
+
+
+def show_until(end: int, packet: VideoPacket, is_last: bool) -> None:
+    """Say of each packet of a file that it is shown until the file's end, which is so of the frame shown last.
+
+    Which that is in the file's order shows too late: how long another one is shown the muxers take from the times
+    alone. MP4's takes the last packet's duration from when it is decoded, for `stts`, and from when it is shown, for the
+    edit list: decoded when it is shown, it ends at the same time in both.
+    """
+    assert packet.pts is not None
+    packet.duration = end - packet.pts
+    if is_last:
+        packet.dts = packet.pts
 
 
 def _copy(

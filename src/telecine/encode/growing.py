@@ -25,7 +25,7 @@ from ..publish.hidden import Reader
 from ..sound.encode import AudioPacket, Sound, Soundtrack, add_audio_stream, audio_frames
 from ..sound.recognise import Samples
 from ..support.pyav import open_input, seconds
-from .finish import Content, Plan, add_video_stream, plan_of, rounded_up
+from .finish import Plan, add_video_stream, content_of, plan_of, rounded_up
 from .fragments import Run, Sample, fragment
 
 _ENDLESS = Fraction(1 << 40)  # seconds
@@ -76,8 +76,8 @@ class GrowingVideo:
         sound = self._soundtrack(_ENDLESS)
         with open_input(io.BytesIO(self._init + first.data), "mp4", {"skip_frame": "all"}) as journal:
             (stream,) = journal.streams.video
-            content = Content(Metadata.read(journal.metadata.get(EXACT_COPY)), None, sound)
-            muxer = of_container(self._outlet, plan_of(stream, container, content), container, self._growth)
+            content = content_of(stream, Metadata.read(journal.metadata.get(EXACT_COPY)), None, sound)
+            muxer = of_container(self._outlet, plan_of(container, content), container, self._growth)
             pictures = muxer.add_pictures(stream)
             tick = seconds(1, stream.time_base)
         encoder = None if sound is None else _SoundEncoder(muxer.target, sound)
