@@ -32,12 +32,14 @@ _WHEN_ASKED = {
     "BatchReport": "batch.run",
     "Broadcast": "deliver.live",
     "ContentLight": "color.hdr",
+    "JoinedVideo": "joining",
     "MasteringDisplay": "color.hdr",
     "Provenance": "provenance.seal",
     "ProvenanceReport": "provenance.report",
     "VerifyReport": "verification",
     "VideoInfo": "read.probe",
     "astream_video": "streaming",
+    "concat": "joining",
     "export_batch": "batch.run",
     "generation_metadata": "models.generation",
     "grid": "frames.compose",
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from .deliver.live import Broadcast
     from .frames.compose import grid
     from .frames.sources import open_frames
+    from .joining import JoinedVideo, concat
     from .models.frame_rates import recommended_fps
     from .models.generation import generation_metadata
     from .provenance.report import ProvenanceReport, read_provenance
@@ -97,6 +100,7 @@ __all__ = [
     "EncodeError",
     "FrameError",
     "InputError",
+    "JoinedVideo",
     "MasteringDisplay",
     "MissingDependencyError",
     "OptionError",
@@ -111,6 +115,7 @@ __all__ = [
     "VideoInfo",
     "VideoWriter",
     "astream_video",
+    "concat",
     "export_batch",
     "export_bytes",
     "export_video",

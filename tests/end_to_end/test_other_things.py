@@ -68,6 +68,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "verify against it": lambda path: telecine.verify(path.parent / "aside" / "secret.mp4", path),
     "strip": telecine.strip,
     "strip to": lambda path: telecine.strip(path, path.with_name("out.mp4")),
+    "concat": lambda path: telecine.concat([path], path.with_name("out.mp4")),
     "recover": recover,
 }
 

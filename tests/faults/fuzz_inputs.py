@@ -90,6 +90,10 @@ def _sound(path: Path) -> None:
         pass
 
 
+def _concat(path: Path) -> None:
+    telecine.concat([path, path], path.with_name(f"joined{path.suffix}"))
+
+
 def _strip(path: Path) -> None:
     telecine.strip(path, path.with_name(f"stripped{path.suffix}"))
 
@@ -102,7 +106,7 @@ def _recover(path: Path) -> None:
 _Readers: TypeAlias = list[Callable[[Path], object]]
 _LOOK: _Readers = [telecine.probe, _frames, telecine.read_timestamps, _as_frames]
 _OF_KINDS: dict[str, _Readers] = {
-    "mp4 mov mkv webm": [*_LOOK, _sound, _strip],
+    "mp4 mov mkv webm": [*_LOOK, _sound, _strip, _concat],
     "gif webp png apng": [*_LOOK, _strip],
     "avif tiff exr jpeg xmp.png": _LOOK,
     "avi ts ogg flv h264": [*_LOOK, _sound],

@@ -105,6 +105,9 @@ def main(folder: Path, tensor: Tensor) -> None:
     print(look_at(video), stream(folder, iter([np.zeros((4, 48, 64, 3), np.uint8)])), telecine.__version__)
     telecine.export_video(telecine.grid([video, video], columns=2), folder / "grid.mp4")
     print(telecine.strip(video, folder / "stripped.mp4").metadata, telecine.recommended_fps("cogvideox-diffusers"))
+    joined = telecine.concat([video], folder / "all.mp4", metadata={"task": "none"})
+    start: Fraction = joined.spans[0][0]
+    print(start)
     try:
         telecine.recover(folder / "none.mp4")
     except telecine.TelecineError as error:

@@ -1,4 +1,4 @@
-"""The command `telecine`: export, probe, verify, strip, recover, formats, provenance.
+"""The command `telecine`: export, probe, verify, concat, strip, recover, formats, provenance.
 
 Exit codes: 0 done; 1 it failed, or `verify` found a difference; 2 the command line or an argument is wrong.
 `provenance show` gives 0 for "valid", 1 for "tampered", 3 for "valid but untrusted", 4 for "no manifest".
@@ -20,6 +20,7 @@ from ..errors import InputError, OptionError, PublishError, TelecineError
 from ..export import export
 from ..frames.options import FrameOptions, complete
 from ..frames.sources import Source, images_in_order, open_source
+from ..joining import concat
 from ..output.options import ExportOptions
 from ..provenance.certificates import make_development_chain
 from ..provenance.report import read_provenance
@@ -225,6 +226,24 @@ def _verify(
     else:
         print_facts(facts_of_report(report))
     raise typer.Exit(0 if report.ok else 1)
+
+
+@app.command("concat")
+def _concat(
+    videos: Annotated[list[str], typer.Argument(help="Clips of one kind, by their paths or URLs, in their order.")],
+    output: Annotated[str, typer.Option("--output", "-o", help="The file to write; - is standard output.")],
+    audio: Annotated[bool, typer.Option(help="Join their sound too.")] = True,
+    format: Annotated[
+        str | None, typer.Option(help="The container, in place of the one that the extension stands for.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace what is there.")] = True,
+    debug: DebugOption = False,
+) -> None:
+    """Join clips in one file, without encoding them again; what is not alike is refused."""
+    to = _standard_output() if output == "-" else output
+    video = concat(videos, to, audio=audio, format=format, overwrite=overwrite)
+    if output != "-":
+        print_facts(facts_of_export(video))
 
 
 @app.command("strip")

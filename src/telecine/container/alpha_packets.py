@@ -11,7 +11,7 @@ The last byte is 0 then: nothing takes it for the marker at the end of a VP9 sup
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 import av
 from av import Packet, VideoFrame
@@ -20,6 +20,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"
+AnyPacket = TypeVar("AnyPacket", bound="Packet[Any]")
 
 # The codecs that have alpha beside their pictures, and the decoders of FFmpeg's that read it: its first choice doesn't.
 DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
@@ -73,9 +74,9 @@ def parted(packets: Iterator[VideoPacket]) -> Iterator[VideoPacket]:
         yield picture
 
 
-def with_data(packet: VideoPacket, data: bytes) -> VideoPacket:
+def with_data(packet: AnyPacket, data: bytes) -> AnyPacket:
     """Give a packet of other bytes, decoded and shown as this one is."""
-    copy = cast(VideoPacket, Packet(data))
+    copy = cast(AnyPacket, Packet(data))
     copy.stream, copy.time_base = packet.stream, packet.time_base
     copy.pts, copy.dts, copy.duration = packet.pts, packet.dts, packet.duration
     copy.is_keyframe = packet.is_keyframe

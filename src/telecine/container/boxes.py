@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from itertools import islice, takewhile
 from typing import BinaryIO, NamedTuple
 
@@ -135,3 +136,14 @@ def with_boxes_of_sample_entry(moov: bytes, boxes: bytes, path: Sequence[bytes] 
     else:
         content += boxes
     return (8 + len(content)).to_bytes(4, "big") + kind + content
+
+
+def movie_tick(file: BinaryIO) -> Fraction:
+    """Give the unit of an MP4's edit lists, in seconds (ISO/IEC 14496-12 8.2.2, 8.6.6); 1 where it says none."""
+    for box in boxes_of_index(file):
+        if box.kind == b"mvhd":
+            file.seek(box.contents)
+            header = file.read(24)
+            at = 20 if header[:1] == b"\1" else 12  # after two times of 64 or 32 bits
+            return Fraction(1, int.from_bytes(header[at : at + 4], "big") or 1)
+    return Fraction(1)

@@ -76,7 +76,7 @@ class Content(NamedTuple):
     """What goes into the file with the packets: what it says of itself, its clock, how long it lasts, its sound.
 
     It counts `ticks` a second. Its frames are at a `rate`, or, where some are shown longer than others, last `duration`
-    seconds in all. The sound has so many samples a second. Whether each frame has its alpha beside it is `alpha_beside`.
+    seconds in all. The sound has `sample_rate` samples a second. `alpha_beside` tells of alpha that is in no picture.
     """
 
     metadata: Metadata | None
@@ -237,9 +237,9 @@ def _as_planned(
 def show_until(end: int, packet: VideoPacket, is_last: bool) -> None:
     """Say of each packet of a file that it is shown until the file's end, which is so of the frame shown last.
 
-    Which that is in the file's order shows too late: how long another one is shown the muxers take from the times
-    alone. MP4's takes the last packet's duration from when it is decoded, for `stts`, and from when it is shown, for the
-    edit list: decoded when it is shown, it ends at the same time in both.
+    Which that is in the file's order shows too late, and how long another one is shown the muxers take from the times
+    alone. MP4's takes the last packet's duration from when it is decoded, for `stts`, and from when it is shown, for
+    the edit list: decoded when it is shown, it ends at the same time in both.
     """
     assert packet.pts is not None
     packet.duration = end - packet.pts

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 from itertools import chain
-from typing import BinaryIO, NamedTuple, TypeAlias
+from typing import BinaryIO, NamedTuple, TypeAlias, cast
 
 import av
 import numpy as np
 from av import AudioFrame, Packet
+from av.audio.codeccontext import AudioCodecContext
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 
@@ -56,6 +58,7 @@ _LOSSLESS: Mapping[str, Mapping[str, AudioCodec]] = {
     "mov": _PCM,
     "mkv": _PCM | {"int16": _FLAC_16},
 }
+_UNTIL_SILENT = 4  # packets, in the last of which nothing is heard of how the encoder began
 _MOST_BITS_A_SAMPLE = 4  # of each channel, in AAC, which takes no more than 6 (ISO/IEC 14496-3 4.5.3.1)
 
 
@@ -200,3 +203,26 @@ def audio_frames(track: AudioTrack, pieces: Iterable[Samples], at: int = 0) -> I
         frame.sample_rate, frame.time_base, frame.pts = track.format.rate, Fraction(1, track.format.rate), at
         at += len(piece)
         yield frame
+
+
+def silent_packet(track: AudioStream, setup: bytes) -> tuple[bytes, int]:
+    """Give a packet of silence for a track whose decoder is told this setup, and its samples; none where it can't be.
+
+    It is one of AAC or Opus that follows another.
+    """
+    context = track.codec_context
+    row = {_AAC.name: _AAC, _OPUS.name: _OPUS}.get(context.codec.canonical_name)
+    if row is None or context.channels > 2:
+        return b"", 0
+    encoder = cast(AudioCodecContext, av.CodecContext.create(row.encoder, "w"))
+    encoder.sample_rate, encoder.layout, encoder.format = context.sample_rate, context.layout.name, row.samples
+    with captured_log(), contextlib.suppress(av.FFmpegError, ValueError):
+        encoder.open()
+        silence = np.zeros((encoder.frame_size * _UNTIL_SILENT, context.channels), np.float32)
+        frame = AudioFrame.from_ndarray(silence.reshape(1, -1), PACKED["float32"], context.layout.name)
+        frame.sample_rate = context.sample_rate
+        *_, last = [packet for given in (frame, None) for packet in encoder.encode(given)]
+        # AAC's begins with its profile, rate and channels (ISO/IEC 14496-3 1.6.2.1); what follows may differ.
+        if row is _OPUS or (encoder.extradata or b"")[:2] == setup[:2]:
+            return bytes(last), encoder.frame_size
+    return b"", 0
