@@ -42,8 +42,8 @@ from .result import Video
 
 if TYPE_CHECKING:
     from ..deliver.live import Sink
-    from ..encode.live import Live, LiveJournal
     from ..encode.passes import Passes
+    from ..live.handout import Live, LiveJournal
 
 _LOSSLESS_BESIDE = {"prores", "ffv1"}  # what is made to be edited or kept has its sound so too
 
@@ -140,7 +140,7 @@ def _live(options: WriterOptions, chosen: Format, fps: Fraction, outlet: Outlet 
         outlet = None
     if listener is None and outlet is None:
         return None
-    from ..encode.live import live_of  # start-up: few are
+    from ..live.handout import live_of  # start-up: few are
 
     return live_of(listener, outlet, options["fragment"], options["latency"], fps)
 

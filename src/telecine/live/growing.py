@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 from ..container.alpha_packets import VideoPacket
 from ..container.fragments import FragmentReader, Piece
 from ..deliver.target import Outlet
+from ..encode.finish import Plan, add_video_stream, content_of, plan_of, rounded_up
 from ..formats.containers import Container
 from ..metadata.mp4 import replace_filler
 from ..metadata.tags import EXACT_COPY, Metadata
@@ -25,7 +26,6 @@ from ..publish.hidden import Reader
 from ..sound.encode import AudioPacket, Sound, Soundtrack, add_audio_stream, audio_frames
 from ..sound.recognise import Samples
 from ..support.pyav import open_input, seconds
-from .finish import Plan, add_video_stream, content_of, plan_of, rounded_up
 from .fragments import Run, Sample, fragment
 
 _ENDLESS = Fraction(1 << 40)  # seconds
