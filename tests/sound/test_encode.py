@@ -160,6 +160,20 @@ def test_webm_has_no_lossless_sound_and_says_so(tmp_path: Path) -> None:
     assert "the sound is not lossless: webm holds only opus" in video.notes
 
 
+@pytest.mark.parametrize("name", ["clip.webm", "clip.mkv"])
+@pytest.mark.parametrize("last", [1, 3, 23, 24, 47, 48, 480, 959, 960])
+@pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning")
+def test_whatever_is_left_of_the_last_packet_the_sound_is_as_long_as_given(
+    name: str, last: int, tmp_path: Path
+) -> None:
+    length = 10 * 960 + last - 312  # packets of 20 ms, of which FFmpeg's Opus puts 312 samples in front
+    video = telecine.export_video(greys(2), tmp_path / name, fps=16, audio=tone(1)[:length], audio_rate=48_000)
+    audio = telecine.probe(video).audio
+    assert audio is not None
+    assert abs(audio.duration - Fraction(length, 48_000)) <= Fraction(1, 1000)
+    assert len(heard(video)) == length
+
+
 @pytest.mark.parametrize(
     ("name", "given", "found"),
     [
