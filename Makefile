@@ -1,5 +1,6 @@
 # make demo: export a clip and show it. make test: lint, types and all tests. Both make what they need in .venv.
 # make check: the same without the tests that are marked as slow (browsers, pipelines, faults), within two minutes.
+# make demo-batch: two hundred clips into an S3 server that runs here, and the report of that.
 # make bench: every benchmark against its peers, into bench/RESULTS.md, which takes about half an hour.
 # make test-latest, test-lowest: a wheel on every Python found with the newest dependencies, on the oldest with the lowest.
 # make soak: the tests of faults at full length, which takes hours.
@@ -15,10 +16,13 @@ SOURCES := pyproject.toml CMakeLists.txt $(wildcard src/native/*) $(shell find s
 OLDEST := 11
 CHECK := -m "not slow" --ignore=tests/installed
 
-.PHONY: demo check test test-latest test-lowest soak lint bench clean python
+.PHONY: demo demo-batch check test test-latest test-lowest soak lint bench clean python
 
 demo: .venv/demo
 	$(BIN)/python -m examples.demo out
+
+demo-batch: .venv/dev
+	$(BIN)/python -m examples.batch out/batch
 
 check test: lint .venv/hls.min.js
 	$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=worksteal $(if $(filter check,$@),$(CHECK),--durations=40)

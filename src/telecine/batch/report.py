@@ -72,7 +72,7 @@ td {{ overflow-wrap: anywhere; unicode-bidi: isolate; }} td.number {{ white-spac
 
 
 def write_report(ledger: Ledger, place: Place, path: str) -> None:
-    """Write the report of a ledger's jobs. Posters are the first frames of some clips in a folder.
+    """Write the report of a ledger's jobs. Posters are the first frames of some clips.
 
     Raises:
         PublishError: it can't be written.
@@ -154,9 +154,8 @@ def _posters(done: Sequence[Entry], place: Place) -> Iterable[str]:
     step = max(1, len(done) // _POSTERS)
     for each in done[::step][:_POSTERS]:
         with contextlib.suppress(TelecineError, OSError):  # it was moved since, or is a folder
-            if not place.is_url:
-                frame = Image.fromarray(next(iter(read_frames(place.path_of(each.output)))))
-                yield _poster(frame, each.output)
+            frames = read_frames(place.path_of(each.output), storage_options=place.storage_options)
+            yield _poster(Image.fromarray(next(iter(frames))), each.output)
 
 
 def _poster(frame: Image.Image, name: str) -> str:

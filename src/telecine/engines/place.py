@@ -68,6 +68,7 @@ class Place(NamedTuple):
         with address.naming("read", InputError):
             address.filesystem.invalidate_cache()
             found = address.filesystem.find(address.key, detail=True)
+            address.filesystem.invalidate_cache()  # or what comes is not there for who reads it
         start = len(address.key.rstrip("/")) + 1
         return {key[start:]: int(each["size"] or 0) for key, each in found.items()}
 
