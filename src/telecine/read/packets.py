@@ -6,10 +6,12 @@ import contextlib
 from typing import Any, BinaryIO, TypeAlias
 
 from av import Packet
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from ..files.demux import opened_index, packets_of
+from ..support.pyav import seconds
 
 TimedPacket: TypeAlias = "tuple[int | None, bool]"
 
@@ -97,3 +99,14 @@ def decodable(packets: list[TimedPacket]) -> list[int | None]:
     start = next((at for at, (_, is_key) in enumerate(packets) if is_key), 0)
     first = packets[start][0] if packets else None
     return [time for time, _ in packets[start:] if first is None or time is None or time >= first]
+
+
+def discarded(packet: Packet[Any], audio: AudioStream) -> int:
+    """Give how many ticks of a packet of sound players leave out at its end (RFC 9559 5.1.3.5.7).
+
+    FFmpeg knows how much it is, but not that what is left is shorter than a tick: then it takes the packet for whole.
+    """
+    if not packet.has_sidedata("skip_samples"):
+        return 0
+    samples = int.from_bytes(bytes(packet.get_sidedata("skip_samples"))[4:8], "little")
+    return round(samples / audio.codec_context.sample_rate / seconds(1, audio.time_base))

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, pairwise, repeat
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 import av
-from av import Packet, VideoFrame
+from av import VideoFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Stream
@@ -36,10 +36,10 @@ from ..metadata.mp4 import xmp_packet
 from ..metadata.tags import Json, read_tags
 from ..metadata.xmp import copy_in
 from ..planes.orientation import Orientation, of_display_matrix
-from ..support.pyav import exact, readable, seconds, side_data
+from ..support.pyav import exact, readable, side_data
 from . import animations
 from .images import orientation_of_image
-from .packets import TimedPacket, decodable, is_frame, packets_by_index
+from .packets import TimedPacket, decodable, discarded, is_frame, packets_by_index
 
 # Of packets that give no frame, so many are decoded in search of the first, a thousand of 1920x1080. A recording that
 # begins within has a key frame by then; a file can have millions that take a decoder long and show nothing.
@@ -220,7 +220,7 @@ def _scan(
         if packet.pts is not None and packet.stream_index in ends:
             duration = packet.duration or 0
             if audio is not None and packet.stream_index == audio.index:
-                duration = min(duration, max(0, longest - _discarded(packet, audio))) if longest else duration
+                duration = min(duration, max(0, longest - discarded(packet, audio))) if longest else duration
                 longest = max(longest, duration)
             ends[packet.stream_index] = max(ends[packet.stream_index], packet.pts + duration)
         if not whole and orientation is not None and packets:
@@ -228,17 +228,6 @@ def _scan(
                 return decodable(indexed), ends, orientation
             whole = True
     return decodable(packets), ends, orientation or Orientation()
-
-
-def _discarded(packet: Packet[Any], audio: AudioStream) -> int:
-    """Give how many ticks of a packet of sound players leave out at its end (RFC 9559 5.1.3.5.7).
-
-    FFmpeg knows how much it is, but not that what is left is shorter than a tick: then it takes the packet for whole.
-    """
-    if not packet.has_sidedata("skip_samples"):
-        return 0
-    samples = int.from_bytes(bytes(packet.get_sidedata("skip_samples"))[4:8], "little")
-    return round(samples / audio.codec_context.sample_rate / seconds(1, audio.time_base))
 
 
 def _duration(container: InputContainer, stream: Stream, ends: Mapping[int, int]) -> Fraction:
