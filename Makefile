@@ -24,6 +24,8 @@ demo: .venv/demo
 demo-batch: .venv/dev
 	$(BIN)/python -m examples.batch out/batch
 
+test: .venv/lerobot
+
 check test: lint .venv/hls.min.js
 	$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=worksteal $(if $(filter check,$@),$(CHECK),--durations=40)
 
@@ -71,6 +73,12 @@ $(BENCH)/bench: $(BENCH)/build $(SOURCES) $(shell find src/telecine -name '*.py'
 .venv/hls.min.js: .venv/build
 	-cd .venv && npm pack --silent hls.js@1.7.4 && \
 	tar -xzf hls.js-1.7.4.tgz --touch --strip-components=2 package/dist/hls.min.js && rm hls.js-1.7.4.tgz
+
+# LeRobot's reader, for a test which skips without: beside the other packages, of which it wants older ones.
+.venv/lerobot: .venv/build
+	-rm -rf $@.new && $(BIN)/pip install --quiet --no-deps --target $@.new lerobot==0.6.1 av==15.1.0 datasets==5.2.0 dill draccus einops \
+	gymnasium jsonlines mergedeep multiprocess pandas pyyaml-include torchvision==0.28.0 typing-inspect xxhash && \
+	mv $@.new $@
 
 .venv/dev: .venv/build $(SOURCES)
 	$(BIN)/pip install --quiet --no-build-isolation --editable '.[dev]'

@@ -14,7 +14,7 @@ from typing import Self
 
 from ..errors import InputError, PublishError
 
-DONE, FAILED, RETRIED = "done", "failed", "retried"
+DONE, FAILED, RETRIED, STAGED = "done", "failed", "retried", "staged"
 _VERSION = 1  # of the table, in the database's `user_version`
 
 
@@ -22,9 +22,10 @@ _VERSION = 1  # of the table, in the database's `user_version`
 class Entry:
     """What became of a job.
 
-    `id` is a hash of the job and of what its input is. `status` is "done", "failed" or "retried", which is to be tried
-    again. Of a file that is there `sha256` and `bytes` are what it holds, and `fps` a fraction; else `error` says why
-    in a line. `facts` are the row's other columns, in JSON.
+    `id` is a hash of the job and of what its input is. `status` is "done", "failed", "retried", which is to be tried
+    again, or "staged": the clip is there, and the `shard` of the training set that it goes into is not. Of a file that
+    is there `sha256` and `bytes` are what it holds, and `fps` a fraction; else `error` says why in a line. `facts` are
+    the row's other columns, and its metadata, in JSON.
     """
 
     id: str
@@ -42,11 +43,14 @@ class Entry:
     codec: str = ""
     error: str = ""
     facts: str = "{}"
+    shard: str = ""
 
 
 _COLUMNS = [field.name for field in fields(Entry)]
 _TYPES = {"str": "TEXT", "int": "INTEGER", "float": "REAL"}
 _TABLE = ", ".join(f'"{field.name}" {_TYPES[str(field.type)]} NOT NULL' for field in fields(Entry))
+_SHARDS = "CREATE TABLE shards (name TEXT PRIMARY KEY, bytes INTEGER NOT NULL)"
+_OUTPUTS_OF_SHARDS = "CREATE INDEX outputs_of_shards ON jobs (output) WHERE shard <> ''"
 _PUT = f"INSERT OR REPLACE INTO jobs VALUES ({', '.join('?' * (len(_COLUMNS) + 1))})"
 
 
@@ -81,6 +85,8 @@ class Ledger:
             (version,) = self._database.execute("PRAGMA user_version").fetchone()
             if version == 0:
                 self._database.execute(f"CREATE TABLE jobs ({_TABLE}, updated REAL NOT NULL, PRIMARY KEY (id))")
+                self._database.execute(_SHARDS)
+                self._database.execute(_OUTPUTS_OF_SHARDS)
                 self._database.execute(f"PRAGMA user_version = {_VERSION}")
             self._database.execute("COMMIT")
             if version > _VERSION:
@@ -107,10 +113,56 @@ class Ledger:
             for row in found:
                 yield Entry(*row)
 
+    def latest(self) -> Iterator[Entry]:
+        """Give of each output the entry written last, in the order of the rows."""
+        with self._said():
+            # A bare column is of the row that has the maximum: https://sqlite.org/lang_select.html#bareagg
+            last = "SELECT *, max(updated) FROM jobs GROUP BY output"
+            for row in self._database.execute(f'SELECT {_NAMES} FROM ({last}) ORDER BY "index"'):
+                yield Entry(*row)
+
     def counts(self) -> dict[str, int]:
         """Give how many jobs have each status."""
         with self._said():
             return dict(self._database.execute("SELECT status, count(*) FROM jobs GROUP BY status ORDER BY status"))
+
+    # ---- training sets ---------------------------------------------------------------------------------------------
+
+    def begin_shard(self, name: str) -> None:
+        """Note that a shard is about to be there, of which no job says so yet. Raises PublishError."""
+        with self._said():
+            self._database.execute("INSERT OR REPLACE INTO shards VALUES (?, 0)", (name,))
+
+    def end_shard(self, name: str, bytes: int, entries: Iterable[Entry]) -> None:
+        """Note in one step that a shard is there, and its jobs' entries. Raises PublishError."""
+        now = time.time()
+        with self._said():
+            self._database.execute("BEGIN")
+            self._database.execute("INSERT OR REPLACE INTO shards VALUES (?, ?)", (name, bytes))
+            self._database.executemany(_PUT, ((*astuple(entry), now) for entry in entries))
+            self._database.execute("COMMIT")
+
+    def drop_shard(self, name: str) -> None:
+        """Forget a shard that was begun. Raises PublishError."""
+        with self._said():
+            self._database.execute("DELETE FROM shards WHERE name = ?", (name,))
+
+    def shards(self) -> dict[str, int]:
+        """Give how many bytes each shard has: 0 where it was begun, and did not end."""
+        with self._said():
+            return dict(self._database.execute("SELECT name, bytes FROM shards ORDER BY name"))
+
+    def packed(self, output: str) -> Iterator[Entry]:
+        """Give the entries of an output that are in shards."""
+        with self._said():
+            for row in self._database.execute(f"{_SELECT} WHERE output = ? AND shard <> ''", (output,)):
+                yield Entry(*row)
+
+    def in_shards(self) -> Iterator[Entry]:
+        """Give all entries that are in shards, in the order of these, and in each of its rows."""
+        with self._said():
+            for row in self._database.execute(f"""{_SELECT} WHERE shard <> '' ORDER BY shard, "index" """):
+                yield Entry(*row)
 
     def merge(self, other: Ledger) -> int:
         """Take another ledger's entries, the later one of each job, and give how many were taken. Raises as `put`."""
@@ -123,6 +175,7 @@ class Ledger:
                 if known is None or known[0] < row[-1]:
                     self._database.execute(_PUT, row)
                     taken += 1
+            self._database.executemany("INSERT OR REPLACE INTO shards VALUES (?, ?)", other.shards().items())
             self._database.execute("COMMIT")
         return taken
 

@@ -1,6 +1,7 @@
 """The options of a batch, each written once: see `frames.options`. Behind them come those of its exports."""
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from ..frames.options import Option
@@ -9,13 +10,48 @@ from ..output.options import ExportOptions
 if TYPE_CHECKING:
     from .run import Listener
 
-EngineName = Literal["local"]
+EngineName = Literal["local", "ray"]
+SetName = Literal["webdataset", "parquet", "lerobot"]
 
 
 class BatchOptions(ExportOptions, total=False):
     """What `export_batch` takes beside the jobs and where they go."""
 
-    engine: Annotated[EngineName, Option("local", """"local": processes of this machine.""")]
+    engine: Annotated[
+        EngineName, Option("local", """"local", processes of this machine; or "ray", a cluster of Ray's.""")
+    ]
+    address: Annotated[
+        str | None,
+        Option(
+            None,
+            """That of Ray's cluster, or "auto" for the one that is found. Without one, what Ray is connected to or
+            `RAY_ADDRESS` names, or else one that is started here and ended with the run.""",
+        ),
+    ]
+    resources: Annotated[
+        "Mapping[str, object] | None",
+        Option(
+            None,
+            """What a job takes of a node of Ray's: {"num_cpus": 1}, with "num_gpus", "memory" in bytes, "resources" by
+            names, "scheduling_strategy" or "runtime_env".""",
+        ),
+    ]
+    to: Annotated[
+        SetName | None,
+        Option(
+            None,
+            """"webdataset", "parquet" or "lerobot" packs the clips into files of a training set, in the order of the
+            rows.""",
+        ),
+    ]
+    shard_bytes: Annotated[int | None, Option(None, """How many bytes of clips such a file has at most.""")]
+    manifest: Annotated[
+        bool,
+        Option(
+            False,
+            """Whether "manifest.parquet" is written, which tells of each clip. A training set has it in any case.""",
+        ),
+    ]
     template: Annotated[
         str | None,
         Option(

@@ -7,30 +7,31 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeAlias, Unpack, cast
 
-from ..engines.local import run_locally
+from ..engines.choose import engine_of
 from ..engines.pending import Attempt, Pending
 from ..engines.place import Place
 from ..engines.work import Job, Outcome
 from ..errors import OptionError
 from ..frames.options import complete, options_of, with_options
 from ..output.options import ExportOptions
+from ..sets.parquet import check_pyarrow
 from .identity import identity_of
 from .jobs import Rows, check_jobs, read_jobs
-from .ledger import DONE, FAILED, RETRIED, Entry, Ledger
+from .ledger import DONE, FAILED, RETRIED, STAGED, Entry, Ledger
 from .names import slug
 from .options import BatchOptions
 from .report import write_report
+from .sink import Sink, packable, packing_of, put_manifest
 
 Shard: TypeAlias = tuple[int, int]
 
 _LEDGER = "telecine-ledger.sqlite"
 _ONE_EXPORTS = {"also_to", "fragment", "latency", "overwrite", "progress", "timestamps"}  # not of many
 _NOT_OF_A_BATCH = {*_ONE_EXPORTS, "storage_options"}
-_ENGINES = {"local": run_locally}
 
 
 @dataclass(frozen=True)
@@ -75,27 +76,32 @@ def export_batch(jobs: Rows, output: str | os.PathLike[str], **options: Unpack[B
         OptionError: an argument, or rows: it tells of each, with its number.
         InputError: the table or the ledger can't be read.
         PublishError: the prefix or the ledger can't be written.
-        MissingDependencyError: the library of a URL, or pyarrow for a Parquet file.
+        MissingDependencyError: the library of a URL, pyarrow for a Parquet file or a training set, or Ray.
     """
     start, given = time.monotonic(), complete(BatchOptions, options, "export_batch")
-    for_all, template, shard = _of_exports(options), given["template"], given["shard"]
-    if given["engine"] not in _ENGINES:
-        raise OptionError(f"engine={given['engine']!r} is not known: use {' or '.join(map(repr, _ENGINES))}")
+    for_all, template, shard = options_for_all(options), given["template"], given["shard"]
+    engine, packing = engine_of(given), packing_of(given["to"], given["shard_bytes"], shard)
+    if given["manifest"]:
+        check_pyarrow()
     place = Place.of(output, given["storage_options"])
     rows = jobs if isinstance(jobs, (str, os.PathLike)) else list(jobs)
-    total = check_jobs(read_jobs(rows, template, for_all, look=given["dry_run"]), shard)
+    read = read_jobs(rows, template, for_all, look=given["dry_run"])
+    total = check_jobs(packable(read, packing, for_all), shard)
     path = _ledger_path(place, shard) if given["ledger"] is None else os.fspath(given["ledger"])
     if given["dry_run"]:
         return BatchReport(total, 0, 0, 0, total, time.monotonic() - start, path)
     place.prove()
-    with Ledger(path) as ledger:
-        run = _Run(ledger, place, for_all, given, total, start)
+    with Ledger(path) as ledger, contextlib.ExitStack() as opened:
+        sink = None if packing is None else opened.enter_context(Sink(ledger, place, packing, given["shard_bytes"]))
+        run = _Run(ledger, place, for_all, given, total, start, sink)
         jobs_left = (each for each in read_jobs(rows, template, for_all) if isinstance(each, Job))
         pending = Pending(run.left(_of_shard(jobs_left, shard), given["limit"]))
-        engine = _ENGINES[given["engine"]]
-        with contextlib.closing(engine(pending, place, for_all, given["workers"], given["memory"])) as results:
-            for attempt, outcome in results:
-                run.take(attempt, outcome, pending)
+        results = opened.enter_context(contextlib.closing(engine(pending, sink.staging if sink else place, for_all)))
+        for attempt, outcome in results:
+            run.take(attempt, outcome, pending)
+        run.finish()
+        if packing is not None or given["manifest"]:
+            put_manifest(ledger, place, shard)
         if given["report"] is not None:
             write_report(ledger, place, os.fspath(given["report"]))
         return run.report()
@@ -112,8 +118,9 @@ class _Run:
         of_batch: BatchOptions,
         total: int,
         start: float,
+        sink: Sink | None,
     ) -> None:
-        self._ledger, self._place, self._options = ledger, place, options
+        self._ledger, self._place, self._options, self._sink = ledger, place, options, sink
         self._attempts, self._retry_failed = of_batch["attempts"], of_batch["retry_failed"]
         self._listener, self._fail_fast = of_batch["listener"], of_batch["fail_fast"]
         self._total, self._start = total, start
@@ -125,31 +132,59 @@ class _Run:
         for job in jobs:
             if limit is not None and self._counts["given"] >= limit:
                 return
-            id = identity_of(job, self._options)
-            entry = self._ledger.get(id)
-            if entry is not None and entry.status == DONE and sizes.get(job.output) == entry.bytes:
+            job = replace(job, id=identity_of(job, self._options))
+            entry = self._ledger.get(job.id)
+            if entry is not None and entry.status == DONE and self._is_there(entry, sizes):
                 self._counts["skipped"] += 1
             elif entry is not None and entry.status == FAILED and not self._retry_failed:
                 self._counts[FAILED] += 1
-            else:
+            elif self._sink is None or self._is_for_a_worker(job, entry, self._sink):
                 self._counts["given"] += 1
-                yield replace(job, id=id)
+                yield job
+
+    def _is_there(self, entry: Entry, sizes: Mapping[str, int]) -> bool:
+        return sizes.get(entry.output) == entry.bytes if self._sink is None else self._sink.is_packed(entry)
+
+    def _is_for_a_worker(self, job: Job, entry: Entry | None, sink: Sink) -> bool:
+        """Keep the place of a job in a training set; False where its clip is there, or can't be packed."""
+        if said := sink.problem(job):
+            self._write(Entry(job.id, job.index, job.output, FAILED, 0, 0, error=said))
+            return False
+        sink.expect(job)
+        if entry is None or entry.status != STAGED or not sink.is_staged(entry):
+            return True
+        self._told(sink.take(entry))
+        return False
 
     def take(self, attempt: Attempt, outcome: Outcome, pending: Pending) -> None:
         """Write down what became of an attempt, and have it made again where that may help."""
-        status = DONE
+        status = DONE if self._sink is None else STAGED
         if outcome.error:
             status = RETRIED if outcome.may_pass and attempt.number < self._attempts else FAILED
+        entry = _entry(attempt, status, outcome)
+        self._write(entry)
         if status == RETRIED:
             pending.again(attempt)
-        else:
-            self._counts[status] += 1
-        entry = _entry(attempt, status, outcome)
-        self._ledger.put(entry)
-        if self._listener is not None:
-            self._listener(entry, self.report())
-        if status == FAILED and self._fail_fast:
+        elif self._sink is not None:
+            self._told(self._sink.take(entry))
+        if self._counts[FAILED] and self._fail_fast:
             pending.stop()
+
+    def finish(self) -> None:
+        """Have the rest of a training set packed, and wait for it."""
+        if self._sink is not None:
+            self._told(self._sink.finish())
+
+    def _write(self, entry: Entry) -> None:
+        self._ledger.put(entry)
+        self._told([entry])
+
+    def _told(self, entries: Iterable[Entry]) -> None:
+        """Count entries as they are written, and hand them on."""
+        for entry in entries:
+            self._counts[entry.status] += 1
+            if self._listener is not None:
+                self._listener(entry, self.report())
 
     def report(self) -> BatchReport:
         """Say what it did."""
@@ -160,14 +195,20 @@ class _Run:
 
 
 def _entry(attempt: Attempt, status: str, outcome: Outcome) -> Entry:
-    job, facts = attempt.job, json.dumps(dict(attempt.job.facts), default=str, sort_keys=True)
+    job, metadata = attempt.job, attempt.job.options.get("metadata")
+    known = {**(metadata if isinstance(metadata, Mapping) else {}), **job.facts}
+    facts = json.dumps(known, default=str, sort_keys=True)
     what = {each.name: getattr(outcome, each.name) for each in fields(Outcome) if each.name != "may_pass"}
     said = {"status": status, "attempts": attempt.number, "facts": facts, **what}
     return Entry(id=job.id, index=job.index, output=job.output, **said)
 
 
-def _of_exports(options: BatchOptions) -> dict[str, Any]:
-    """Give the options of an export that are given for all jobs."""
+def options_for_all(options: BatchOptions | ExportOptions) -> dict[str, Any]:
+    """Give the options of an export that are given for all jobs.
+
+    Raises:
+        OptionError: one is of one export alone.
+    """
     for name, value in cast(Mapping[str, Any], options).items():
         if name in _ONE_EXPORTS and value != options_of(ExportOptions)[name].default:
             raise OptionError(f"{name}= is of one export, not of a batch: leave it out")

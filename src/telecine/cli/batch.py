@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, TextIO
 
 import typer
 
+from ..batch.ledger import DONE
 from ..batch.options import BatchOptions
 from ..errors import OptionError
 from ..support.words import one_line
@@ -84,7 +85,7 @@ class _View:
 
     def __call__(self, entry: Entry, report: BatchReport) -> None:
         """Take an entry of the ledger, and what was done by then."""
-        self._bytes += entry.bytes
+        self._bytes += entry.bytes if entry.status == DONE else 0
         if self._log is not None:
             self._log.write(json.dumps(dataclasses.asdict(entry), ensure_ascii=False) + "\n")
             self._log.flush()

@@ -64,6 +64,7 @@ _FORMS = {
     "ledger": Form(_TEXT, "Where it is noted what is done; telecine-ledger.sqlite in the folder without.", "FILE"),
     "memory": Form(_TEXT, "What the processes may have together, such as 8GB.", "SIZE", parse_bytes),
     "report": Form(_TEXT, "A page of HTML on what was done.", "FILE"),
+    "shard_bytes": Form(_TEXT, "How much a file of a training set holds at most, such as 500MB.", "SIZE", parse_bytes),
     "shard": Form(_TEXT, "Of N runs number I, from 0 on.", "I/N", _fraction),
 }
 # What can't be typed is None; the others are said by options of other names.
@@ -78,6 +79,7 @@ _ELSEWHERE = {
     "metadata": "--metadata NAME=TEXT, --metadata-json FILE",
     "provenance": "--provenance-certificate, --provenance-…",
     "listener": None,
+    "resources": None,
 }
 
 

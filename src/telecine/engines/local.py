@@ -45,7 +45,8 @@ def run_locally(
             busy = [worker for worker in pool if worker.attempt is not None]
             if not busy and pending.due_in is None:
                 return
-            ready = set(wait([each for worker in busy for each in worker.waited_for], pending.due_in))
+            due = pending.due_in if len(busy) < len(pool) else None  # where none is free, it waits on
+            ready = set(wait([each for worker in busy for each in worker.waited_for], due))
             for worker in busy:
                 if ready & set(worker.waited_for):
                     result = worker.result()

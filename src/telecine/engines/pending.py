@@ -14,6 +14,12 @@ from .work import Job
 _FIRST, _LONGEST = 0.5, 60.0  # seconds between attempts, which double
 
 
+def delay_after(number: int) -> float:
+    """Give how many seconds follow an attempt, the more the more there were: with jitter, for many fail at once."""
+    doubled: float = _FIRST * 2 ** (number - 1)
+    return min(_LONGEST, doubled) * random.uniform(0.5, 1.5)
+
+
 class Attempt(NamedTuple):
     """A job, and how many attempts this is: 1 for the first."""
 
@@ -40,9 +46,8 @@ class Pending:
         return None if job is None else Attempt(job, 1)
 
     def again(self, attempt: Attempt) -> None:
-        """Have a job tried again, later the more often it was: with jitter, for whatever failed does so for many."""
-        delay = min(_LONGEST, _FIRST * 2 ** (attempt.number - 1)) * random.uniform(0.5, 1.5)
-        due = time.monotonic() + delay
+        """Have a job tried again, later the more often it was."""
+        due = time.monotonic() + delay_after(attempt.number)
         heapq.heappush(self._again, (due, next(self._order), Attempt(attempt.job, attempt.number + 1)))
 
     def stop(self) -> None:

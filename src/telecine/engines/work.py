@@ -90,7 +90,7 @@ def _exported(job: Job, place: Place, options: Mapping[str, Any]) -> Outcome:
     local = temporary_path(row)
     try:
         outcome = _outcome(export(source, local, given), local)
-        _upload(local, place.path_of(job.output), place, row.name)
+        upload(local, place.path_of(job.output), place, row.name)
     finally:
         _remove(local)
     return outcome
@@ -113,7 +113,7 @@ def _files_of(path: str) -> list[str]:
     return sorted(os.path.join(path, name) for name in os.listdir(path)) if os.path.isdir(path) else [path]
 
 
-def _upload(local: str, url: str, place: Place, format: str) -> None:
+def upload(local: str, url: str, place: Place, format: str) -> None:
     """Upload what is finished, without what one export proves before: who runs a batch has proved it once."""
     from ..deliver.stores import Store  # start-up: few batches go to a store
 

@@ -20,6 +20,7 @@ _THREADS = "/proc/self/task"
 
 _lock = threading.Lock()
 _writers = 0
+_limit = math.inf
 
 
 @contextmanager
@@ -49,13 +50,19 @@ def _is_real_time(thread: str) -> bool:
         return False
 
 
+def limit_processors(count: int) -> None:
+    """Leave this process no more than these: a scheduler's task has a number of them, and affinity to all."""
+    global _limit
+    _limit = count
+
+
 def available_processors() -> int:
-    """Count the processors that affinity and the cgroup's quota leave, at least 1."""
+    """Count the processors that affinity, the cgroup's quota and a scheduler leave, at least 1."""
     try:
         count = len(os.sched_getaffinity(0))
     except AttributeError:  # macOS and Windows
         count = os.cpu_count() or 1
-    return max(1, math.ceil(min(count, _cgroup_quota())))
+    return max(1, math.ceil(min(count, _cgroup_quota(), _limit)))
 
 
 @functools.lru_cache(maxsize=1)  # a millisecond of small files, of a clip's twenty
