@@ -56,6 +56,7 @@ _WHEN_ASKED = {
 }
 
 if TYPE_CHECKING:
+    from . import batch as batch
     from .batch.run import BatchReport, export_batch
     from .color.hdr import ContentLight, MasteringDisplay
     from .deliver.live import Broadcast
@@ -79,6 +80,8 @@ else:  # of which a type checker would take any name
     def __getattr__(name: str) -> object:
         if name in _WHEN_ASKED:
             value = getattr(import_module(f".{_WHEN_ASKED[name]}", __name__), name)
+        elif name == "batch":  # `telecine.batch.Exporter` needs no import of its own
+            value = import_module(".batch", __name__)
         elif name == "__version__":  # importlib.metadata alone would take half the time of the import
             value = import_module("importlib.metadata").version("telecine")
         else:

@@ -22,8 +22,8 @@ def surface() -> str:
 
 
 def _names() -> Iterator[str]:
-    for name in telecine.__all__:
-        public = getattr(telecine, name)
+    of_batch = {f"batch.{name}": getattr(telecine.batch, name) for name in telecine.batch.__all__}
+    for name, public in {**{name: getattr(telecine, name) for name in telecine.__all__}, **of_batch}.items():
         if not inspect.isclass(public):
             yield f"{name}{_parameters(public)}"
             continue

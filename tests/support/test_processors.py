@@ -31,6 +31,17 @@ def test_one_writer_takes_at_most_16_threads(monkeypatch: pytest.MonkeyPatch) ->
         assert share == 16
 
 
+def test_a_scheduler_may_leave_fewer_and_none_is_never_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processors, "_limit", processors._limit)  # given back in the end
+    monkeypatch.setattr(processors, "_cgroup_quota", lambda: 8.0)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(12), raising=False)
+    found = []
+    for count in (6, 10, 1, 0):
+        processors.limit_processors(count)
+        found.append(processors.available_processors())
+    assert found == [6, 8, 1, 1]
+
+
 @pytest.mark.parametrize(("size", "threads"), [((16, 16), 1), ((256, 256), 1), ((480, 320), 2), ((720, 480), 5)])
 def test_small_frames_take_few_threads(monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], threads: int) -> None:
     monkeypatch.setattr(processors, "available_processors", lambda: 192)

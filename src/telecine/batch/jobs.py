@@ -111,10 +111,11 @@ def _said_of_options(job: Job, options: Mapping[str, Any], tried: dict[str, str]
     all_options = {**options, **job.options}
     looked_at = {name: value for name, value in all_options.items() if name not in ("audio", "timestamps", "metadata")}
     extension = os.path.splitext(job.output)[1].lower()
-    return tried.setdefault(f"{extension} {looked_at!r}", _problem(job.output, all_options))
+    return tried.setdefault(f"{extension} {looked_at!r}", problem_of(job.output, all_options))
 
 
-def _problem(output: str, options: Mapping[str, Any]) -> str:
+def problem_of(output: str, options: Mapping[str, Any]) -> str:
+    """Say what is wrong with the options of an output; a trial encoder is opened. Nothing where they are right."""
     try:
         given = part(WriterOptions, complete(ExportOptions, cast(ExportOptions, options), "export_video"))
         row = output_of(output, given["format"])

@@ -34,8 +34,8 @@ class Names:
             if not name.isidentifier():
                 raise OptionError(f"template={template!r} has the field {name!r}: use the name of a column, or index")
 
-    def name(self, index: int, row: Mapping[str, object]) -> str:
-        """Give the name of a row's output, with `/` between its parts.
+    def name(self, index: int | None, row: Mapping[str, object]) -> str:
+        """Give the name of a row's output, with `/` between its parts. A row may have no index.
 
         >>> Names("{index:04d}-{prompt_slug}.mp4").name(7, {"prompt": "A panda, playing!"})
         '0007-a-panda-playing.mp4'
@@ -49,13 +49,13 @@ class Names:
         name = str(given) if given is not None else self._filled(index, row)
         return _within(name)
 
-    def _filled(self, index: int, row: Mapping[str, object]) -> str:
+    def _filled(self, index: int | None, row: Mapping[str, object]) -> str:
         assert self._template is not None
         metadata = row.get("metadata")
         facts = {**(metadata if isinstance(metadata, Mapping) else {}), **row}
         slugs = {f"{name}{_SLUG}": slug(str(value)) for name, value in facts.items()}
         try:
-            return self._template.format_map({**slugs, **facts, "index": index})
+            return self._template.format_map({**slugs, **facts, **({} if index is None else {"index": index})})
         except KeyError as error:
             raise OptionError(f"the template asks for {error.args[0]!r}, which is no column of it") from error
         except (ValueError, TypeError, AttributeError, IndexError) as error:

@@ -1,0 +1,91 @@
+"""Real pipelines of Ray's data: a stage of `map_batches` and a sink of `write_datasink`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import ray.data
+from ray.exceptions import RayTaskError
+
+import telecine
+from telecine import TelecineError
+from telecine.stages.datasink import Written
+
+from ..support.ray_nodes import clip_of, ray_nodes
+
+pytestmark = pytest.mark.slow
+COUNT = 8
+
+
+@pytest.fixture(scope="module", autouse=True)
+def node() -> Iterator[None]:
+    with ray_nodes(1, processors=2):
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        yield
+
+
+def generated(batch: dict[str, Any]) -> dict[str, Any]:
+    """Give a clip for each number, as the stage before does on its accelerator."""
+    return {"video": np.stack([clip_of(int(number)) for number in batch["id"]]), "id": batch["id"]}
+
+
+def clips() -> ray.data.Dataset:
+    return ray.data.range(COUNT).map_batches(generated, batch_size=3)
+
+
+def assert_all(folder: Path, alone: Path) -> None:
+    """Each clip is there once, whole, with the bytes that this process gives it, and nothing else is."""
+    assert sorted(each.name for each in folder.iterdir()) == [f"{number}.mp4" for number in range(COUNT)]
+    for number in range(COUNT):
+        telecine.export_video(clip_of(number), alone, fps=8)
+        assert (folder / f"{number}.mp4").read_bytes() == alone.read_bytes()
+
+
+def test_a_stage_writes_each_clip_and_hands_on_its_facts(tmp_path: Path) -> None:
+    stage = telecine.batch.Exporter(tmp_path / "out", frames="video", template="{id}.mp4", fps=8)
+    rows = sorted(clips().map_batches(stage, batch_size=4).take_all(), key=lambda row: row["id"])
+    assert_all(tmp_path / "out", tmp_path / "alone.mp4")
+    assert [row["path"] for row in rows] == [str(tmp_path / "out" / f"{number}.mp4") for number in range(COUNT)]
+    facts = {(row["frames"], row["width"], row["height"], row["fps"], row["codec"], row["error"]) for row in rows}
+    assert facts == {(4, 64, 48, "8", "h264", "")}
+    assert "video" not in rows[0]
+
+
+def test_a_stage_may_be_a_class_whose_actors_last(tmp_path: Path) -> None:
+    arguments = {"frames": "video", "template": "{id}.mp4", "fps": 8}
+    stage = clips().map_batches(
+        telecine.batch.Exporter,
+        fn_constructor_args=(tmp_path / "out",),
+        fn_constructor_kwargs=arguments,
+        compute=ray.data.ActorPoolStrategy(size=1),
+    )
+    assert {row["error"] for row in stage.take_all()} == {""}
+    assert_all(tmp_path / "out", tmp_path / "alone.mp4")
+
+
+def test_a_sink_writes_each_clip_and_counts(tmp_path: Path) -> None:
+    sink = telecine.batch.VideoDatasink(tmp_path / "out", frames="video", template="{id}.mp4", fps=8)
+    clips().write_datasink(sink)
+    assert_all(tmp_path / "out", tmp_path / "alone.mp4")
+    size = sum(each.stat().st_size for each in (tmp_path / "out").iterdir())
+    assert sink.written == Written(clips=COUNT, frames=4 * COUNT, bytes=size)
+    clips().write_datasink(sink)  # which replaces them, and counts anew
+    assert_all(tmp_path / "out", tmp_path / "alone.mp4")
+    assert sink.written.clips == COUNT
+
+
+def test_a_sink_fails_with_a_clip_of_its_and_leaves_nothing_half_written(tmp_path: Path) -> None:
+    def one_is_wrong(row: dict[str, Any]) -> dict[str, Any]:
+        return {**row, "codec": "vp8" if row["id"] == 5 else "h264"}
+
+    sink = telecine.batch.VideoDatasink(tmp_path / "out", frames="video", template="{id}.mp4", fps=8)
+    with pytest.raises((RayTaskError, TelecineError), match=r"1 of \d+ clips can't be written; the first: codec='vp8'"):
+        clips().map(one_is_wrong).write_datasink(sink)
+    assert sink.written is None
+    for path in (tmp_path / "out").glob("*"):
+        assert path.name in {f"{number}.mp4" for number in range(COUNT) if number != 5}
+        assert telecine.probe(path).frame_count == 4

@@ -1,0 +1,87 @@
+"""Ray on this machine, as small as it can be, and frames that know on which node they are read."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+from ray.cluster_utils import Cluster
+
+from .helpers import Clip
+
+STORE = 100 << 20  # bytes of the memory that each node shares
+
+
+@contextmanager
+def ray_nodes(count: int, processors: int = 1) -> Iterator[Cluster]:
+    """Start nodes, the first of them the head, and connect to them, as long as the `with`."""
+    folder = tempfile.mkdtemp(prefix="telecine-ray-", dir="/tmp")  # names of sockets may not be longer than that
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    node: dict[str, Any] = {"num_cpus": processors, "object_store_memory": STORE, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args={**node, "temp_dir": folder})
+    try:
+        for _ in range(count - 1):
+            cluster.add_node(wait=False, **node)
+        cluster.wait_for_nodes()
+        ray.init(address=cluster.address, log_to_driver=False, logging_level=logging.ERROR)
+        yield cluster
+    finally:
+        ray.shutdown()
+        cluster.shutdown()  # type: ignore[no-untyped-call]
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def clip_of(number: int, height: int = 48, width: int = 64) -> Clip:
+    """A clip of its own for each number."""
+    return np.random.default_rng(number).integers(0, 256, (4, height, width, 3), np.uint8)
+
+
+@dataclass(frozen=True)
+class Deadly:
+    """Frames whose first reader of all dies as one does that has no memory left."""
+
+    number: int
+    marker: Path
+
+    def __iter__(self) -> Iterator[Any]:
+        if _is_first(self.marker):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return iter(clip_of(self.number))
+
+
+@dataclass(frozen=True)
+class Held:
+    """Frames whose first reader outside the head of the cluster says on which node it is, and waits for ever."""
+
+    number: int
+    marker: Path
+    head: str
+
+    def __iter__(self) -> Iterator[Any]:
+        node = ray.get_runtime_context().get_node_id()
+        if node != self.head and _is_first(self.marker, node):
+            signal.pause()
+        return iter(clip_of(self.number))
+
+
+def _is_first(marker: Path, text: str = "") -> bool:
+    """Tell whether nobody has left the marker, and leave it, whole at once."""
+    written = marker.with_name(f"{marker.name}-{os.getpid()}")
+    written.write_text(text)
+    try:
+        os.link(written, marker)
+    except FileExistsError:
+        return False
+    finally:
+        written.unlink()
+    return True
