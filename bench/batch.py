@@ -31,7 +31,7 @@ from .report import Bar, Report
 from .x264 import encode, options_of, ready_planes
 
 FPS, WORKERS, TURNS = 16, 2, 3
-TO_ENCODERS, TO_DIFFUSERS, TO_OPEN, A_JOB = 0.95, 2.5, 1.0, 1.0
+TO_ENCODERS, TO_DIFFUSERS, TO_OPEN, A_JOB, TO_LOCAL = 0.95, 2.5, 1.0, 1.0, 1.05
 GROWTH = 5.0  # megabytes from 100 jobs to 10,000
 ROWS = 1_000_000
 
@@ -42,6 +42,7 @@ def run() -> Report:
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         bars += throughput(Path(folder, "small"), [crop(each) for each in small().pictures[:16]], 120)
         bars += throughput(Path(folder, "large"), small().pictures, 16)[:1]
+        bars.append(on_ray(Path(folder, "ray"), [crop(each) for each in small().pictures[:16]]))
         bars += ledger(Path(folder, "ledger.sqlite"))
         bars.append(Bar("10,000 jobs beside 100, MB more", growth(Path(folder, "jobs")), GROWTH, form=".1f"))
     return Report("Batches", __doc__ or "", [], bars, [])
@@ -76,10 +77,15 @@ def throughput(folder: Path, pictures: list[Picture], clips: int) -> list[Bar]:
     ]
 
 
-def batch_seconds(rows: list[dict[str, str]], output: Path) -> float:
+def batch_seconds(rows: list[dict[str, str]], output: Path, engine: Any = "local") -> float:
     """How long a batch takes from its first clip to its last, which leaves the start of its processes out."""
     times: list[float] = []
-    telecine.export_batch(rows, output, fps=FPS, workers=WORKERS, listener=lambda *_: times.append(time.perf_counter()))
+
+    def told(*_: object) -> None:
+        times.append(time.perf_counter())
+
+    how: dict[str, Any] = {"engine": engine, "workers": WORKERS if engine == "local" else None, "fps": FPS}
+    telecine.export_batch(rows, output, listener=told, **how)
     return (times[-1] - times[0]) * len(rows) / (len(rows) - 1)
 
 
@@ -88,6 +94,22 @@ def pool_seconds(pool: Pool, work: Callable[[int], None], count: int) -> float:
     start = time.perf_counter()
     pool.map(work, range(count), chunksize=1)
     return time.perf_counter() - start
+
+
+def on_ray(folder: Path, pictures: list[Picture]) -> Bar:
+    """The time of Ray's engine over 1,000 clips, on a cluster that is there, against that of the local one."""
+    import ray  # for this alone
+
+    folder.mkdir()
+    np.save(folder / "frames.npy", np.stack(pictures))
+    rows = [{"frames": str(folder / "frames.npy"), "output": f"{index}.mp4"} for index in range(1000)]
+    ray.init(num_cpus=WORKERS, include_dashboard=False, log_to_driver=False)
+    seconds: dict[str, list[float]] = {"local": [], "ray": []}
+    for turn in range(TURNS):
+        for name, taken in seconds.items():
+            taken.append(batch_seconds(rows, folder / f"{name}-{turn}", name))
+    ray.shutdown()
+    return Bar("1,000 clips: Ray's time to the local engine's", ratio(seconds["ray"], seconds["local"]), TO_LOCAL)
 
 
 def started(initializer: Callable[..., None], *arguments: Any) -> Pool:
