@@ -19,6 +19,7 @@ import telecine
 from telecine import BatchReport, OptionError
 from telecine.batch.ledger import DONE, FAILED, RETRIED, Entry
 from telecine.engines.on_ray import take_share
+from telecine.support import processors
 from telecine.support.processors import available_processors
 
 from ..support.helpers import ROOT, run_python
@@ -102,9 +103,11 @@ def test_one_that_is_interrupted_leaves_a_cluster_of_others_as_it_was(nodes: Clu
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
+    rows = rows_of(6)
+    for number in range(1, 6):  # which would be held for ever, and the nodes with them
+        rows[number]["frames"] = Held(number, tmp_path / f"marker-{number}", head="")
     with pytest.raises(KeyboardInterrupt):
-        telecine.export_batch(rows_of(30), tmp_path / "out", engine="ray", listener=interrupt, fps=8)
-    assert len(list((tmp_path / "out").glob("*.mp4"))) < 30
+        telecine.export_batch(rows, tmp_path / "out", engine="ray", listener=interrupt, fps=8)
     assert telecine.export_batch(rows_of(9), tmp_path / "out", engine="ray", fps=8).ok
     assert_each_once(tmp_path / "out", 9, tmp_path / "alone.mp4")
 
@@ -131,14 +134,24 @@ def test_names_of_inputs_are_relative_to_the_folder_of_the_driver(
 
 
 def test_a_task_uses_the_processors_that_it_was_given(nodes: Cluster) -> None:
-    def processors() -> int:
+    def count() -> int:
         take_share()
         return available_processors()
 
-    assert ray.get(ray.remote(num_cpus=1)(processors).remote()) == 1
+    assert ray.get(ray.remote(num_cpus=1)(count).remote()) == 1
     before = available_processors()
     take_share()  # in the driver, to which none were given
     assert available_processors() == before
+
+
+def test_the_encoder_has_as_many_threads_as_a_job_has_processors(
+    nodes: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = clip_of(0, height=320, width=480)  # which two threads encode, with other bytes, where there are two
+    rows = [{"frames": large, "output": "a.mp4"}]
+    assert telecine.export_batch(rows, tmp_path / "out", engine="ray", resources={"num_cpus": 1}).ok
+    monkeypatch.setattr(processors, "_limit", 1)
+    assert (tmp_path / "out" / "a.mp4").read_bytes() == telecine.export_bytes(large)
 
 
 @pytest.mark.parametrize(

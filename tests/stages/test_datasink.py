@@ -14,7 +14,9 @@ from ray.exceptions import RayTaskError
 import telecine
 from telecine import TelecineError
 from telecine.stages.datasink import Written
+from telecine.support import processors
 
+from ..support.object_store import BUCKET, object_store
 from ..support.ray_nodes import clip_of, ray_nodes
 
 pytestmark = pytest.mark.slow
@@ -55,6 +57,16 @@ def test_a_stage_writes_each_clip_and_hands_on_its_facts(tmp_path: Path) -> None
     assert "video" not in rows[0]
 
 
+def test_the_encoder_of_a_stage_has_as_many_threads_as_its_task_has_processors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = clip_of(0, height=320, width=480)  # which two threads encode, with other bytes, where there are two
+    rows = ray.data.from_items([{"frames": large}]).map_batches(telecine.batch.Exporter(tmp_path), num_cpus=1)
+    (written,) = rows.take_all()
+    monkeypatch.setattr(processors, "_limit", 1)
+    assert Path(written["path"]).read_bytes() == telecine.export_bytes(large)
+
+
 def test_a_stage_may_be_a_class_whose_actors_last(tmp_path: Path) -> None:
     arguments = {"frames": "video", "template": "{id}.mp4", "fps": 8}
     stage = clips().map_batches(
@@ -76,6 +88,18 @@ def test_a_sink_writes_each_clip_and_counts(tmp_path: Path) -> None:
     clips().write_datasink(sink)  # which replaces them, and counts anew
     assert_all(tmp_path / "out", tmp_path / "alone.mp4")
     assert sink.written.clips == COUNT
+
+
+def test_a_sink_puts_clips_into_a_bucket(tmp_path: Path) -> None:
+    with object_store() as store:
+        sink = telecine.batch.VideoDatasink(
+            f"s3://{BUCKET}/run", frames="video", template="{id}.mp4", fps=8, storage_options=store.options
+        )
+        clips().write_datasink(sink)
+        assert sorted(store.names()) == [f"run/{number}.mp4" for number in range(COUNT)]
+        assert store.uploads() == []
+        store.filesystem.get(f"{BUCKET}/run/", f"{tmp_path / 'out'}/", recursive=True)
+    assert_all(tmp_path / "out", tmp_path / "alone.mp4")
 
 
 def test_a_sink_fails_with_a_clip_of_its_and_leaves_nothing_half_written(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from telecine import OptionError, PublishError
 from telecine.batch import Exporter
 
 from ..support.helpers import assert_frames, greys, run_python
+from ..support.object_store import BUCKET, SECRET, object_store
 
 CLIPS = np.stack([greys(5), greys(6)[:5], greys(7)[:5]])  # (N, T, H, W, C)
 
@@ -184,6 +185,19 @@ def test_a_place_that_can_not_be_written_ends_the_pipeline(tmp_path: Path) -> No
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(PublishError):
         Exporter(tmp_path / "file")({"frames": CLIPS})
+
+
+@pytest.mark.slow
+def test_an_upload_that_fails_is_told_without_credentials_and_the_others_are_there(tmp_path: Path) -> None:
+    with object_store() as store:
+        store.fault = lambda said: 403 if said.startswith("PUT") and "/1.mp4" in said else None
+        write = Exporter(f"s3://{BUCKET}/run/", template="{id}.mp4", storage_options=store.options)
+        batch = write({"frames": CLIPS, "id": np.arange(3)})
+        assert store.names() == ["run/0.mp4", "run/2.mp4"]
+        assert store.filesystem.cat_file(f"{BUCKET}/run/2.mp4") == telecine.export_bytes(CLIPS[2])
+    assert batch["path"].tolist() == [f"s3://{BUCKET}/run/0.mp4", "", f"s3://{BUCKET}/run/2.mp4"]
+    assert batch["error"][1].startswith(f"'s3://{BUCKET}/run/1.mp4' can't be written: ")
+    assert SECRET not in batch["error"][1]
 
 
 def test_it_imports_no_ray(tmp_path: Path) -> None:

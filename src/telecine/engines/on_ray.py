@@ -135,7 +135,7 @@ def _connected(address: str | None, workers: int | None) -> Iterator[bool]:
         how |= {"num_cpus": workers or available_processors(), "include_dashboard": False}
     try:
         ray.init(**how)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (RayError, ConnectionError, ValueError, RuntimeError) as error:
         raise InputError(f"no cluster of Ray's at address={address!r}: {one_line(str(error))}") from error
     try:
         yield True
