@@ -265,6 +265,20 @@ class Browser:
         self._size = width, height
         return Loaded(width, height, duration)
 
+    def look_at(self, path: str | os.PathLike[str], width: int) -> tuple[list[str], int, int, str]:
+        """Open a page that is a file, so wide: what it asks for, how wide it is, how many pictures show, its text."""
+        asked: list[str] = []
+        browser = self._page.context.browser
+        assert browser is not None
+        page = browser.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto(Path(path).absolute().as_uri())
+        pictures = "[...document.images].filter(each => each.naturalWidth).length"
+        found = page.evaluate(f"[document.documentElement.scrollWidth, {pictures}, document.body.innerText]")
+        page.close()
+        return asked, *found
+
     def says_it_plays(self, kind: str) -> bool:
         """Whether the browser says that it plays a MIME type with codecs (RFC 6381)."""
         return bool(self._page.evaluate("kind => document.createElement('video').canPlayType(kind)", kind))
