@@ -132,11 +132,11 @@ def test_another_program_reads_it_from_its_standard_input() -> None:
             assert process.communicate()[0].split() == [b"20"]
 
 
-def test_a_socket_gets_it_too() -> None:
+@pytest.mark.parametrize("opened", [False, True])
+def test_a_socket_gets_it_too(opened: bool) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        with ours.makefile("wb") as file:
-            export_video(greys(5), file, format="mp4", fps=FPS)
+        export_video(greys(5), ours.makefile("wb") if opened else ours, format="mp4", fps=FPS)
         ours.shutdown(socket.SHUT_WR)
         with theirs.makefile("rb") as file:
             assert len(packets(io.BytesIO(file.read()), "video")) == 5

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, TypeAlias, TypeGuard, cast
 
 from ..errors import OptionError
 from ..files.files import stored_path
@@ -23,9 +24,11 @@ from .file_objects import BinaryWriter, FileObject
 from .staging import make_folder_of, staged_path, temporary_path
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from ..stores.addresses import StoredPath
 
-Output: TypeAlias = str | os.PathLike[str] | BinaryWriter | InStore
+Output: TypeAlias = "str | os.PathLike[str] | BinaryWriter | socket | InStore"
 
 _OWNERS = 0o600
 
@@ -204,11 +207,18 @@ def target_of(
         return Target(temporary_path(output_of("clip.mp4", format)), overwrite)
     if isinstance(output, (str, bytes, os.PathLike)):
         return _local_target(local_path(output), format, overwrite, fragment)
+    writer = cast(BinaryWriter, output.makefile("wb", buffering=0) if _is_socket(output) else output)
     # A protocol does not see `write` where it is handed on, as tempfile's.
-    if isinstance(output, tuple) or not callable(getattr(output, "write", None)):
+    if isinstance(writer, tuple) or not callable(getattr(writer, "write", None)):
         raise OptionError(f"path={output!r} is no path, and no file object that takes bytes")
-    delivery = FileObject(output, format)
+    delivery = FileObject(writer, format)
     return Target(delivery.path, overwrite, delivery)
+
+
+def _is_socket(output: object) -> TypeGuard[socket]:
+    """Tell whether this is a socket, without importing what nobody has one of."""
+    module = sys.modules.get("socket")
+    return module is not None and isinstance(output, module.socket)
 
 
 def _local_target(path: str, format: str | None, overwrite: bool, fragment: float | None) -> Target:
