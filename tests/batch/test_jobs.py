@@ -109,6 +109,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "option": ({"frames": "a.npy", "output": "a.mp4", "quality": "best"}, "row 0: quality='best' is not known"),
     "codec": ({"frames": "a.npy", "output": "a.mp4", "codec": "vp9"}, "row 0: codec='vp9' does not go into mp4"),
     "extension": ({"frames": "a.npy", "output": "a.txt"}, r"row 0: the extension '\.txt' of 'a\.txt' is not known"),
+    "hls": ({"frames": "a.npy", "output": "a.m3u8"}, "row 0: hls makes several files, of which a batch can't tell"),
     "key": ({"frames": "a.npz", "output": "a.mp4", "key": 5}, "row 0: key=5 is no name of an array"),
 }
 

@@ -201,6 +201,8 @@ def test_nothing_is_done_before_all_rows_are_right(rows: list[dict[str, Any]], t
     ):
         with pytest.raises(OptionError, match=said):
             export_batch(rows[:2], tmp_path / "out", **wrong)
+    with pytest.raises(OptionError, match="is the memory of one process, and a batch has several: name a folder"):
+        export_batch(rows[:2], "memory://run")
     assert not (tmp_path / "out").exists()
     report = export_batch(rows[:2], tmp_path / "out", dry_run=True)
     assert counts(report) == (2, 0, 0, 0, 2)

@@ -15,6 +15,7 @@ from ..engines.work import Job
 from ..errors import InputError, MissingDependencyError, OptionError, TelecineError
 from ..files.files import name_of, opened_file, said_of
 from ..formats.choose import output_of
+from ..formats.containers import PlaylistFormat
 from ..frames.options import complete, options_of, part
 from ..frames.recognise import only_video
 from ..frames.sources import open_source
@@ -119,6 +120,8 @@ def problem_of(output: str, options: Mapping[str, Any]) -> str:
     try:
         given = part(WriterOptions, complete(ExportOptions, cast(ExportOptions, options), "export_video"))
         row = output_of(output, given["format"])
+        if isinstance(row, PlaylistFormat):
+            return f"{row.name} makes several files, of which a batch can't tell whether all are there: use .mp4"
         hold, _ = parse_last_frame(given["hold"], given["repeat"])
         with warnings.catch_warnings(action="ignore"):
             plan_of(row, given, hold, Notes())

@@ -30,6 +30,10 @@ class Place(NamedTuple):
         if not isinstance(output, (str, os.PathLike)) or not os.fspath(output):
             raise OptionError(f"output={output!r} is no folder and no URL: name where the batch goes")
         if url := url_in(output):
+            if url.lower().startswith("memory://"):
+                raise OptionError(
+                    f"output={url!r} is the memory of one process, and a batch has several: name a folder"
+                )
             return cls(url.rstrip("/"), storage_options)
         if storage_options is not None:
             raise OptionError("storage_options= goes with a URL, such as s3://bucket/run/: leave it out")
