@@ -288,5 +288,8 @@ def test_a_batch_goes_to_a_store_whatever_that_does_meanwhile(
     store.fault = lambda _: None
     store.filesystem.rm_file(f"{BUCKET}/run/2.mp4")
     assert counts(export_batch(rows, url, **how)) == (COUNT, COUNT, COUNT - 1, 0, 0)
+    images = [{"frames": rows[0]["frames"], "output": "images", "format": "png"}]
+    for skipped in (0, 1):
+        assert counts(export_batch(images, url, **how)) == (1, 1, skipped, 0, 0)
     with pytest.raises(PublishError, match="can't be written"):
         export_batch(rows, "s3://no-such-bucket/run", **how)

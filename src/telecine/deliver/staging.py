@@ -10,6 +10,8 @@ from ..errors import PublishError
 from ..formats.choose import AnyFormat
 from ..formats.images import SequenceFormat
 
+MANIFEST = "manifest.json"  # of a folder of images in a store: put last, so that who finds it finds them all
+
 
 def temporary_path(row: AnyFormat) -> str:
     """Give the path of a new file of a format, or of a folder of images."""

@@ -15,7 +15,7 @@ from ..errors import OptionError, PublishError
 from ..formats.choose import output_of
 from ..formats.images import SequenceFormat
 from ..stores.addresses import OBSTORE, S3, Address, StoredPath
-from .staging import staged_path
+from .staging import MANIFEST, staged_path
 
 # Whose `put_file` gives the file its name last. Elsewhere, as on SFTP, it is uploaded beside, and renamed.
 _WHOLE = S3 | {"gs", "gcs", "az", "abfs", "abfss", "adl", "hf", "memory", "oss", OBSTORE}
@@ -23,7 +23,6 @@ _CREATES = S3 | {"gs", "gcs", "memory", OBSTORE}  # which refuse by themselves t
 _MEDIA_TYPE = dict.fromkeys(S3, "ContentType") | dict.fromkeys(("gs", "gcs", OBSTORE), "content_type")
 _READ_ONLY = {"http", "https", "data", "github", "git", "zip", "tar", "libarchive", "reference"}
 _PART, _PARTS_AT_ONCE = 8 << 20, 4  # in memory: no more than 32 MiB of an upload
-_MANIFEST = "manifest.json"
 _MEDIA_TYPES = {".m3u8": "application/vnd.apple.mpegurl", ".m4s": "video/iso.segment"}  # RFC 8216 4, RFC 9174
 
 
@@ -68,7 +67,7 @@ class Store:
                 replaced.
         """
         address = self._address
-        there = f"{address.key.rstrip('/')}/{_MANIFEST}" if self._goes_on else address.key
+        there = f"{address.key.rstrip('/')}/{MANIFEST}" if self._goes_on else address.key
         _prove(address, None if self._overwrite else there)
         if address.scheme in S3 and self._record.exists():
             with address.naming("written", PublishError):
@@ -94,7 +93,7 @@ class Store:
         filesystem, key = self._address.filesystem, self._address.key.rstrip("/")
         files = [(f"{folder}/{name}", f"{key}/{name}") for name in sorted(names)]
         listed = {"images": [{"name": os.path.basename(to), "bytes": os.path.getsize(path)} for path, to in files]}
-        manifest, count = f"{key}/{_MANIFEST}", _Count(sum(os.path.getsize(path) for path, _ in files), self._uploaded)
+        manifest, count = f"{key}/{MANIFEST}", _Count(sum(os.path.getsize(path) for path, _ in files), self._uploaded)
         with self._uploading():
             older = filesystem.find(key) if filesystem.exists(key) else []
             if manifest in older:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from ..deliver.staging import MANIFEST
 from ..errors import InputError, OptionError
 from ..files.files import stored_path
 from ..files.urls import StorageOptions, local_path, url_in
@@ -74,7 +76,11 @@ class Place(NamedTuple):
             found = address.filesystem.find(address.key, detail=True)
             address.filesystem.invalidate_cache()  # or what comes is not there for who reads it
         start = len(address.key.rstrip("/")) + 1
-        return {key[start:]: int(each["size"] or 0) for key, each in found.items()}
+        files = {key[start:]: int(each["size"] or 0) for key, each in found.items()}
+        folders: Counter[str] = Counter()  # of images, whose list is not of them
+        for name, size in files.items():
+            folders[os.path.dirname(name)] += size if os.path.basename(name) != MANIFEST else 0
+        return {**folders, **files}
 
 
 class _LocalSizes(dict[str, int]):
