@@ -14,6 +14,7 @@ pytest.register_assert_rewrite("tests.support")  # before a module of it is impo
 
 from .support.browser import Browser, chromium, find_chromium  # noqa: E402
 from .support.helpers import OLDER  # noqa: E402
+from .support.object_store import BUCKET, ObjectStore, object_store  # noqa: E402
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -47,6 +48,29 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def running_store() -> Iterator[ObjectStore]:
+    """An S3 server, one for all tests of a process, with one bucket."""
+    with object_store() as running:
+        yield running
+
+
+@pytest.fixture
+def empty_store(running_store: ObjectStore) -> Iterator[ObjectStore]:
+    """The server, with nothing in the bucket and without a fault."""
+    for name in running_store.names():
+        running_store.filesystem.rm_file(f"{BUCKET}/{name}")
+    running_store.requests.clear()
+    yield running_store
+    running_store.fault = lambda _: None
+
+
+@pytest.fixture
+def store(empty_store: ObjectStore) -> ObjectStore:
+    """The same."""
+    return empty_store
 
 
 @pytest.fixture(scope="module")

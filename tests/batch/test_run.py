@@ -20,7 +20,7 @@ from telecine import BatchReport, OptionError, PublishError, export_batch, expor
 from telecine.batch.ledger import DONE, FAILED, RETRIED, Entry, Ledger
 
 from ..support.helpers import greys, names_in
-from ..support.object_store import BUCKET, ObjectStore, object_store
+from ..support.object_store import BUCKET, ObjectStore
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("temporary")]
 
@@ -265,12 +265,6 @@ def test_a_driver_that_ends_anywhere_goes_on_where_it_was(
 
 
 # ---- a store -------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def store() -> Iterator[ObjectStore]:
-    with object_store() as running:
-        yield running
 
 
 def test_a_batch_goes_to_a_store_whatever_that_does_meanwhile(

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import astuple
 from fractions import Fraction
 from hashlib import sha256
@@ -27,7 +27,7 @@ from telecine import OptionError, PublishError
 from telecine.batch.ledger import DONE, STAGED, Ledger, merge_ledgers
 
 from ..support.helpers import ROOT
-from ..support.object_store import BUCKET, ObjectStore, object_store
+from ..support.object_store import BUCKET, ObjectStore
 
 pytestmark = pytest.mark.slow
 
@@ -503,12 +503,6 @@ def test_a_set_needs_pyarrow_before_the_first_frame(tmp_path: Path) -> None:
 
 
 # ---- stores --------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def store() -> Iterator[ObjectStore]:
-    with object_store() as running:
-        yield running
 
 
 def test_a_store_gets_the_files_that_a_folder_gets(

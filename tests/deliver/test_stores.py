@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ from telecine import (
 )
 
 from ..support.helpers import Asked, failing_at, greys
-from ..support.object_store import BUCKET, SECRET, ObjectStore, object_store
+from ..support.object_store import BUCKET, SECRET, ObjectStore
 
 pytestmark = [
     pytest.mark.slow,
@@ -44,22 +43,6 @@ FRAMES = np.random.default_rng(0).integers(0, 256, (6, 48, 64, 3), np.uint8)
 LARGE = np.random.default_rng(0).integers(0, 256, (40, 512, 512, 3), np.uint8)
 URL = f"s3://{BUCKET}/a/clip.mkv"
 LOSSLESS: dict[str, Any] = {"codec": "ffv1"}  # in which noise takes as many bytes: four parts
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[ObjectStore]:
-    with object_store() as store:
-        yield store
-
-
-@pytest.fixture
-def store(running: ObjectStore) -> Iterator[ObjectStore]:
-    """The store, empty and without a fault."""
-    for name in running.names():
-        running.filesystem.rm_file(f"{BUCKET}/{name}")
-    running.requests.clear()
-    yield running
-    running.fault = lambda _: None
 
 
 def staged(temporary: Path) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -20,7 +19,7 @@ from telecine.read.probe import probe_whole
 
 from ..support.helpers import greys, names_in
 from ..support.large import large_video
-from ..support.object_store import BUCKET, ObjectStore, object_store
+from ..support.object_store import BUCKET, ObjectStore
 
 pytestmark = [
     pytest.mark.slow,
@@ -32,20 +31,13 @@ FRAMES = greys(12)
 TIMES = [index / 10 + (index > 3) for index in range(12)]
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[ObjectStore]:
-    with object_store() as store:
-        yield store
-
-
 @pytest.fixture(autouse=True)
-def store(running: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
-    """The store, which is found by the environment."""
+def by_environment(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the store found by the environment."""
     fsspec.get_filesystem_class("s3").clear_instance_cache()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", store.url)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "unknown")
-    return running
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.gif", "clip.webp"])

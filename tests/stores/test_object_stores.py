@@ -21,7 +21,7 @@ from telecine import InputError, OptionError, PublishError, export_bytes, export
 
 from ..deliver.test_stores import Told
 from ..support.helpers import Asked, failing_at, greys
-from ..support.object_store import BUCKET, SECRET, ObjectStore, object_store
+from ..support.object_store import BUCKET, SECRET, ObjectStore
 
 pytestmark = [
     pytest.mark.slow,
@@ -34,19 +34,10 @@ LARGE = np.random.default_rng(0).integers(0, 256, (40, 512, 512, 3), np.uint8)
 LOSSLESS: dict[str, Any] = {"codec": "ffv1"}  # in which noise takes as many bytes: four parts
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[ObjectStore]:
-    with object_store() as store:
-        yield store
-
-
 @pytest.fixture
-def server(running: ObjectStore) -> Iterator[ObjectStore]:
-    for name in running.names():
-        running.filesystem.rm_file(f"{BUCKET}/{name}")
-    running.requests.clear()
-    yield running
-    running.fault = lambda _: None
+def server(empty_store: ObjectStore) -> ObjectStore:
+    """The S3 server: `store` is a store of obstore's here."""
+    return empty_store
 
 
 def opened_on(server: ObjectStore, **options: Any) -> S3Store:
