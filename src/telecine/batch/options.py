@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 EngineName = Literal["local", "ray"]
 SetName = Literal["webdataset", "parquet", "lerobot"]
+Shard = tuple[int, int]
 
 
 class BatchOptions(ExportOptions, total=False):
@@ -71,9 +72,7 @@ class BatchOptions(ExportOptions, total=False):
     memory: Annotated[int | None, Option(None, """How many bytes they may have together.""")]
     attempts: Annotated[int, Option(3, """How often a job is tried whose error may pass, or whose process died.""")]
     limit: Annotated[int | None, Option(None, """How many jobs at most are done now.""")]
-    shard: Annotated[
-        tuple[int, int] | None, Option(None, """(i, n): of n runs this is the one of number i, from 0 on.""")
-    ]
+    shard: Annotated[Shard | None, Option(None, """(i, n): of n runs this is the one of number i, from 0 on.""")]
     retry_failed: Annotated[bool, Option(False, """Whether jobs are tried that an earlier run has set aside.""")]
     fail_fast: Annotated[bool, Option(False, """Whether the first failure ends the run.""")]
     dry_run: Annotated[bool, Option(False, """Whether rows and inputs are looked at, and nothing is done.""")]

@@ -11,12 +11,10 @@ from collections.abc import Iterable, Sequence
 
 from PIL import Image
 
+from ..deliver.playlist import LocalFolder
 from ..engines.place import Place
 from ..errors import TelecineError
 from ..publish.destination import naming
-from ..publish.hidden import new_file, put
-from ..publish.journal import hidden_entry
-from ..publish.open_folder import Folder
 from ..read.frames import read_frames
 from ..support.words import shown
 from .ledger import DONE, FAILED, Entry, Ledger
@@ -24,7 +22,6 @@ from .ledger import DONE, FAILED, Entry, Ledger
 _SLOWEST, _FAILURES, _POSTERS = 12, 200, 24  # so many are shown
 _POSTER = 240  # pixels wide
 _BARS = 40
-_NEW = ".telecine-new"
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -81,10 +78,7 @@ def write_report(ledger: Ledger, place: Place, path: str) -> None:
     target = os.path.realpath(path)
     with naming(path, "written"):
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        with Folder(os.path.dirname(target)) as folder:
-            file = new_file(folder, hidden_entry(os.path.basename(target), _NEW), 0o644)
-            file.write(text.encode("utf-8", "replace"))
-            put(file, os.path.basename(target), overwrite=True)
+        LocalFolder(os.path.dirname(target)).put(os.path.basename(target), text.encode("utf-8", "replace"))
 
 
 def page_of(entries: Sequence[Entry], place: Place) -> str:

@@ -23,11 +23,9 @@ from .identity import identity_of
 from .jobs import Rows, check_jobs, read_jobs
 from .ledger import DONE, FAILED, RETRIED, STAGED, Entry, Ledger
 from .names import slug
-from .options import BatchOptions
+from .options import BatchOptions, Shard
 from .report import write_report
 from .sink import Sink, packable, packing_of, put_manifest
-
-Shard: TypeAlias = tuple[int, int]
 
 _LEDGER = "telecine-ledger.sqlite"
 _ONE_EXPORTS = {"also_to", "fragment", "latency", "overwrite", "progress", "timestamps"}  # not of many

@@ -17,7 +17,7 @@ from dataclasses import asdict, fields, replace
 from hashlib import file_digest
 from itertools import count, takewhile
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, Self, TypeAlias
+from typing import Any, NamedTuple, Self
 
 from ..engines.place import Place
 from ..engines.work import Job, upload
@@ -35,9 +35,7 @@ from ..sets.webdataset import WebDataset
 from ..support.handover import Latch, start_thread
 from ..support.in_order import InOrder
 from .ledger import DONE, FAILED, STAGED, Entry, Ledger
-
-SetName: TypeAlias = Literal["webdataset", "parquet", "lerobot"]
-RunShard: TypeAlias = tuple[int, int]
+from .options import Shard
 
 _PACKINGS: Mapping[str, Callable[[str], Packing]] = {
     "webdataset": WebDataset,
@@ -50,7 +48,7 @@ _MOST_CLIPS = 10_000  # in a shard: what is known of them is in memory
 _OF_CLIP = [each.name for each in fields(Clip) if each.name not in ("path", "name", "facts")]
 
 
-def packing_of(to: str | None, shard_bytes: int | None, shard: RunShard | None) -> Packing | None:
+def packing_of(to: str | None, shard_bytes: int | None, shard: Shard | None) -> Packing | None:
     """Give a format of training sets, if one is asked for. Runs of one set have names of their own.
 
     Raises:
@@ -262,7 +260,7 @@ class _Packed(NamedTuple):
     entries: Sequence[Entry]
 
 
-def put_manifest(ledger: Ledger, place: Place, shard: RunShard | None) -> None:
+def put_manifest(ledger: Ledger, place: Place, shard: Shard | None) -> None:
     """Write a table of what became of each output of a ledger, and put it under the prefix. Raises PublishError."""
     entries = (asdict(entry) for entry in ledger.latest())
     rows = ({name: value or None for name, value in {**entry, "path": entry["output"]}.items()} for entry in entries)
@@ -327,5 +325,5 @@ def _remove_from(place: Place, names: Iterable[str]) -> None:
             os.remove(place.path_of(name))
 
 
-def _of_run(shard: RunShard | None) -> str:
+def _of_run(shard: Shard | None) -> str:
     return "" if shard is None else f"-{shard[0]}-of-{shard[1]}"

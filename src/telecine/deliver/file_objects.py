@@ -15,6 +15,7 @@ from ..formats.containers import PlaylistFormat
 from ..formats.images import SequenceFormat
 from .staging import temporary_path
 
+FRAGMENT = 0.5  # seconds of what is handed out in one piece, if nobody says
 _PIECE = 1 << 20
 
 
@@ -29,7 +30,7 @@ class FileObject:
     """A file object that is given a file, from where it stands on: while it grows if it can't be gone back in."""
 
     is_staged, takes_finished = True, True
-    fragment = 0.5
+    fragment = FRAGMENT
 
     def __init__(self, file: BinaryWriter, format: str | None) -> None:
         """Take one.

@@ -1,4 +1,4 @@
-"""What listens while a video grows: the journal's own fragments, grouped, and handed out by a thread of their own."""
+"""What listens while a video grows: takes its fragments, and hands them out without waiting for who listens."""
 
 from __future__ import annotations
 
@@ -64,15 +64,11 @@ class Sink(Protocol):
 class ListenerOutlet:
     """Hands a fragmented MP4 to a listener, fragment by fragment, as it is written."""
 
-    name, takes_finished, fragment = "also_to", True, 0.5
-
     def __init__(self, sink: Sink) -> None:
         self._sink, self._reader = sink, FragmentReader()
-        self.size = 0
 
     def write(self, data: bytes) -> None:
         """Take what a muxer writes, in order."""
-        self.size += len(data)
         for piece in self._reader.feed(data):
             self._sink.give(Fragment(piece.data, piece.is_init or piece.is_key))
 

@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 
 from ..container.alpha_packets import VideoPacket
 from ..container.fragments import FragmentReader, Piece
-from ..deliver.target import Outlet
+from ..deliver.file_objects import BinaryWriter
 from ..encode.finish import Plan, add_video_stream, content_of, plan_of, rounded_up
 from ..formats.containers import Container
 from ..metadata.mp4 import replace_filler
@@ -49,7 +49,9 @@ class GrowingVideo:
     What tells how bright HDR frames are is not in it, since nobody knows yet.
     """
 
-    def __init__(self, outlet: Outlet, container: Container, growth: Growth, sound: Sound, journal: BinaryIO) -> None:
+    def __init__(
+        self, outlet: BinaryWriter, container: Container, growth: Growth, sound: Sound, journal: BinaryIO
+    ) -> None:
         self._outlet, self._container, self._growth = outlet, container, growth
         self._sound, self._journal = sound, journal
         self._reader, self._init = FragmentReader(), b""
@@ -77,8 +79,9 @@ class GrowingVideo:
         with open_input(io.BytesIO(self._init + first.data), "mp4", {"skip_frame": "all"}) as journal:
             (stream,) = journal.streams.video
             content = content_of(stream, Metadata.read(journal.metadata.get(EXACT_COPY)), None, sound)
-            muxer = of_container(self._outlet, plan_of(container, content), container, self._growth)
-            pictures = muxer.add_pictures(stream)
+            plan = plan_of(container, content)
+            muxer = of_container(self._outlet, plan, container, self._growth)
+            pictures = add_video_stream(muxer.target, stream, plan)
             tick = seconds(1, stream.time_base)
         encoder = None if sound is None else _SoundEncoder(muxer.target, sound)
         return _Line(muxer, pictures, tick, encoder, self._growth.is_held)
@@ -177,9 +180,6 @@ class _Muxer(Protocol):
 
     target: OutputContainer
 
-    def add_pictures(self, template: VideoStream) -> VideoStream:
-        """Add the stream of pictures."""
-
     def add_picture(self, packet: VideoPacket) -> None:
         """Take a picture."""
 
@@ -196,8 +196,8 @@ class _Muxer(Protocol):
 class _ClusterMuxer:
     """Matroska as live streams have it: FFmpeg's muxer ends a cluster at a key frame, once it has that."""
 
-    def __init__(self, outlet: Outlet, plan: Plan, container: Container, growth: Growth) -> None:
-        self._plan, self._clock = plan, container.clock
+    def __init__(self, outlet: BinaryWriter, plan: Plan, container: Container, growth: Growth) -> None:
+        self._clock = container.clock
         self.target = av.open(
             SimpleNamespace(write=outlet.write), "w", format=container.muxer, container_options=dict(plan.options)
         )
@@ -209,10 +209,6 @@ class _ClusterMuxer:
         # At a key frame alone small clusters do not end: with a millisecond less than a fragment's they do.
         limit = 0 if growth.frames == 1 else ceil(growth.seconds * 1000) - 1
         return {"live": "1", "cluster_time_limit": str(limit), "fflags": "+bitexact+flush_packets"}
-
-    def add_pictures(self, template: VideoStream) -> VideoStream:
-        """Add the stream of pictures."""
-        return add_video_stream(self.target, template, self._plan)
 
     def add_picture(self, packet: VideoPacket) -> None:
         """Take a picture."""
@@ -234,7 +230,7 @@ class _ClusterMuxer:
 class _FragmentMuxer:
     """MP4 and MOV in fragments. FFmpeg's muxer gives what comes before them, made of the first packets."""
 
-    def __init__(self, outlet: Outlet, plan: Plan, container: Container, growth: Growth) -> None:
+    def __init__(self, outlet: BinaryWriter, plan: Plan, container: Container, growth: Growth) -> None:
         self._outlet, self._plan, self._frames = outlet, plan, growth.frames
         self._beginning, self._count = io.BytesIO(), 0
         self.target = av.open(self._beginning, "w", format=container.muxer, container_options=dict(plan.options))
@@ -247,10 +243,6 @@ class _FragmentMuxer:
         """Give the muxer's options, in place of those that put the index in front."""
         # It waits for a packet of each stream: an encoder of sound says with its first how much it added in front.
         return {"movflags": "+empty_moov+default_base_moof+delay_moov"}
-
-    def add_pictures(self, template: VideoStream) -> VideoStream:
-        """Add the stream of pictures."""
-        return add_video_stream(self.target, template, self._plan)
 
     def add_picture(self, packet: VideoPacket) -> None:
         """Take a picture."""

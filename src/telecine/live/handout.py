@@ -5,13 +5,12 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import BinaryIO, NamedTuple, cast
 
+from ..deliver.file_objects import FRAGMENT, BinaryWriter
 from ..deliver.live import Listener, ListenerOutlet, Sink, frames_of_fragment, sink_of
 from ..deliver.target import Outlet
 from ..formats.containers import CONTAINERS, Container
 from ..sound.encode import Sound
 from .growing import GrowingVideo, Growth
-
-_FRAGMENT = 0.5  # seconds
 
 
 class Live(NamedTuple):
@@ -28,7 +27,7 @@ class Live(NamedTuple):
     def open(self, journal: BinaryIO, container: Container, sound: Sound, is_held: bool) -> LiveJournal:
         """Begin to hand out what is written to a journal; `is_held` as of `Growth`."""
         growth = self.growth._replace(is_held=is_held)
-        outlets = [(self.outlet, container)] if self.outlet else []
+        outlets: list[tuple[BinaryWriter, Container]] = [(self.outlet, container)] if self.outlet else []
         if self.listener is not None:
             outlets.append((ListenerOutlet(self.listener), CONTAINERS["mp4"]))
         return LiveJournal(journal, [GrowingVideo(*each, growth, sound, journal) for each in outlets])
@@ -42,7 +41,7 @@ def live_of(
     Raises:
         OptionError: the length of a fragment or the latency is not accepted, or the listener can't be called.
     """
-    seconds = fragment if fragment is not None else outlet.fragment if outlet else _FRAGMENT
+    seconds = fragment if fragment is not None else outlet.fragment if outlet else FRAGMENT
     interval = frames_of_fragment(seconds, latency, fps)
     growth = Growth(1 if latency == "low" else interval, Fraction(seconds))
     return Live(None if listener is None else sink_of(listener), outlet, interval, growth)
