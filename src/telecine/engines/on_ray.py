@@ -27,6 +27,7 @@ from .work import Job, Outcome, perform
 _SETTINGS = ("num_cpus", "num_gpus", "memory", "resources", "scheduling_strategy", "runtime_env")
 _AMOUNTS = {"num_cpus": "CPU", "num_gpus": "GPU", "memory": "memory"}  # as a task says it, and as a node does
 _IN_FLIGHT = 2  # attempts for each that can run, so that a worker which is done finds the next
+_CANCELLING, _MOST_CANCELS = 0.5, 10  # seconds after which it is asked again, and how often
 _LOOK_AGAIN = 5.0  # seconds after which a cluster may have other nodes
 
 # What dies with a job, most special first.
@@ -77,8 +78,7 @@ def run_on_ray(
                     yield running.pop(reference), _outcome(reference)
         finally:
             if not is_own:  # as whoever began the connection goes on; its end ends what runs, and aborts amid a cancel
-                for reference in running:
-                    ray.cancel(reference, force=True)
+                _cancel(list(running))
 
 
 @ray.remote(max_retries=0)
@@ -105,6 +105,18 @@ def _ended(running: Mapping[ray.ObjectRef[Outcome], Attempt], timeout: float | N
         return []
     ended, _ = ray.wait(references, num_returns=len(references), timeout=0)
     return ended
+
+
+def _cancel(references: list[ray.ObjectRef[Outcome]]) -> None:
+    """End attempts, and wait for that: whoever is at work on an output keeps the next run from it.
+
+    Ray forgets to cancel what has come to a worker and has not begun there, so it is asked again.
+    """
+    for _ in range(_MOST_CANCELS):
+        for reference in references:
+            ray.cancel(reference, force=True)
+        if references:
+            _, references = ray.wait(references, num_returns=len(references), timeout=_CANCELLING, fetch_local=False)
 
 
 def _outcome(reference: ray.ObjectRef[Outcome]) -> Outcome:
