@@ -178,6 +178,8 @@ def test_the_first_failure_ends_a_batch_that_is_to_fail_fast(rows: list[dict[str
     report = export_batch(rows, tmp_path / "out", fail_fast=True, **{**OPTIONS, "workers": 1})
     assert counts(report)[3:] == (1, COUNT - 1 - report.done)
     assert report.done <= 2
+    again = export_batch(rows, tmp_path / "out", fail_fast=True, **OPTIONS)  # which leaves what failed before aside
+    assert counts(again)[1:] == (COUNT - 1, report.done, 1, 0)
 
 
 def test_a_limit_and_shards_share_the_work(rows: list[dict[str, Any]], tmp_path: Path) -> None:

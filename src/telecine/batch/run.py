@@ -135,7 +135,7 @@ class _Run:
             if entry is not None and entry.status == DONE and self._is_there(entry, sizes):
                 self._counts["skipped"] += 1
             elif entry is not None and entry.status == FAILED and not self._retry_failed:
-                self._counts[FAILED] += 1
+                self._counts["set aside"] += 1
             elif self._sink is None or self._is_for_a_worker(job, entry, self._sink):
                 self._counts["given"] += 1
                 yield job
@@ -186,7 +186,7 @@ class _Run:
 
     def report(self) -> BatchReport:
         """Say what it did."""
-        done, failed = self._counts[DONE] + self._counts["skipped"], self._counts[FAILED]
+        done, failed = self._counts[DONE] + self._counts["skipped"], self._counts[FAILED] + self._counts["set aside"]
         left = self._total - done - failed
         seconds = time.monotonic() - self._start
         return BatchReport(self._total, done, self._counts["skipped"], failed, left, seconds, self._ledger.path)
