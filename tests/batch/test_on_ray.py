@@ -23,7 +23,7 @@ from telecine.support import processors
 from telecine.support.processors import available_processors
 
 from ..support.helpers import ROOT, run_python
-from ..support.ray_nodes import Deadly, Held, clip_of, ray_nodes
+from ..support.ray_nodes import AWAY, Deadly, Held, clip_of, ray_nodes
 
 pytestmark = pytest.mark.slow
 
@@ -75,21 +75,22 @@ def test_a_worker_that_dies_costs_its_job_an_attempt_and_nothing_else(nodes: Clu
 def test_a_node_that_dies_costs_what_it_worked_on_an_attempt(nodes: Cluster, tmp_path: Path) -> None:
     marker, entries, removed = tmp_path / "marker", list[Entry](), list[str]()
     rows = rows_of(30)
-    head = ray.get_runtime_context().get_node_id()
     for number, row in enumerate(rows):
-        row["frames"] = Held(number, marker, head)
+        row["frames"] = Held(number, marker)
 
     def remove(entry: Entry, _: BatchReport) -> None:
         entries.append(entry)
-        if not removed and marker.exists():
+        if not removed:  # the first to read was another, which holds what it reads
             removed.append(marker.read_text())
             (node,) = (each for each in nodes.worker_nodes if each.node_id == removed[0])
             nodes.remove_node(node, allow_graceful=False)
 
     try:
-        report = telecine.export_batch(rows, tmp_path / "out", engine="ray", listener=remove, fps=8)
+        report = telecine.export_batch(
+            rows, tmp_path / "out", engine="ray", resources={"resources": AWAY}, listener=remove, fps=8
+        )
     finally:
-        nodes.add_node(num_cpus=1)  # for the tests that follow
+        nodes.add_node(num_cpus=1, resources=AWAY)  # for the tests that follow
     assert len(removed) == 1
     assert report.ok
     assert_each_once(tmp_path / "out", 30, tmp_path / "alone.mp4")
@@ -105,7 +106,7 @@ def test_one_that_is_interrupted_leaves_a_cluster_of_others_as_it_was(nodes: Clu
 
     rows = rows_of(6)
     for number in range(1, 6):  # which would be held for ever, and the nodes with them
-        rows[number]["frames"] = Held(number, tmp_path / f"marker-{number}", head="")
+        rows[number]["frames"] = Held(number, tmp_path / f"marker-{number}")
     with pytest.raises(KeyboardInterrupt):
         telecine.export_batch(rows, tmp_path / "out", engine="ray", listener=interrupt, fps=8)
     assert telecine.export_batch(rows_of(9), tmp_path / "out", engine="ray", fps=8).ok

@@ -20,18 +20,19 @@ from ray.cluster_utils import Cluster
 from .helpers import Clip
 
 STORE = 100 << 20  # bytes of the memory that each node shares
+AWAY = {"away": 1}  # what all nodes but the head have: where tasks are that a node's death is to meet
 
 
 @contextmanager
 def ray_nodes(count: int, processors: int = 1) -> Iterator[Cluster]:
     """Start nodes, the first of them the head, and connect to them, as long as the `with`."""
     folder = tempfile.mkdtemp(prefix="telecine-ray-", dir="/tmp")  # names of sockets may not be longer than that
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "120"}  # of a machine that is busy
     node: dict[str, Any] = {"num_cpus": processors, "object_store_memory": STORE, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args={**node, "temp_dir": folder})
     try:
         for _ in range(count - 1):
-            cluster.add_node(wait=False, **node)
+            cluster.add_node(wait=False, resources=AWAY, **node)
         cluster.wait_for_nodes()
         ray.init(address=cluster.address, log_to_driver=False, logging_level=logging.ERROR)
         yield cluster
@@ -61,15 +62,13 @@ class Deadly:
 
 @dataclass(frozen=True)
 class Held:
-    """Frames whose first reader outside the head of the cluster says on which node it is, and waits for ever."""
+    """Frames whose first reader of all says on which node it is, and waits for ever."""
 
     number: int
     marker: Path
-    head: str
 
     def __iter__(self) -> Iterator[Any]:
-        node = ray.get_runtime_context().get_node_id()
-        if node != self.head and _is_first(self.marker, node):
+        if _is_first(self.marker, ray.get_runtime_context().get_node_id()):
             signal.pause()
         return iter(clip_of(self.number))
 
