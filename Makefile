@@ -26,7 +26,7 @@ demo-batch: .venv/dev
 
 test: .venv/lerobot
 
-check test: lint .venv/hls.min.js
+check test: lint .venv/hls.min.js .venv/node
 	$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=worksteal $(if $(filter check,$@),$(CHECK),--durations=40)
 
 test-latest test-lowest: python
@@ -73,6 +73,10 @@ $(BENCH)/bench: $(BENCH)/build $(SOURCES) $(shell find src/telecine -name '*.py'
 .venv/hls.min.js: .venv/build
 	-cd .venv && npm pack --silent hls.js@1.7.4 && \
 	tar -xzf hls.js-1.7.4.tgz --touch --strip-components=2 package/dist/hls.min.js && rm hls.js-1.7.4.tgz
+
+# What checks the pages' scripts and their manners, for tests which skip without.
+.venv/node: .venv/build
+	-mkdir -p $@ && npm install --silent --no-package-lock --prefix $@ typescript@7.0.2 axe-core@4.14.1 && touch $@
 
 # LeRobot's reader, for a test which skips without: beside the other packages, of which it wants older ones.
 .venv/lerobot: .venv/build

@@ -67,9 +67,11 @@ OPTIONAL = {
     "ray",
     "rich",
     "safetensors",
+    "starlette",
     "tifffile",
     "torch",
     "typer",
+    "uvicorn",
 }
 
 

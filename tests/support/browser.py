@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from playwright.sync_api import Error, Page, sync_playwright
+from playwright.sync_api import Error, Page, ViewportSize, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 # No sandbox: a container's root can't have one. No GPU, so that it converts colours the same way everywhere. The others
@@ -265,14 +265,18 @@ class Browser:
         self._size = width, height
         return Loaded(width, height, duration)
 
+    def new_page(self, width: int, height: int, dark: bool = False) -> Page:
+        """Open another page, so large, of a light or a dark system."""
+        browser = self._page.context.browser
+        assert browser is not None
+        size: ViewportSize = {"width": width, "height": height}
+        return browser.new_page(viewport=size, color_scheme="dark" if dark else "light")
+
     def look_at(self, path: str | os.PathLike[str], width: int) -> tuple[list[str], int, int, str]:
         """Open a page that is a file, so wide: what it asks for, how wide it is, how many pictures show, its text."""
         asked: list[str] = []
-        browser = self._page.context.browser
-        assert browser is not None
-        page = browser.new_page()
+        page = self.new_page(width, 800)
         page.on("request", lambda request: asked.append(request.url))
-        page.set_viewport_size({"width": width, "height": 800})
         page.goto(Path(path).absolute().as_uri())
         pictures = "[...document.images].filter(each => each.naturalWidth).length"
         found = page.evaluate(f"[document.documentElement.scrollWidth, {pictures}, document.body.innerText]")
