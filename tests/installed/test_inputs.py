@@ -45,6 +45,9 @@ class Array:
 
 KINDS: dict[str, Callable[[], Any]] = {
     "images": lambda: [Image.fromarray(frame) for frame in codes()],
+    "images with alpha": lambda: [
+        Image.fromarray(np.dstack([each, np.full_like(each[..., :1], 255)])) for each in codes()
+    ],
     "array": codes,
     "16 bit": lambda: np.rint(65535 * floats()).astype(np.uint16),
     "float64": lambda: floats().astype(np.float64),
@@ -65,6 +68,12 @@ def test_frames_of_every_kind(tmp_path: Path, kind: str) -> None:
     video = telecine.export_video(KINDS[kind](), tmp_path / "clip.mp4", fps=FPS, layout=layout)
     assert video.frame_count == COUNT
     assert telecine.verify(video, codes()).problems == ()
+
+
+def test_images_that_are_views_of_arrays(tmp_path: Path) -> None:
+    gray = codes()[..., 0]
+    video = telecine.export_video([Image.fromarray(frame) for frame in gray], tmp_path / "clip.mp4", fps=FPS)
+    assert telecine.verify(video, gray).problems == ()
 
 
 def test_floats_of_another_range(tmp_path: Path) -> None:

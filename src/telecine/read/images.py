@@ -95,6 +95,8 @@ def _of_bytes(image: Image.Image) -> npt.NDArray[np.uint8]:
     mode = "RGBA" if image.has_transparency_data else _MODES.get(image.mode, "RGB")
     if image.mode != mode:
         image = image.convert(mode)
+    elif image.readonly:  # a view of other memory, as of an array, whose export ends the process before Pillow 13
+        image = image.copy()
     try:
         flat = _convert.arrow_bytes(*image.__arrow_c_array__())
     except ValueError:  # in several blocks
