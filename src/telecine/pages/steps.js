@@ -158,6 +158,11 @@ class Steps {
     await this.seek(Math.min(Math.max(Math.round(step), 0), this.count - 1));
   }
 
+  /** Go so many steps on, from where it is or is about to be. @param {number} steps */
+  async move(steps) {
+    await this.show((this.seeking ? this.wanted : this.at) + steps);
+  }
+
   /** @param {number} step */
   async seek(step) {
     this.wanted = step;

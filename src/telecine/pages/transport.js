@@ -22,8 +22,8 @@ class Transport {
     place.setAttribute("aria-label", "playing");
     place.append(this.button, this.back, this.forward, this.slider, this.counter, make("label", {}, "Speed ", speed), this.loop, this.from, this.to);
     this.button.addEventListener("click", () => this.toggle());
-    this.back.addEventListener("click", () => void steps.show(steps.at - 1));
-    this.forward.addEventListener("click", () => void steps.show(steps.at + 1));
+    this.back.addEventListener("click", () => void steps.move(-1));
+    this.forward.addEventListener("click", () => void steps.move(1));
     this.slider.addEventListener("input", () => void steps.show(Number(this.slider.value)));
     speed.addEventListener("change", () => steps.setSpeed(Number(speed.value)));
     this.loop.addEventListener("click", () => this.toggleLoop());
@@ -76,10 +76,10 @@ class Transport {
     const second = Math.max(1, Math.round(steps.count / (steps.times[steps.count - 1] || 1)));
     return {
       " ": () => this.toggle(),
-      ",": () => void steps.show(steps.at - 1),
-      ".": () => void steps.show(steps.at + 1),
-      ArrowLeft: () => void steps.show(steps.at - second),
-      ArrowRight: () => void steps.show(steps.at + second),
+      ",": () => void steps.move(-1),
+      ".": () => void steps.move(1),
+      ArrowLeft: () => void steps.move(-second),
+      ArrowRight: () => void steps.move(second),
       Home: () => void steps.show(0),
       End: () => void steps.show(steps.count - 1),
       "[": () => this.from.click(),
