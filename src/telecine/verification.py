@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from itertools import zip_longest
 from pathlib import Path
 from typing import Unpack
 
-import av.filter
 import numpy as np
 import numpy.typing as npt
 from av import VideoFrame
@@ -27,14 +25,13 @@ from .planes.frame import Frame
 from .planes.light import parse_light
 from .planes.orientation import Orientation
 from .planes.pixel_formats import has_alpha
+from .read.fidelity import Meter, planes_of_frame, planes_of_picture, psnr_of
 from .read.frames import Picture, decoded_frames
 
 LEAST_PSNR = 30.0
 LEAST_SSIM = 0.9
 MOST_COLOR_ERROR = 4.0
 _CELLS, _LEAST_CELL = 4, 16  # a frame's colours are averaged in 4 by 4 cells, of 16 pixels a side at least
-
-_LEAST_SIDE_OF_SSIM = 16  # its windows are of 8 samples, of halved chroma too
 
 
 @dataclass(frozen=True)
@@ -165,7 +162,7 @@ def _report(
 ) -> VerifyReport:
     errors = [each.mean_squared_error for each in differences]
     mean = sum(errors) / len(errors) if errors else math.nan
-    psnr = 10 * math.log10(255**2 / mean) if mean else math.inf
+    psnr = psnr_of(mean)
     ssim = sum(each.ssim for each in differences) / len(differences) if differences else math.nan
     color_error = max((each.color_error for each in differences), default=math.nan)
     if psnr < LEAST_PSNR:
@@ -197,48 +194,13 @@ def _padded(size: tuple[int, int], decoded: VideoFrame) -> tuple[int, int]:
 
 @np.errstate(all="ignore")  # as in `VideoWriter.write`
 def _difference(decoded: Picture, frame: Frame, conversion: Conversion) -> _Difference:
-    stored = decoded.frame
-    name = "yuva420p" if has_alpha(stored.format.name) else "yuv420p"
-    reference = VideoFrame(stored.width + stored.width % 2, stored.height + stored.height % 2, name)
-    conversion.to_planes(frame, reference)
-    rgba = to_rgba(stored, decoded.color, decoded.location)
-    if stored.format.is_rgb or (stored.width, stored.height) != (reference.width, reference.height):
-        # FFmpeg would scale an odd size, and choose a matrix.
-        picture = VideoFrame(reference.width, reference.height, name)
-        replace(conversion, value_range="auto", light=None).to_planes(
-            Frame(rgba, "uint8", "array", frame.index), picture
-        )
-    else:
-        picture = stored.reformat(format=name, dst_color_range="MPEG")
-    figures = _measured(picture, reference)
+    name = "yuva420p" if has_alpha(decoded.frame.format.name) else "yuv420p"
+    reference = planes_of_frame(frame, conversion, name)
+    figures = Meter().measure(planes_of_picture(decoded, conversion, name), reference)
     width, height = frame.size
-    shown = _cell_means(rgba[:height, :width])
+    shown = _cell_means(to_rgba(decoded.frame, decoded.color, decoded.location)[:height, :width])
     expected = _cell_means(to_rgba(reference, conversion.color)[:height, :width])
-    ssim = figures["ssim.All"] if min(width, height) >= _LEAST_SIDE_OF_SSIM else math.nan
-    return _Difference(figures["psnr.mse_avg"], ssim, float(np.abs(shown - expected).max()))
-
-
-def _measured(picture: VideoFrame, reference: VideoFrame) -> dict[str, float]:
-    """FFmpeg's psnr and ssim filters on one pair of frames."""
-    graph = av.filter.Graph()
-    buffers = [
-        graph.add_buffer(width=each.width, height=each.height, format=each.format, time_base=Fraction(1))
-        for each in (picture, reference)
-    ]
-    split, psnr, ssim, sink = (graph.add(name) for name in ("split", "psnr", "ssim", "buffersink"))
-    buffers[0].link_to(psnr, 0, 0)
-    buffers[1].link_to(split)
-    split.link_to(psnr, 0, 1)
-    split.link_to(ssim, 1, 1)
-    psnr.link_to(ssim, 0, 0)
-    ssim.link_to(sink)
-    graph.configure()
-    for buffer, each in zip(buffers, (picture, reference), strict=True):
-        each.pts, each.time_base = 0, Fraction(1)
-        buffer.push(each)
-        buffer.push(None)
-    found = sink.pull().metadata
-    return {name.removeprefix("lavfi."): float(value) for name, value in found.items() if name.startswith("lavfi.")}
+    return _Difference(figures.mean_squared_error, figures.ssim, float(np.abs(shown - expected).max()))
 
 
 def _cell_means(rgba: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
