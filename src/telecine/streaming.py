@@ -10,7 +10,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar, Unpack, cast
 
-from .container.fragments import codecs_in
+from .container.fragments import media_type
 from .deliver.live import Fragment, Listener
 from .errors import OptionError, TelecineError
 from .files.files import Source as FileSource
@@ -78,7 +78,7 @@ class VideoStream(Iterator[bytes]):
         if not self._mime_type:
             if not self._fill():
                 raise TelecineError("the stream is over: ask for its mime_type before")
-            self._mime_type = f'video/mp4; codecs="{codecs_in(self._fragments.waiting[0])}"'
+            self._mime_type = media_type(self._fragments.waiting[0])
         return self._mime_type
 
     def __next__(self) -> bytes:
@@ -230,15 +230,16 @@ def astream_video(frames: Frames, **options: Unpack[ExportOptions]) -> AsyncVide
         **options: Those below.
 
     Raises:
-        OptionError: `also_to`, or another `format` than MP4. All else of `stream_video` when it is awaited.
+        OptionError: `also_to`, `live`, or another `format` than MP4. All else of `stream_video` when it is awaited.
     """
     return AsyncVideoStream(frames, _streamed(options, "astream_video"))
 
 
 def _streamed(options: ExportOptions, function: str) -> ExportOptions:
     given = complete(ExportOptions, options, function)
-    if given["also_to"] is not None:
-        raise OptionError("also_to= goes with a file: leave it out, and hand on what the stream gives")
+    for name, is_given in {"also_to": given["also_to"] is not None, "live": given["live"]}.items():
+        if is_given:
+            raise OptionError(f"{name}= goes with a file: leave it out, and hand on what the stream gives")
     if given["format"] not in (None, "mp4"):
         raise OptionError(f"format={given['format']!r} is not streamed: leave it out, for fragments of MP4")
     return given

@@ -215,9 +215,7 @@ def test_an_export_that_fails_ends_what_it_wrote_at_a_frame(temporary: Path) -> 
 
 def test_a_fragment_of_nothing_that_is_handed_out_is_refused(tmp_path: Path) -> None:
     for wrong in ({"fragment": 0.5}, {"latency": "low"}):
-        with pytest.raises(
-            OptionError, match="fragment= and latency= go with also_to=, or with a pipe: leave them out"
-        ):
+        with pytest.raises(OptionError, match="fragment= and latency= go with also_to=, live= or a pipe: leave them"):
             export_video(greys(), tmp_path / "clip.mp4", **wrong)
     with pytest.raises(OptionError, match="fragment=0 is no length: give seconds"):
         export_video(greys(), Taker(), format="mp4", fragment=0)

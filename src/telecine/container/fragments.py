@@ -20,8 +20,8 @@ _FIELDS_OF_SAMPLE = _DURATIONS, _SIZES, _FLAGS, _TIME_OFFSETS = 0x100, 0x200, 0x
 class Piece(NamedTuple):
     """The init segment, or a fragment, whose first `index_size` bytes lead to its samples.
 
-    `is_key` tells whether a fragment begins with a key frame of the first track, which is the video's; `start` and
-    `duration` are in ticks of it.
+    `is_key` tells whether a fragment begins with a key frame of the first track, which is the video's; of that it has
+    so many `frames`; `start` and `duration` are in ticks of it.
     """
 
     data: bytes
@@ -29,6 +29,7 @@ class Piece(NamedTuple):
     is_key: bool = False
     start: int = 0
     duration: int = 0
+    frames: int = 0
     index_size: int = 0
 
     @property
@@ -65,8 +66,8 @@ def _size(data: bytes | bytearray) -> int:
     return int.from_bytes(data[8:16], "big") if size == 1 else size
 
 
-def _first_run(moof: bytes) -> tuple[bool, int, int]:
-    """Tell whether a fragment begins with a key frame of the video, when its first track begins, and how long it is."""
+def _first_run(moof: bytes) -> tuple[bool, int, int, int]:
+    """Tell whether a fragment begins with a key frame of the video; of its first track start, duration and samples."""
     boxes = _boxes_of_track(moof)
     tfhd, tfdt, trun = boxes[b"tfhd"], boxes[b"tfdt"], boxes[b"trun"]
     start = int.from_bytes(moof[tfdt + 4 : tfdt + (12 if moof[tfdt] else 8)], "big")
@@ -84,7 +85,7 @@ def _first_run(moof: bytes) -> tuple[bool, int, int]:
     else:
         has_flags = header & _DEFAULT_FLAGS
         flags = _number(moof, tfhd + 8 + _before_in_tfhd(header, _DEFAULT_FLAGS)) if has_flags else _NOT_SYNC
-    return _number(moof, tfhd + 4) == _VIDEO and not flags & _NOT_SYNC, start, duration
+    return _number(moof, tfhd + 4) == _VIDEO and not flags & _NOT_SYNC, start, duration, count
 
 
 def _boxes_of_track(moof: bytes) -> dict[bytes, int]:
@@ -116,6 +117,11 @@ def ticks_a_second(init: bytes) -> int:
     return int.from_bytes(init[at : at + 4], "big")
 
 
+def media_type(init: bytes) -> str:
+    """Give the type of a video that an init segment begins, for a header or a `SourceBuffer`. Raises as `codecs_in`."""
+    return f'video/mp4; codecs="{codecs_in(init)}"'
+
+
 def codecs_in(init: bytes) -> str:
     """Give the codecs parameter (RFC 6381) of an init segment with one track of video, and one of sound or none.
 
@@ -127,7 +133,7 @@ def codecs_in(init: bytes) -> str:
         at = init.find(kind)
         if at >= 0:
             return ",".join([text(init[at + 4 :]), *sounds])
-    raise ValueError("the init segment has none of avcC, hvcC and av1C")
+    raise ValueError("the init segment has none of avcC, hvcC, av1C and vpcC")
 
 
 def _avc(record: bytes) -> str:
@@ -151,5 +157,10 @@ def _av1(record: bytes) -> str:
     return f"av01.{profile}.{level:02}{tier}.{depth:02}"
 
 
+def _vp9(record: bytes) -> str:
+    """VP Codec ISO Media File Format Binding: profile, level and bit depth, in a box with version and flags."""
+    return f"vp09.{record[4]:02}.{record[5]:02}.{record[6] >> 4:02}"
+
+
 _SOUNDS = {b"esds": "mp4a.40.2", b"dOps": "opus", b"dfLa": "flac"}  # AAC-LC (ISO/IEC 14496-3 table 1.17)
-_TEXTS = {b"avcC": _avc, b"hvcC": _hevc, b"av1C": _av1}
+_TEXTS = {b"avcC": _avc, b"hvcC": _hevc, b"av1C": _av1, b"vpcC": _vp9}

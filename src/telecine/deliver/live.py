@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from fractions import Fraction as Rational
 from queue import SimpleQueue
 from types import TracebackType
@@ -24,10 +24,11 @@ _LATENCIES = ("normal", "low")
 
 
 class Fragment(NamedTuple):
-    """What is handed out in one piece. Of `latency="low"` not every one begins with a key frame."""
+    """What is handed out in one piece, with how many frames. Of `latency="low"` few begin with a key frame."""
 
     data: bytes
     is_key: bool
+    frames: int = 0
 
 
 def frames_of_fragment(fragment: float, latency: str, fps: Rational) -> int:
@@ -62,15 +63,17 @@ class Sink(Protocol):
 
 
 class ListenerOutlet:
-    """Hands a fragmented MP4 to a listener, fragment by fragment, as it is written."""
+    """Hands a fragmented MP4 to listeners, fragment by fragment, as it is written."""
 
-    def __init__(self, sink: Sink) -> None:
-        self._sink, self._reader = sink, FragmentReader()
+    def __init__(self, sinks: Iterable[Sink]) -> None:
+        self._sinks, self._reader = tuple(sinks), FragmentReader()
 
     def write(self, data: bytes) -> None:
         """Take what a muxer writes, in order."""
         for piece in self._reader.feed(data):
-            self._sink.give(Fragment(piece.data, piece.is_init or piece.is_key))
+            fragment = Fragment(piece.data, piece.is_init or piece.is_key, piece.frames)
+            for each in self._sinks:
+                each.give(fragment)
 
 
 class Listening(Iterator[bytes]):
@@ -101,10 +104,16 @@ class Listening(Iterator[bytes]):
         """How many fragments wait."""
         return self._queue.qsize()
 
-    def __next__(self) -> bytes:
-        data = self._queue.get()
+    def take(self, seconds: float | None = None) -> bytes | None:
+        """Give the next fragment, or None at the end; raises `queue.Empty` where none comes for so many seconds."""
+        data = self._queue.get(timeout=seconds)
         if data is None:
             self._queue.put(None)  # for whoever asks again
+        return data
+
+    def __next__(self) -> bytes:
+        data = self.take()
+        if data is None:
             raise StopIteration
         return data
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 from typing import BinaryIO, NamedTuple, cast
 
@@ -19,7 +20,7 @@ class Live(NamedTuple):
     Each begins with a key frame, which comes every `interval` frames at least.
     """
 
-    listener: Sink | None
+    listeners: tuple[Sink, ...]
     outlet: Outlet | None
     interval: int
     growth: Growth
@@ -28,23 +29,23 @@ class Live(NamedTuple):
         """Begin to hand out what is written to a journal; `is_held` as of `Growth`."""
         growth = self.growth._replace(is_held=is_held)
         outlets: list[tuple[BinaryWriter, Container]] = [(self.outlet, container)] if self.outlet else []
-        if self.listener is not None:
-            outlets.append((ListenerOutlet(self.listener), CONTAINERS["mp4"]))
+        if self.listeners:
+            outlets.append((ListenerOutlet(self.listeners), CONTAINERS["mp4"]))
         return LiveJournal(journal, [GrowingVideo(*each, growth, sound, journal) for each in outlets])
 
 
 def live_of(
-    listener: Listener | Sink | None, outlet: Outlet | None, fragment: float | None, latency: str, fps: Fraction
+    listeners: Iterable[Listener | Sink], outlet: Outlet | None, fragment: float | None, latency: str, fps: Fraction
 ) -> Live:
     """Read how a video is handed out.
 
     Raises:
-        OptionError: the length of a fragment or the latency is not accepted, or the listener can't be called.
+        OptionError: the length of a fragment or the latency is not accepted, or a listener can't be called.
     """
     seconds = fragment if fragment is not None else outlet.fragment if outlet else FRAGMENT
     interval = frames_of_fragment(seconds, latency, fps)
     growth = Growth(1 if latency == "low" else interval, Fraction(seconds))
-    return Live(None if listener is None else sink_of(listener), outlet, interval, growth)
+    return Live(tuple(map(sink_of, listeners)), outlet, interval, growth)
 
 
 class LiveJournal:
