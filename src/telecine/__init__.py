@@ -34,24 +34,37 @@ _WHEN_ASKED = {
     "ContentLight": "color.hdr",
     "JoinedVideo": "joining",
     "MasteringDisplay": "color.hdr",
+    "Poster": "pictures.poster",
     "Provenance": "provenance.seal",
     "ProvenanceReport": "provenance.report",
     "VerifyReport": "verification",
     "VideoInfo": "read.probe",
     "astream_video": "streaming",
+    "compare": "look.compare",
     "concat": "joining",
+    "contact_sheet": "pictures.sheet",
     "export_batch": "batch.run",
+    "gallery": "look.gallery",
     "generation_metadata": "models.generation",
-    "grid": "frames.compose",
+    "grid": "pictures.arrange",
+    "label": "pictures.label",
+    "log_video": "integrations.loggers",
+    "loop": "pictures.order",
     "open_frames": "frames.sources",
+    "ping_pong": "pictures.order",
+    "poster": "pictures.poster",
     "probe": "read.probe",
     "read_frames": "read.frames",
     "read_provenance": "provenance.report",
     "read_timestamps": "read.frames",
     "recommended_fps": "models.frame_rates",
     "recover": "recovery",
+    "serve": "look.serve",
+    "show": "look.notebook",
+    "side_by_side": "pictures.arrange",
     "stream_video": "streaming",
     "strip": "stripping",
+    "trim": "pictures.order",
     "verify": "verification",
 }
 
@@ -60,11 +73,20 @@ if TYPE_CHECKING:
     from .batch.run import BatchReport, export_batch
     from .color.hdr import ContentLight, MasteringDisplay
     from .deliver.live import Broadcast
-    from .frames.compose import grid
     from .frames.sources import open_frames
+    from .integrations.loggers import log_video
     from .joining import JoinedVideo, concat
+    from .look.compare import compare
+    from .look.gallery import gallery
+    from .look.notebook import show
+    from .look.serve import serve
     from .models.frame_rates import recommended_fps
     from .models.generation import generation_metadata
+    from .pictures.arrange import grid, side_by_side
+    from .pictures.label import label
+    from .pictures.order import loop, ping_pong, trim
+    from .pictures.poster import Poster, poster
+    from .pictures.sheet import contact_sheet
     from .provenance.report import ProvenanceReport, read_provenance
     from .provenance.seal import Provenance
     from .read.frames import read_frames, read_timestamps
@@ -107,6 +129,7 @@ __all__ = [
     "MasteringDisplay",
     "MissingDependencyError",
     "OptionError",
+    "Poster",
     "Provenance",
     "ProvenanceError",
     "ProvenanceReport",
@@ -118,20 +141,32 @@ __all__ = [
     "VideoInfo",
     "VideoWriter",
     "astream_video",
+    "compare",
     "concat",
+    "contact_sheet",
     "export_batch",
     "export_bytes",
     "export_video",
+    "gallery",
     "generation_metadata",
     "grid",
+    "label",
+    "log_video",
+    "loop",
     "open_frames",
+    "ping_pong",
+    "poster",
     "probe",
     "read_frames",
     "read_provenance",
     "read_timestamps",
     "recommended_fps",
     "recover",
+    "serve",
+    "show",
+    "side_by_side",
     "stream_video",
     "strip",
+    "trim",
     "verify",
 ]

@@ -12,8 +12,8 @@ from typing import cast
 
 from .errors import OptionError
 from .export import export_video
-from .frames.compose import grid
 from .frames.recognise import Frames
+from .pictures.arrange import grid
 from .support.rate import FrameRate
 
 

@@ -30,6 +30,7 @@ from .output.progress import Reporter, check_progress, reporting
 from .output.protocol import Publishing, Shape
 from .output.result import Video
 from .output.thread import EncodingThread
+from .planes.convert import parse_value_range
 from .publish.journal import Kept
 from .sound.recognise import Audio
 from .support.clock import Clock, Timestamps, parse_last_frame
@@ -39,6 +40,7 @@ from .support.words import shell_word
 
 if TYPE_CHECKING:
     from .deliver.live import Sink
+    from .pictures.last_frame import LastFrame
 
 _LOOK_AGAIN = 0.2  # seconds after which one who waits for another thread's `write` sees that the writer was closed
 
@@ -81,13 +83,13 @@ class VideoWriter:
         self._recognizer = Recognizer(given["layout"], given["channels"])
         hold, self._repeat = parse_last_frame(given["hold"], given["repeat"])
         fps, self._notes = parse_fps(given["fps"]), Notes()
-        self._plan = plan = plan_of(row, given, hold, self._notes, target.outlet)
+        self._plan = plan = plan_of(row, given, hold, self._notes, target)
         self._clock = Clock(fps, hold, plan.shown_for)
-        self._listener = plan.listener
+        self._last_frame = _last_frame_of(given, target)
         self._shape: Shape[Any] | None = None  # once there is a frame
         self._video: Video | None = None  # once it is closed
         self._writing, self._writing_audio = threading.RLock(), threading.RLock()
-        self._job = _Job(target, lambda: plan.publication(target), report, self._listener)
+        self._job = _Job(target, lambda: plan.publication(target), report, plan.listeners)
         # A writer that is dropped, or still open when the interpreter ends, keeps what it has, as one that failed.
         self._dropped = weakref.finalize(self, _keep_dropped, self._job, self._clock, callers_line())
         try:
@@ -127,6 +129,8 @@ class VideoWriter:
                 picture = self._shape.convert(frame)
             self._job.put(self._shape, picture, time)
             self._clock.advance(time)
+            if self._last_frame is not None:
+                self._last_frame.take(frame)
             self._job.report(self._clock.count, None)
             yield
         if left := length_hint(times):
@@ -171,14 +175,16 @@ class VideoWriter:
                 if self._clock.starts_at:
                     start = float(self._clock.starts_at)
                     self._notes.add(f"the video begins with its first frame: its timestamps count from {start:g} s")
-                for each in (self._listener, self._job.report):
-                    if each is not None and each.problem:
-                        self._notes.warn_later(each.problem)
+                problems = (*(each.problem for each in self._plan.listeners), self._job.report.problem)
+                for each in filter(None, problems):
+                    self._notes.warn_later(each)
                 self._video = replace(video, path=self._job.target.where, notes=tuple(self._notes))
             except BaseException as error:
                 self._give_up(error)
                 raise
         self._dropped.detach()
+        if self._last_frame is not None:
+            self._last_frame.put()
         self._notes.tell()
         return self._video
 
@@ -196,7 +202,7 @@ class VideoWriter:
 
     def _give_up(self, error: BaseException) -> None:
         """Keep what is encoded, and say in the error where."""
-        kept = self._job.keep()
+        kept = self._job.keep(error)
         if said := _in_words(kept, self._clock.count, self._job.target.path):
             if isinstance(error, TelecineError):
                 error.args = (f"{error}; {said}",)
@@ -241,22 +247,20 @@ class VideoWriter:
 
 
 class _Job:
-    """What a writer has open: the thread that the file belongs to, and the progress bar."""
+    """What a writer has open: the thread that the file belongs to, the progress bar, and who listens."""
 
     def __init__(
         self,
         target: Target,
         open_publication: Callable[[], Publishing],
         report: Reporter,
-        listener: Sink | None,
+        listeners: Sequence[Sink],
     ) -> None:
         self.target, self.path = target, target.name
         self._thread = EncodingThread(self.path, open_publication)
         self._process = os.getpid()
         self._open = ExitStack()
-        self.report = self._open.enter_context(report)
-        if listener is not None:
-            self._open.enter_context(listener)
+        self.report, self._listeners = self._open.enter_context(report), listeners
         self.aborted = False
         self._finished = False
 
@@ -278,6 +282,8 @@ class _Job:
             raise TelecineError(f"the writer of {self.path!r} {state}")
 
     def open(self) -> None:
+        for each in self._listeners:
+            self._open.enter_context(each)
         self._thread.open()
 
     def put(self, shape: Shape[Any], picture: object, pts: int) -> None:
@@ -303,15 +309,32 @@ class _Job:
         if self.is_forked:
             return
         self.aborted = True
-        with self._open:
+        try:
             self._thread.abort()
+        finally:
+            self._leave(TelecineError("the writer was aborted"))
 
-    def keep(self) -> Kept:
+    def keep(self, error: BaseException) -> Kept:
         if self.is_forked:
             return Kept()
         self.aborted = True
-        with self._open:
+        try:
             return self._thread.keep()
+        finally:
+            self._leave(error)
+
+    def _leave(self, error: BaseException) -> None:
+        """Tell what is open why there is no file."""
+        self._open.__exit__(type(error), error, error.__traceback__)
+
+
+def _last_frame_of(options: WriterOptions, target: Target) -> LastFrame | None:
+    if (path := options["last_frame"]) is None:
+        return None
+    from .pictures.last_frame import LastFrame  # start-up: Pillow, which videos have no need of
+
+    value_range = parse_value_range(options["value_range"])
+    return LastFrame(path, target.path, options["overwrite"], value_range, options["light"])
 
 
 def _keep_dropped(job: _Job, clock: Clock, made_at: tuple[str, int]) -> None:
@@ -319,7 +342,7 @@ def _keep_dropped(job: _Job, clock: Clock, made_at: tuple[str, int]) -> None:
     if job.is_own_thread:  # which can't wait for itself
         start_new_thread(_keep_dropped, (job, clock, made_at))
         return
-    kept = job.keep()
+    kept = job.keep(TelecineError("the writer was not closed"))
     said = _in_words(kept, clock.count, job.target.path) or (clock.count and f"none of {clock.count} frames is kept")
     if said:
         left = f", and left {kept.place!r}" if kept.place else ""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.utils.tensorboard.writer import SummaryWriter
 
 import telecine
 
@@ -39,18 +40,22 @@ class CogVideoXPipeline(Pipeline):
 def test_every_line_of_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 11
+    assert len(blocks) == 12
     names: dict[str, Any] = {
         "pipe": CogVideoXPipeline(),
         "chunks": [torch.zeros(1, 3, 8, 48, 64)] * 2,
         "samples": np.zeros((2, 44_100), np.float32),
         "light": np.full((8, 48, 64, 3), 2, np.float32),
+        "before": torch.zeros(8, 48, 64, 3),
+        "after": torch.ones(8, 48, 64, 3),
+        "run": SummaryWriter(tmp_path / "runs"),
         "times": [index * index / 10 for index in range(FRAMES)],
     }
     telecine.export_video(torch.zeros(8, 48, 64, 3), "phone.mp4", timestamps=range(8))
+    telecine.export_video(torch.zeros(8, 48, 64, 3), "a.mp4")
     counts = []
     for block in blocks:
         exec(compile(block, str(README), "exec"), names)
         counts.append(telecine.probe("clip.mp4").frame_count)
-    assert counts == [FRAMES, 16, FRAMES + 8, FRAMES, 8, FRAMES, FRAMES, FRAMES, FRAMES, FRAMES, FRAMES]
+    assert counts == [FRAMES, 16, FRAMES + 8, FRAMES, 8, *[FRAMES] * 7]
     assert len(list(Path("frames").iterdir())) == FRAMES

@@ -94,6 +94,16 @@ def look_at(video: telecine.Video) -> tuple[str, Fraction]:
     return f"{video.width}x{video.height}", rate
 
 
+def draw(video: telecine.Video, folder: Path) -> None:
+    """Pictures of a clip, and the clip in another form."""
+    telecine.contact_sheet(video, columns=2, times=False).save(folder / "sheet.png")
+    best: telecine.Poster = telecine.poster(video, count=4)
+    best.image.save(folder / f"{best.index}.png")
+    row = telecine.side_by_side(video, telecine.label(video, lambda index: f"{index}"), labels=["a", "b"])
+    forth_and_back: Iterator[npt.NDArray[Any]] = telecine.ping_pong(telecine.trim(row, end=-2))
+    telecine.export_video(telecine.loop(forth_and_back, 2), folder / "drawn.mp4", last_frame=folder / "last.png")
+
+
 def signed(certificate: Path, key: Path) -> telecine.Provenance:
     """What signs."""
     return telecine.Provenance(certificate=certificate, private_key=key, algorithm="es256")
@@ -104,6 +114,7 @@ def main(folder: Path, tensor: Tensor) -> None:
     video = export(folder, tensor)
     print(look_at(video), stream(folder, iter([np.zeros((4, 48, 64, 3), np.uint8)])), telecine.__version__)
     telecine.export_video(telecine.grid([video, video], columns=2), folder / "grid.mp4")
+    draw(video, folder)
     print(telecine.strip(video, folder / "stripped.mp4").metadata, telecine.recommended_fps("cogvideox-diffusers"))
     joined = telecine.concat([video], folder / "all.mp4", metadata={"task": "none"})
     start: Fraction = joined.spans[0][0]

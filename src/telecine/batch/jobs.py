@@ -30,6 +30,7 @@ Rows: TypeAlias = "str | os.PathLike[str] | Iterable[Row]"
 
 _MOST_SAID = 20  # errors of rows in one message
 _AT_ONCE = 1024  # rows of a Parquet file
+_OF_EACH = {"audio", "last_frame", "metadata", "timestamps"}  # options that no encoder is told of
 _LIKE = 0.8  # how alike a column and an option are of which one is taken for a misspelling
 
 
@@ -110,7 +111,7 @@ def _is_empty(value: object) -> bool:
 def _said_of_options(job: Job, options: Mapping[str, Any], tried: dict[str, str]) -> str:
     """Say what is wrong with a job's options; the same ones are looked at once."""
     all_options = {**options, **job.options}
-    looked_at = {name: value for name, value in all_options.items() if name not in ("audio", "timestamps", "metadata")}
+    looked_at = {name: value for name, value in all_options.items() if name not in _OF_EACH}
     extension = os.path.splitext(job.output)[1].lower()
     return tried.setdefault(f"{extension} {looked_at!r}", problem_of(job.output, all_options))
 

@@ -31,6 +31,7 @@ from ..recovery import orphans_in, recover
 from ..stripping import strip
 from ..support.words import one_line, shown
 from ..verification import verify
+from . import look
 from .as_json import plain
 from .batch import batch
 from .options import given_options, read_metadata, read_provenance_options, with_options
@@ -62,6 +63,7 @@ app = typer.Typer(
 )
 
 app.command("batch")(batch)
+look.register(app)
 provenance_app = typer.Typer(help="Make a certificate for development, show a file's manifest.")
 app.add_typer(provenance_app, name="provenance")
 

@@ -59,6 +59,7 @@ _FORMS = {
     "value_range": Form(_TEXT, "The range of float values, such as -1,1; [0, 1] without.", "LOW,HIGH", _range),
     "hold": Form(float | None, metavar="SECONDS"),
     "repeat": Form(metavar="N"),
+    "last_frame": Form(_TEXT, metavar="FILE"),
     "loops": Form(metavar="N"),
     "audio": Form(_TEXT, "A file with the sound: any that FFmpeg reads.", "FILE"),
     "ledger": Form(_TEXT, "Where it is noted what is done; telecine-ledger.sqlite in the folder without.", "FILE"),

@@ -245,7 +245,7 @@ class Recognizer:
                 yield from self._of_image(pixels)
         elif isinstance(source, ReadFrames):
             for pixels in source:
-                yield from self._next(*with_dtype(pixels), "array")
+                yield from self._next(*with_dtype(pixels), "image")  # whose channels and depth need not agree
         elif isinstance(source, Iterable) and not isinstance(source, (bytes, bytearray, memoryview, dict)):
             for item in only_video(source):
                 if isinstance(source, (list, tuple)) and is_image(item):

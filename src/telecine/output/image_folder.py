@@ -45,7 +45,7 @@ class ImageFolderPlan:
         )
         check_sequence(self.settings)
         self.row, self.common, self.notes = row, common, notes
-        self.sound, self.listener = NoSound(row.name), None
+        self.sound, self.listeners = NoSound(row.name), ()
         self.shown_for = None
 
     def publication(self, target: Target) -> FolderPublication:

@@ -42,7 +42,7 @@ class MovingImagePlan:
         self.row, self.common, self.notes = row, common, notes
         self.quality, self.loops = parse_quality(row.name, options["quality"]), options["loops"] or 0
         check_options(row.name, self.loops, common.fps)
-        self.sound, self.listener = NoSound(row.name), None
+        self.sound, self.listeners = NoSound(row.name), ()
         self.outlet = outlet if row.grows and common.seal is None else None
         self.shown_for = (row.shortest, row.longest)
 

@@ -1,5 +1,6 @@
 """The options of a writer and of an export, each written once: see `frames.options`, which has those of frames."""
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -144,6 +145,14 @@ class WriterOptions(FrameOptions, total=False):
         Option(None, """How many seconds the last frame is shown, in place of as long as the one before it.""", MOVING),
     ]
     repeat: Annotated[int, Option(0, """How many more times the last frame is written.""")]
+    last_frame: Annotated[
+        "str | os.PathLike[str] | None",
+        Option(
+            None,
+            """Where the last frame goes too, as a PNG: what the next clip of a chain begins with. It is made of the
+            pixels that were given, not of the file's: 8 bit, or 16 of uint16, PQ and HLG. Alpha stays.""",
+        ),
+    ]
     audio_rate: Annotated[
         int | None,
         Option(None, """The samples a second of the sound that is written as arrays.""", VIDEO),
@@ -180,6 +189,16 @@ class WriterOptions(FrameOptions, total=False):
             fragments. It is called in a thread of its own. The video is encoded without B-frames and lookahead then. A
             function that is too slow loses fragments, and a warning tells how many. They have the sound that was given
             before the first frame. Or a `telecine.Broadcast`, for several listeners.""",
+            VIDEO,
+        ),
+    ]
+    live: Annotated[
+        bool,
+        Option(
+            False,
+            """Whether a page of this machine shows the video while it grows, and then the finished file. Its address,
+            under a random token, is told on standard error before the first frame. The video is encoded as with
+            `also_to`.""",
             VIDEO,
         ),
     ]

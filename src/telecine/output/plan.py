@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from ..deliver.target import Outlet
+from ..deliver.target import Target
 from ..errors import OptionError
 from ..formats.choose import AnyFormat
 from ..formats.containers import Container, PlaylistFormat
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def plan_of(
-    row: AnyFormat, options: WriterOptions, hold: Fraction | None, notes: Notes, outlet: Outlet | None = None
+    row: AnyFormat, options: WriterOptions, hold: Fraction | None, notes: Notes, target: Target | None = None
 ) -> Plan:
     """Check a writer's options against what is written, and try the encoder.
 
@@ -32,7 +32,7 @@ def plan_of(
         options: All of them.
         hold: How many seconds the last frame is shown, read.
         notes: Where what may surprise goes.
-        outlet: What takes the file while it grows, if that is to be.
+        target: Where it goes, if it is to be written.
 
     Raises:
         OptionError: one is wrong, or does not go with what is written.
@@ -48,7 +48,7 @@ def plan_of(
     )
     if isinstance(row, (Container, PlaylistFormat)):
         container = row if isinstance(row, Container) else row.segments
-        return VideoPlan(container, common, options, notes, outlet)
+        return VideoPlan(container, common, options, notes, target)
     # Imported where images are written, which few do: Pillow's part of the import would be a tenth of it.
     if isinstance(row, SequenceFormat):
         from .image_folder import ImageFolderPlan  # start-up: Pillow, which videos have no need of
@@ -56,7 +56,7 @@ def plan_of(
         return ImageFolderPlan(row, common, options, notes)
     from .moving_image import MovingImagePlan  # start-up: as above
 
-    return MovingImagePlan(row, common, options, notes, outlet)
+    return MovingImagePlan(row, common, options, notes, target.outlet if target else None)
 
 
 def _seal(provenance: Provenance, row: AnyFormat) -> Seal:

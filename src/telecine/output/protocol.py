@@ -6,7 +6,7 @@ frames are converted, in the caller's thread. A job is what the encoding thread 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
@@ -142,7 +142,7 @@ class Plan(Protocol):
         """The least and most seconds that the format shows a frame, where it has bounds of its own."""
 
     @property
-    def listener(self) -> Sink | None:
+    def listeners(self) -> Sequence[Sink]:
         """What is given the file while it grows, beside where it goes."""
 
     def publication(self, target: Target) -> Publishing:

@@ -8,8 +8,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import InputError
+from ..errors import InputError, TelecineError
 from ..read.probe import VideoInfo
+from ..support.words import shown
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,11 @@ class Video:
         return os.fspath(self.path)
 
     def _repr_html_(self) -> str:
-        from .notebook import html_of  # start-up: few are in a notebook
+        import html  # start-up: few are in a notebook
 
-        return html_of(self)
+        from .. import show
+
+        try:
+            return show(self)._repr_html_()
+        except TelecineError as error:  # of which a notebook would show where it came from
+            return html.escape(shown(str(error)))

@@ -14,7 +14,7 @@ from av import VideoFrame
 
 from ..color.color import BT601, BT709, RGB, Color, parse_color
 from ..color.hdr import LightMeter, parse_mastering_display
-from ..deliver.target import Outlet, Target
+from ..deliver.target import Target
 from ..encode.checks import check_audio, check_promises, check_times
 from ..encode.encoder import Encoder, EncoderSettings
 from ..encode.finish import write_finished
@@ -41,7 +41,7 @@ from .protocol import Common
 from .result import Video
 
 if TYPE_CHECKING:
-    from ..deliver.live import Sink
+    from ..deliver.live import Listener, Sink
     from ..encode.passes import Passes
     from ..live.handout import Live, LiveJournal
 
@@ -52,7 +52,7 @@ class VideoPlan:
     """A video of one container, codec and pixel format, of which the encoder was tried."""
 
     def __init__(
-        self, container: Container, common: Common, options: WriterOptions, notes: Notes, outlet: Outlet | None
+        self, container: Container, common: Common, options: WriterOptions, notes: Notes, target: Target | None
     ) -> None:
         refuse_others(options, "video", container.name)
         self.common, self.notes = common, notes
@@ -68,7 +68,7 @@ class VideoPlan:
         self.dither = options["dither"]
         if self.dither and chosen.pixel_format.depth != 8:
             raise OptionError(f"dither=True is for 8 bit, and {chosen.pixel_format.name} has more: leave it out")
-        self.live = _live(options, chosen, common.fps, outlet, notes)
+        self.live = _live(options, chosen, common.fps, target, notes)
         streamed = _live_options(options, chosen, self.live.interval) if self.live else options
         of_encoder = _encoder_options(chosen, streamed)
         self.limit = None if options["max_bytes"] is None else _limit(options["max_bytes"], chosen, of_encoder)
@@ -90,9 +90,9 @@ class VideoPlan:
         _note(notes, self.settings, self.dither, options["quality"])
 
     @property
-    def listener(self) -> Sink | None:
+    def listeners(self) -> tuple[Sink, ...]:
         """Who is given the video while it grows."""
-        return self.live.listener if self.live else None
+        return self.live.listeners if self.live else ()
 
     @property
     def shown_for(self) -> None:
@@ -124,25 +124,36 @@ def _format(container: Container, options: WriterOptions, hdr: bool) -> Format:
     )
 
 
-def _live(options: WriterOptions, chosen: Format, fps: Fraction, outlet: Outlet | None, notes: Notes) -> Live | None:
+def _live(options: WriterOptions, chosen: Format, fps: Fraction, target: Target | None, notes: Notes) -> Live | None:
     """Read how the video is handed out while it grows; None where it is not, of which a note says why."""
-    listener, bar = options["also_to"], _bar(options, chosen)
-    if listener is None and outlet is None and (options["fragment"] is not None or options["latency"] != "normal"):
-        raise OptionError("fragment= and latency= go with also_to=, or with a pipe: leave them out")
+    outlet, bar = target.outlet if target else None, _bar(options, chosen)
+    listeners: dict[str, Listener | Sink] = {}
+    if options["also_to"] is not None:
+        listeners["also_to="] = options["also_to"]
+    if options["live"]:
+        listeners["live=True"] = _viewer(target, fps)
+    if not listeners and outlet is None and (options["fragment"] is not None or options["latency"] != "normal"):
+        raise OptionError("fragment= and latency= go with also_to=, live= or a pipe: leave them out")
     is_playlist = outlet is not None and not outlet.takes_finished
-    if bar and (listener is not None or is_playlist):
-        raise OptionError(f"{'hls' if is_playlist else 'also_to='} does not go with {bar}")
+    if bar and (listeners or is_playlist):
+        raise OptionError(f"{'hls' if is_playlist else next(iter(listeners))} does not go with {bar}")
     if is_playlist and options["latency"] != "normal":
         raise OptionError("latency='low' does not go with hls, whose segments begin with key frames: leave it out")
     if outlet is not None and (bar or options["provenance"] is not None):
         why = bar or "provenance=, which signs a finished file"
         notes.add(f"{outlet.name!r} gets the finished file at the end: to write it before does not go with {why}")
         outlet = None
-    if listener is None and outlet is None:
+    if not listeners and outlet is None:
         return None
     from ..live.handout import live_of  # start-up: few are
 
-    return live_of(listener, outlet, options["fragment"], options["latency"], fps)
+    return live_of(listeners.values(), outlet, options["fragment"], options["latency"], fps)
+
+
+def _viewer(target: Target | None, fps: Fraction) -> Sink:
+    from ..deliver.viewer import Viewer  # start-up: a web server, which few look at
+
+    return Viewer(target, fps)
 
 
 def _bar(options: WriterOptions, chosen: Format) -> str:

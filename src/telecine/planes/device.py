@@ -69,6 +69,10 @@ class DevicePixels(NamedTuple):
         """Height, width and channels."""
         return tuple(self.chunk.tensor.shape[1:])
 
+    def __copy__(self) -> DevicePixels:
+        """Give the same pixels, in memory of their own on the device."""
+        return DevicePixels(DeviceChunk(self.tensor.clone()[None]), 0)
+
     def to_planes(self, recipe: Recipe, planes: Sequence[VideoPlane]) -> tuple[float, float]:
         """Write the planes of an encoder's frame, and give what the kernel does: deviation and smallest alpha.
 

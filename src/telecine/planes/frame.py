@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -62,6 +63,10 @@ class Frame:
     def full_scale(self) -> float | None:
         """The largest value of an integer dtype; None for floats."""
         return FULL_SCALE.get(self.dtype)
+
+    def copy(self) -> Frame:
+        """Give it in memory of its own, where it is: on the host, or on its accelerator."""
+        return replace(self, pixels=copy(self.pixels))
 
 
 def tensor_array(tensor: torch.Tensor) -> tuple[npt.NDArray[Any], str]:

@@ -202,3 +202,28 @@ def test_an_argument_is_refused_at_once(how: dict[str, Any]) -> None:
     with pytest.raises(OptionError, match=name) as raised:
         telecine.grid([VIDEOS[0]], **how)
     assert repr(value) in str(raised.value)
+
+
+# ---- labels, and a row ---------------------------------------------------------------------------------------------
+
+
+def test_a_row_is_a_grid_of_as_many_columns() -> None:
+    row = list(telecine.side_by_side(VIDEOS[0], VIDEOS[1, :2], list(VIDEOS[2]), padding=2))
+    assert np.array_equal(row, grid([VIDEOS[0], VIDEOS[1, :2], VIDEOS[2]], 3, padding=2))
+    with pytest.raises(FrameError, match="no videos"):
+        telecine.side_by_side()
+
+
+def test_each_video_may_have_a_label() -> None:
+    videos = np.repeat(np.repeat(VIDEOS, 4, 2), 4, 3)
+    labelled = [list(telecine.label(video, text)) for video, text in zip(videos, "ab", strict=False)]
+    for index, frame in enumerate(grid(videos[:2], labels=["a", "b"])):
+        assert (frame == np.concatenate([labelled[0][index], labelled[1][index]], axis=1)).all()
+    row = telecine.side_by_side(videos[0], videos[1], labels=["a", "b"])
+    assert np.array_equal(next(row), np.concatenate([labelled[0][0], labelled[1][0]], axis=1))
+
+
+@pytest.mark.parametrize("labels", [["a"], ["a", "b", "c"], "ab", []])
+def test_labels_that_are_not_one_for_each_video_are_refused(labels: Any) -> None:
+    with pytest.raises(OptionError, match="give a text for each"):
+        telecine.grid(list(VIDEOS[:2]), labels=labels)

@@ -1,4 +1,4 @@
-"""Frames to frames: several videos side by side."""
+"""Several videos laid out as one: a grid of them, or a row."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any, Unpack
 import numpy as np
 import numpy.typing as npt
 
-from ..color.color import Color
 from ..errors import FrameError, OptionError
-from ..planes.convert import Conversion, parse_value_range
+from ..frames.options import ArrayOptions, complete, with_options
+from ..frames.recognise import Frames
+from ..planes.convert import Conversion
 from ..planes.frame import Frame
 from ..read.frames import ReadFrames
-from .options import ArrayOptions, complete, with_options
-from .recognise import Frames, Recognizer
-from .sources import open_source
+from .given import reading, recognized
+from .label import label
 
 
 @with_options(ArrayOptions)
@@ -26,6 +26,7 @@ def grid(
     columns: int = 2,
     *,
     padding: int = 0,
+    labels: Sequence[str] | None = None,
     **options: Unpack[ArrayOptions],
 ) -> Iterator[npt.NDArray[Any]]:
     """Lay several videos side by side, row by row: their frames come out as one video's, of the same dtype.
@@ -35,6 +36,7 @@ def grid(
             a batch of them.
         columns: How many stand in a row.
         padding: Black pixels between them.
+        labels: A text for each, which `label` draws into it.
         **options: Those below, of each video's arrays. What comes out is RGB, and the low end of the value range is the
             black between and around them.
 
@@ -46,7 +48,8 @@ def grid(
 
     Raises:
         FrameError: there is no video, one has no frames, or their dtypes differ.
-        OptionError: `columns` is under 1, `padding` under 0, or another argument.
+        OptionError: `columns` is under 1, `padding` under 0, `labels` are not as many as the videos, or another
+            argument.
 
     >>> red, blue = np.zeros((2, 5, 32, 48, 3), np.uint8)
     >>> red[..., 0], blue[..., 2] = 255, 255
@@ -56,15 +59,31 @@ def grid(
     if not (isinstance(columns, int) and isinstance(padding, int) and columns >= 1 and padding >= 0):
         raise OptionError(f"columns={columns!r}, padding={padding!r}: at least one column and no negative padding")
     arguments = complete(ArrayOptions, options, "grid")
-    conversion = Conversion(Color(), parse_value_range(arguments["value_range"]))
+    conversion = reading(arguments)
     if isinstance(videos, (str, os.PathLike)) or not isinstance(videos, Iterable):
         raise FrameError(f"grid takes several videos, not {videos!r}")
     videos = list(videos)
     if not videos:
         raise FrameError("no videos: there is nothing to lay out")
-    layout, channels = arguments["layout"], arguments["channels"]
-    recognized = [Recognizer(layout, channels).frames(open_source(each).frames) for each in videos]
-    return ReadFrames(_grid(recognized, columns, padding, conversion))
+    if labels is not None:
+        if isinstance(labels, str) or len(labels) != len(videos):
+            raise OptionError(f"labels={labels!r} for {len(videos)} videos: give a text for each")
+        videos = [label(each, text, **options) for each, text in zip(videos, labels, strict=True)]
+    cells = [recognized(each, arguments) for each in videos]
+    return ReadFrames(_grid(cells, columns, padding, conversion))
+
+
+@with_options(ArrayOptions)
+def side_by_side(
+    *videos: Frames, padding: int = 0, labels: Sequence[str] | None = None, **options: Unpack[ArrayOptions]
+) -> Iterator[npt.NDArray[Any]]:
+    """Lay videos in a row: a `grid` of as many columns, with its arguments and errors.
+
+    >>> before, after = np.zeros((2, 5, 32, 48, 3), np.uint8)
+    >>> next(side_by_side(before, after, padding=4, labels=["before", "after"])).shape
+    (32, 100, 3)
+    """
+    return grid(videos, max(1, len(videos)), padding=padding, labels=labels, **options)
 
 
 def _grid(
