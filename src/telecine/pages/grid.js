@@ -1,0 +1,39 @@
+// Several clips in one grid, in step, with one set of controls.
+{
+  /** @type {{columns: number, clips: {id: string, kind: string, title: string, width: number, height: number, times: number[], duration: number}[]}} */
+  const { columns, clips } = pageData();
+  const [grid, controls, status] = ["clips", "playing", "status"].map((id) => /** @type {HTMLElement} */ (document.getElementById(id)));
+
+  const canvases = clips.map(({ title, width, height }, at) => {
+    const canvas = make("canvas", { width: String(width), height: String(height), role: "img", "aria-label": title || `video ${at + 1}` });
+    grid.append(make("figure", {}, make("figcaption", { class: "text", title }, title), canvas));
+    return canvas;
+  });
+  grid.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
+
+  const steps = new Steps(
+    clips.map(({ id, kind, times, duration }) => ({ source: heldFile(id, kind), times, duration })),
+    (_, pictures) => pictures.forEach((picture, at) => paint(canvases[at], picture)),
+    "time",
+  );
+  new Transport(controls, steps);
+  steps.open().then(playWhileSeen, (/** @type {Error} */ error) => (status.textContent = `A video can't be shown: ${error.message}`));
+
+  /** @param {HTMLCanvasElement} canvas @param {HTMLCanvasElement} picture */
+  function paint(canvas, picture) {
+    if (canvas.width !== picture.width) canvas.width = picture.width; // wider than was said, where its pixels are
+    if (canvas.height !== picture.height) canvas.height = picture.height;
+    canvas.getContext("2d")?.drawImage(picture, 0, 0);
+  }
+
+  /** Play as a muted player does: from when it is seen, and not while it is out of sight. */
+  function playWhileSeen() {
+    let goesOn = !matchMedia("(prefers-reduced-motion: reduce)").matches;
+    new IntersectionObserver((entries) => {
+      const isSeen = entries[entries.length - 1].isIntersecting;
+      if (isSeen && goesOn) void steps.play();
+      goesOn = !isSeen && (goesOn || steps.playing);
+      if (!isSeen) steps.pause();
+    }).observe(grid);
+  }
+}
