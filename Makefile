@@ -24,7 +24,7 @@ demo: .venv/demo
 demo-batch: .venv/dev
 	$(BIN)/python -m examples.batch out/batch
 
-test: .venv/lerobot
+test: .venv/lerobot .venv/trackio
 
 check test: lint .venv/hls.min.js .venv/node
 	$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=worksteal $(if $(filter check,$@),$(CHECK),--durations=40)
@@ -83,6 +83,11 @@ $(BENCH)/bench: $(BENCH)/build $(SOURCES) $(shell find src/telecine -name '*.py'
 	-rm -rf $@.new && $(BIN)/pip install --quiet --no-deps --target $@.new lerobot==0.6.1 av==15.1.0 datasets==5.2.0 dill draccus einops \
 	gymnasium jsonlines mergedeep multiprocess pandas pyyaml-include torchvision==0.28.0 typing-inspect xxhash && \
 	mv $@.new $@
+
+# A logger that wants an older Pillow, for a test which skips without.
+.venv/trackio: .venv/build
+	-rm -rf $@.new && $(BIN)/pip install --quiet --no-deps --target $@.new trackio==0.43.0 gradio-client==2.7.2 brotli orjson \
+	python-multipart && mv $@.new $@
 
 .venv/dev: .venv/build $(SOURCES)
 	$(BIN)/pip install --quiet --no-build-isolation --editable '.[dev]'
