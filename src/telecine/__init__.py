@@ -37,14 +37,17 @@ _WHEN_ASKED = {
     "Poster": "pictures.poster",
     "Provenance": "provenance.seal",
     "ProvenanceReport": "provenance.report",
+    "Streamable": "models.tap",
     "VerifyReport": "verification",
     "VideoInfo": "read.probe",
     "astream_video": "streaming",
+    "can_stream": "models.tap",
     "compare": "look.compare",
     "concat": "joining",
     "contact_sheet": "pictures.sheet",
     "export_batch": "batch.run",
     "gallery": "look.gallery",
+    "generate_video": "generating",
     "generation_metadata": "models.generation",
     "grid": "pictures.arrange",
     "label": "pictures.label",
@@ -64,6 +67,7 @@ _WHEN_ASKED = {
     "side_by_side": "pictures.arrange",
     "stream_video": "streaming",
     "strip": "stripping",
+    "tap": "models.tap",
     "trim": "pictures.order",
     "verify": "verification",
 }
@@ -74,6 +78,7 @@ if TYPE_CHECKING:
     from .color.hdr import ContentLight, MasteringDisplay
     from .deliver.live import Broadcast
     from .frames.sources import open_frames
+    from .generating import generate_video
     from .integrations.loggers import log_video
     from .joining import JoinedVideo, concat
     from .look.compare import compare
@@ -82,6 +87,7 @@ if TYPE_CHECKING:
     from .look.serve import serve
     from .models.frame_rates import recommended_fps
     from .models.generation import generation_metadata
+    from .models.tap import Streamable, can_stream, tap
     from .pictures.arrange import grid, side_by_side
     from .pictures.label import label
     from .pictures.order import loop, ping_pong, trim
@@ -134,6 +140,7 @@ __all__ = [
     "ProvenanceError",
     "ProvenanceReport",
     "PublishError",
+    "Streamable",
     "TelecineError",
     "TelecineWarning",
     "VerifyReport",
@@ -141,6 +148,7 @@ __all__ = [
     "VideoInfo",
     "VideoWriter",
     "astream_video",
+    "can_stream",
     "compare",
     "concat",
     "contact_sheet",
@@ -148,6 +156,7 @@ __all__ = [
     "export_bytes",
     "export_video",
     "gallery",
+    "generate_video",
     "generation_metadata",
     "grid",
     "label",
@@ -167,6 +176,7 @@ __all__ = [
     "side_by_side",
     "stream_video",
     "strip",
+    "tap",
     "trim",
     "verify",
 ]

@@ -25,10 +25,12 @@ class Pipeline:
     """What the README calls `pipe`: takes a prompt, without the text encoder that would read it."""
 
     def __init__(self) -> None:
-        self.transformer = tiny_pipeline("text").transformer
+        self._pipe = tiny_pipeline("text")
+        self.transformer, self.vae = self._pipe.transformer, self._pipe.vae
+        self.video_processor = self._pipe.video_processor
 
     def __call__(self, prompt: str) -> Pipeline:
-        self.frames = generate(tiny_pipeline("text"), "pil")
+        self.frames = generate(self._pipe, "pil")
         return self
 
 
@@ -40,7 +42,7 @@ class CogVideoXPipeline(Pipeline):
 def test_every_line_of_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 12
+    assert len(blocks) == 13
     names: dict[str, Any] = {
         "pipe": CogVideoXPipeline(),
         "chunks": [torch.zeros(1, 3, 8, 48, 64)] * 2,
@@ -57,5 +59,5 @@ def test_every_line_of_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for block in blocks:
         exec(compile(block, str(README), "exec"), names)
         counts.append(telecine.probe("clip.mp4").frame_count)
-    assert counts == [FRAMES, 16, FRAMES + 8, FRAMES, 8, *[FRAMES] * 7]
+    assert counts == [FRAMES, FRAMES, 16, FRAMES + 8, FRAMES, 8, *[FRAMES] * 7]
     assert len(list(Path("frames").iterdir())) == FRAMES
