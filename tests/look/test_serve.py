@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import signal
@@ -167,7 +168,8 @@ def test_a_range_is_given_and_a_huge_one_refused(server: Server, run_folder: Pat
         status, headers, content = server.ask(address, Range=asked)
         assert (status, headers["Content-Range"]) == (416, f"bytes */{size}")
     assert server.ask(address, Range="bytes=0-1,5-6")[2] == data  # which may be answered whole (RFC 9110 14.2)
-    assert server.ask(address, Range="bytes=" + "0-0," * 50_000)[0] in (400, 416)
+    with contextlib.suppress(ConnectionError):  # which is a refusal too, amid what is sent
+        assert server.ask(address, Range="bytes=" + "0-0," * 50_000)[0] in (400, 416)
     status, headers, content = server.ask(address, "HEAD")
     assert (status, headers["Content-Length"], headers["Content-Type"], content) == (200, str(size), "video/mp4", b"")
 

@@ -13,7 +13,7 @@ from . import tiny_cogvideox
 
 diffusers: Any = import_module("diffusers")  # which annotates too little to be checked against
 
-WIDTH, HEIGHT = 64, 64
+WIDTH, HEIGHT = 32, 32
 WORDS, TEXT = 8, 32  # of a prompt, and how wide each is
 STEPS = 2
 
@@ -248,15 +248,16 @@ def tiny(name: str) -> Any:
 def frames_of(pipe: Any, count: int, videos: int = 1, output_type: str = "pt") -> Any:
     """The frames of a call, (videos, frames, 3, height, width) in [0, 1] of type "pt"; the same every time."""
     name = type(pipe).__name__
+    size = (tiny_cogvideox.WIDTH, tiny_cogvideox.HEIGHT) if name.startswith("CogVideoX") else (WIDTH, HEIGHT)
     call: dict[str, Any] = {
         "num_frames": count,
         "num_inference_steps": STEPS,
-        "width": WIDTH,
-        "height": tiny_cogvideox.HEIGHT if name.startswith("CogVideoX") else HEIGHT,
+        "width": size[0],
+        "height": size[1],
         "generator": torch.Generator().manual_seed(0),
         "output_type": output_type,
     }
-    picture, dtype = Image.new("RGB", (WIDTH, HEIGHT), (200, 80, 90)), pipe.dtype
+    picture, dtype = Image.new("RGB", size, (200, 80, 90)), pipe.dtype
     if name.startswith("StableVideoDiffusion"):
         return pipe(picture, num_videos_per_prompt=videos, decode_chunk_size=4, **call).frames
     width = tiny_cogvideox.PROMPT_WIDTH if name.startswith("CogVideoX") else TEXT
