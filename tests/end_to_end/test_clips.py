@@ -66,7 +66,7 @@ def test_a_cogvideox_clip_at_its_own_size_verifies(clips: Path, exported: Export
     assert info.duration == FRAMES / video.fps
 
 
-@pytest.mark.parametrize("name", COGVIDEOX)
+@pytest.mark.parametrize("name", COGVIDEOX[:1])  # which take long, and differ in nothing but what they show
 def test_a_cogvideox_clip_scaled_to_1360x768_verifies(clips: Path, exported: Export, name: str) -> None:
     video = exported(name, False)
     assert (video.width, video.height, video.frame_count, video.fps) == (1360, 768, FRAMES, Fraction(16))
@@ -76,8 +76,7 @@ def test_a_cogvideox_clip_scaled_to_1360x768_verifies(clips: Path, exported: Exp
     assert telecine.probe(video).color.matrix_name == "bt709"
 
 
-@pytest.mark.parametrize("own", [True, False])
-@pytest.mark.parametrize("name", COGVIDEOX)
+@pytest.mark.parametrize(("name", "own"), [*((name, True) for name in COGVIDEOX), (COGVIDEOX[0], False)])
 def test_a_cogvideox_clip_plays_in_chromium(browser: Browser, exported: Export, name: str, own: bool) -> None:
     video = exported(name, own)
     loaded = browser.load(video)
