@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from ..container.fragments import media_type
 from ..errors import PublishError, TelecineError
+from ..formats.containers import media_type_of
 from ..pages.page import page
 from ..support.words import one_line, shown
 from .live import Broadcast, Fragment, Listening
@@ -34,7 +35,6 @@ _LOOK_AGAIN = 1.0  # seconds without a fragment after which one sees whether the
 _SAID_FOR = 1.0  # seconds in which pages learn of a failure: they ask twice a second
 _SERVED = 4  # of the writers that have ended, so many: ten thousand don't leave as many servers
 _PATIENCE = {True: 2.0, False: 0.2}  # seconds that the interpreter waits for pages to have the file, or know why not
-_MEDIA_TYPES = {".webm": "video/webm", ".mkv": "video/x-matroska"}  # QuickTime's players want MP4's
 _SOURCES = "connect-src 'self'; media-src 'self' blob:"
 
 
@@ -148,7 +148,7 @@ class Viewer:
             exchange.refuse(HTTPStatus.NOT_FOUND)
             return
         with file:
-            exchange.send_file(_MEDIA_TYPES.get(path.suffix.lower(), "video/mp4"), file)
+            exchange.send_file(media_type_of(path.suffix), file)
 
     def _seen(self, exchange: Exchange) -> None:
         exchange.refuse(HTTPStatus.NO_CONTENT)

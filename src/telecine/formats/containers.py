@@ -46,3 +46,22 @@ CONTAINERS = {
 }
 
 PLAYLISTS = {"hls": PlaylistFormat("hls", (".m3u8",), CONTAINERS["mp4"])}
+
+# IANA's media types, of what is none of MP4's: QuickTime's files browsers play as that too, and refuse as their own.
+_MEDIA_TYPES = {
+    ".webm": "video/webm",
+    ".mkv": "video/x-matroska",
+    ".gif": "image/gif",
+    ".webp": "image/webp",
+    ".apng": "image/apng",
+    ".avif": "image/avif",
+}
+
+
+def media_type_of(extension: str) -> str:
+    """Give the media type under which browsers play a file of an extension.
+
+    >>> media_type_of(".WebM"), media_type_of(".mov")
+    ('video/webm', 'video/mp4')
+    """
+    return _MEDIA_TYPES.get(extension.lower(), "video/mp4")

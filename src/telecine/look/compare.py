@@ -81,7 +81,8 @@ def compare(
     """
     publication = Publication(output, overwrite)
     try:
-        _write(publication, _page(first, second, reference, titles))
+        parts = _page(first, second, reference, titles)
+        publication.put(part.encode("utf-8", "replace") for part in parts)
     except BaseException:
         publication.discard()
         raise
@@ -100,16 +101,6 @@ def _page(first: Frames, second: Frames, reference: Frames | None, titles: Seque
     held = {f"clip-{at}": clip.held.content for at, clip in enumerate(clips)}
     scripts = ("steps.js", "transport.js", "compare_views.js", "compare_chart.js")
     return page(" and ".join(names), "compare", data, scripts=scripts, held=held)
-
-
-def _write(publication: Publication, parts: Iterator[str]) -> None:
-    file = publication.open_finished()
-    try:
-        for part in parts:
-            file.write(part.encode("utf-8", "replace"))
-    except OSError as error:
-        raise publication.failure(error) from error
-    publication.commit()
 
 
 def _check_size(sizes: Sequence[int]) -> None:

@@ -17,6 +17,8 @@ from ..errors import FrameError, InputError, OptionError
 from ..export import export_bytes
 from ..files.files import Place, is_place, name_of, opened_file, source_of
 from ..files.files import Source as FileSource
+from ..formats.containers import media_type_of
+from ..formats.images import MOVING_IMAGES
 from ..frames.options import ArrayOptions, complete, with_options
 from ..frames.recognise import Frames, check_channels, check_layout, find_layout
 from ..frames.sources import Source, open_source
@@ -33,8 +35,6 @@ from .stand_in import Playable, playable, plays
 _MOST_HELD = 32 << 20
 _MOST_OF_A_PREVIEW = 4 << 20
 _WIDEST, _SECONDS = 480, 10  # of a preview
-# Moving images, which an <img> plays: IANA's media types, by what `probe` calls the codec.
-_MOVING = {"gif": "image/gif", "webp": "image/webp", "apng": "image/apng", "avif": "image/avif"}
 
 
 class Clip(NamedTuple):
@@ -209,9 +209,10 @@ def _short_names(videos: Sequence[_Opened]) -> list[str]:
 
 def _whole(video: _Opened, is_alone: bool) -> Playable:
     name, file, info = video
-    if is_alone and info.codec in _MOVING:
+    if is_alone and info.codec in MOVING_IMAGES:
+        kind = media_type_of(f".{info.codec}")
         with opened_file(file) as opened:
-            return Playable(opened.read(), _MOVING[info.codec], (), info.duration, info.width, info.height, "")
+            return Playable(opened.read(), kind, (), info.duration, info.width, info.height, "")
     if plays(info):
         return playable(file)
     note = f"{name} is {info.codec} in {info.container}, which not every browser plays: this is H.264 of its frames"

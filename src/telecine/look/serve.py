@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..deliver.loopback import span_of
 from ..errors import InputError, MissingDependencyError, OptionError, TelecineError
+from ..formats.containers import media_type_of
 from ..pages.page import page
 from ..provenance.certificates import Pem
 from ..support.processors import available_processors
@@ -36,15 +37,6 @@ _PIECE = 1 << 18  # bytes of a clip in memory for each who watches it
 _POSTERS = 2048  # kept in memory, of some ten kilobytes each
 _LONGEST_RANGE = 64  # characters of a Range header: a player's has 30
 _FOR_GOOD = "private, max-age=31536000, immutable"  # another state of a file has another address
-_MEDIA_TYPES = {
-    # "video/mp4" for all others: browsers' players want it of QuickTime's too.
-    ".webm": "video/webm",
-    ".mkv": "video/x-matroska",
-    ".gif": "image/gif",
-    ".webp": "image/webp",
-    ".apng": "image/apng",
-    ".avif": "image/avif",
-}
 
 
 def serve(
@@ -194,7 +186,7 @@ class _Answers:
         status = 206 if len(span) < size else 200
         if status == 206:
             headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{size}"
-        kind = _MEDIA_TYPES.get(os.path.splitext(clip.name)[1].lower(), "video/mp4")
+        kind = media_type_of(os.path.splitext(clip.name)[1])
         pieces = self._pieces(clip, span)
         try:
             first = next(pieces, b"")

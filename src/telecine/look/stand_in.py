@@ -9,14 +9,15 @@ from typing import NamedTuple
 
 from ..export import export_bytes
 from ..files.files import Source, opened_file
+from ..formats.containers import media_type_of
 from ..frames.recognise import Frames
 from ..output.options import ExportOptions
 from ..planes.pixel_formats import has_alpha
 from ..read.frames import read_frames, read_timestamps
 from ..read.probe import VideoInfo, probe
 
-# Chrome, Firefox and Safari play these containers, under these media types (Chromium takes no video/quicktime),
-_KINDS = {"mp4": "video/mp4", "mov": "video/mp4", "webm": "video/webm"}
+# Chrome, Firefox and Safari play these containers,
+_CONTAINERS = ("mp4", "mov", "webm")
 # with these codecs, whatever the machine, in these pixel formats (caniuse.com; formats/plays.py).
 _PLAYED = {
     "h264": ("yuv420p", "yuvj420p"),
@@ -63,7 +64,7 @@ def playable(source: Source) -> Playable:
 
 def plays(info: VideoInfo) -> bool:
     """Tell whether browsers play a file."""
-    return info.container in _KINDS and info.pixel_format in _PLAYED.get(info.codec, ())
+    return info.container in _CONTAINERS and info.pixel_format in _PLAYED.get(info.codec, ())
 
 
 def stand_in(frames: Frames, why: str, timing: ExportOptions) -> Playable:
@@ -81,4 +82,4 @@ def stand_in(frames: Frames, why: str, timing: ExportOptions) -> Playable:
 
 
 def _playable(content: bytes, info: VideoInfo, times: Sequence[Fraction], note: str) -> Playable:
-    return Playable(content, _KINDS[info.container], times, info.duration, info.width, info.height, note)
+    return Playable(content, media_type_of(f".{info.container}"), times, info.duration, info.width, info.height, note)

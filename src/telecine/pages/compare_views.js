@@ -59,8 +59,7 @@ class ComparedViews {
   /** @param {HTMLCanvasElement[]} pictures */
   draw(pictures) {
     pictures.forEach((picture, at) => {
-      resized(this.canvases[at], picture.width, picture.height);
-      this.contexts[at].drawImage(picture, 0, 0);
+      drawOn(this.canvases[at], picture);
     });
     this.stage.style.setProperty("--ratio", String(pictures[0].width / pictures[0].height));
     if (this.mode === "difference") this.subtract();
@@ -210,12 +209,6 @@ function contextOf(canvas) {
   const context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
   if (context === null) throw new Error("this browser has no canvas");
   return context;
-}
-
-/** @param {HTMLCanvasElement} canvas @param {number} width @param {number} height */
-function resized(canvas, width, height) {
-  if (canvas.width !== width) canvas.width = width;
-  if (canvas.height !== height) canvas.height = height;
 }
 
 /**

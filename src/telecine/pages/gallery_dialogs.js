@@ -228,10 +228,3 @@ function inStep(clip) {
   const times = Array.from({ length: clip.frames }, (_, at) => (at * clip.duration) / clip.frames);
   return { source: clip.address, times, duration: clip.duration };
 }
-
-/** @param {HTMLCanvasElement} canvas @param {HTMLCanvasElement} picture */
-function drawOn(canvas, picture) {
-  if (canvas.width !== picture.width) canvas.width = picture.width;
-  if (canvas.height !== picture.height) canvas.height = picture.height;
-  canvas.getContext("2d")?.drawImage(picture, 0, 0);
-}

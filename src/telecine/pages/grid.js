@@ -13,18 +13,11 @@
 
   const steps = new Steps(
     clips.map(({ id, kind, times, duration }) => ({ source: heldFile(id, kind), times, duration })),
-    (_, pictures) => pictures.forEach((picture, at) => paint(canvases[at], picture)),
+    (_, pictures) => pictures.forEach((picture, at) => drawOn(canvases[at], picture)),
     "time",
   );
   new Transport(controls, steps);
   steps.open().then(playWhileSeen, (/** @type {Error} */ error) => (status.textContent = `A video can't be shown: ${error.message}`));
-
-  /** @param {HTMLCanvasElement} canvas @param {HTMLCanvasElement} picture */
-  function paint(canvas, picture) {
-    if (canvas.width !== picture.width) canvas.width = picture.width; // wider than was said, where its pixels are
-    if (canvas.height !== picture.height) canvas.height = picture.height;
-    canvas.getContext("2d")?.drawImage(picture, 0, 0);
-  }
 
   /** Play as a muted player does: from when it is seen, and not while it is out of sight. */
   function playWhileSeen() {

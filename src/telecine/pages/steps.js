@@ -72,9 +72,7 @@ class Player {
     this.kept = [...this.kept.filter((each) => each !== row), row];
     const { picture } = row;
     row.frame = frame;
-    if (picture.width !== this.video.videoWidth) picture.width = this.video.videoWidth;
-    if (picture.height !== this.video.videoHeight) picture.height = this.video.videoHeight;
-    picture.getContext("2d")?.drawImage(this.video, 0, 0);
+    resized(picture, this.video.videoWidth, this.video.videoHeight).getContext("2d")?.drawImage(this.video, 0, 0);
     this.frame = frame;
   }
 
@@ -280,4 +278,16 @@ function lastUpTo(values, value) {
 function nearest(values, value) {
   const at = lastUpTo(values, value);
   return at + 1 < values.length && values[at + 1] - value < value - values[at] ? at + 1 : at;
+}
+
+/** Give a canvas a size, where it has another: setting it takes what is drawn. @param {HTMLCanvasElement} canvas @param {number} width @param {number} height */
+function resized(canvas, width, height) {
+  if (canvas.width !== width) canvas.width = width;
+  if (canvas.height !== height) canvas.height = height;
+  return canvas;
+}
+
+/** Draw all of a picture, as large as it is. @param {HTMLCanvasElement} canvas @param {HTMLCanvasElement} picture */
+function drawOn(canvas, picture) {
+  resized(canvas, picture.width, picture.height).getContext("2d")?.drawImage(picture, 0, 0);
 }

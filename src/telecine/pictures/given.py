@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Iterator
 
 from ..color.color import RGB
@@ -20,3 +21,8 @@ def recognized(frames: Frames, options: ArrayOptions) -> Iterator[Frame]:
 def reading(options: ArrayOptions) -> Conversion:
     """Tell what values mean. Raises OptionError."""
     return Conversion(RGB, parse_value_range(options["value_range"]))
+
+
+def is_whole(number: object) -> bool:
+    """Tell whether this is a whole number, of Python's or NumPy's."""
+    return isinstance(number, numbers.Integral) and not isinstance(number, bool)

@@ -34,12 +34,7 @@ class ImageFile:
         """Put a picture there. Raises PublishError."""
         publication = Publication(self.path, self._overwrite)
         try:
-            file = publication.open_finished()
-            try:
-                file.write(image)
-            except OSError as error:
-                raise publication.failure(error) from error
-            publication.commit()
+            publication.put([image])
         except BaseException:
             publication.discard()
             raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 import os
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sized
@@ -23,7 +22,7 @@ from ..planes.frame import Frame
 from ..read.frames import ReadFrames
 from ..support.notes import warn
 from ..support.words import shown
-from .given import reading, recognized
+from .given import is_whole, reading, recognized
 
 Text: TypeAlias = str | Callable[[int], str] | Iterable[str]
 PositionName = Literal["top-left", "top", "top-right", "bottom-left", "bottom", "bottom-right"]
@@ -81,7 +80,7 @@ def label(
     conversion = reading(arguments)
     if position not in _POSITIONS:
         raise OptionError(f"position={position!r} is not known: use {', '.join(map(repr, _POSITIONS))}")
-    if size is not None and (isinstance(size, bool) or not (isinstance(size, numbers.Integral) and size >= 1)):
+    if size is not None and not (is_whole(size) and size >= 1):
         raise OptionError(f"size={size!r} is no height of letters: use pixels, such as 24")
     if not (callable(text) or isinstance(text, Iterable)):
         raise OptionError(f"text={text!r} is none: give a text, a function of a frame's index, or a text for each")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections import deque
 from collections.abc import Iterator
 from itertools import islice
@@ -16,7 +15,7 @@ from ..frames.recognise import Frames, only_video
 from ..planes.frame import Frame
 from ..read.frames import ReadFrames
 from ..read.images import is_image
-from .given import recognized
+from .given import is_whole, recognized
 
 
 @with_options(ArrayOptions)
@@ -46,7 +45,7 @@ def trim(
     """
     arguments = complete(ArrayOptions, options, "trim")
     for name, index in (("start", start), ("end", end)):
-        if index is not None and not _is_whole(index):
+        if index is not None and not is_whole(index):
             raise OptionError(f"{name}={index!r} is no index of a frame: use a whole number, or None")
     given, is_held = recognized(frames, arguments), min(start or 0, end or 0) < 0
     kept = _trimmed(_lasting(frames, given) if is_held else given, start or 0, end)
@@ -75,10 +74,7 @@ def loop(frames: Frames, times: int, **options: Unpack[ArrayOptions]) -> Iterato
     >>> [int(frame[0, 0, 0]) for frame in loop(frames, 2)]
     [0, 1, 2, 0, 1, 2]
     """
-    arguments = complete(ArrayOptions, options, "loop")
-    _check_times(times)
-    given = recognized(frames, arguments)
-    return ReadFrames(frame.values for frame in _looped(_lasting(frames, given), times, back=False))
+    return _repeated(frames, times, complete(ArrayOptions, options, "loop"), back=False)
 
 
 @with_options(ArrayOptions)
@@ -103,19 +99,14 @@ def ping_pong(frames: Frames, times: int = 1, **options: Unpack[ArrayOptions]) -
     >>> [int(frame[0, 0, 0]) for frame in ping_pong(frames, 2)]
     [0, 1, 2, 1, 0, 1, 2, 1]
     """
-    arguments = complete(ArrayOptions, options, "ping_pong")
-    _check_times(times)
-    given = recognized(frames, arguments)
-    return ReadFrames(frame.values for frame in _looped(_lasting(frames, given), times, back=True))
+    return _repeated(frames, times, complete(ArrayOptions, options, "ping_pong"), back=True)
 
 
-def _is_whole(number: object) -> bool:
-    return isinstance(number, numbers.Integral) and not isinstance(number, bool)
-
-
-def _check_times(times: int) -> None:
-    if not (_is_whole(times) and times >= 1):
+def _repeated(frames: Frames, times: int, options: ArrayOptions, back: bool) -> Iterator[npt.NDArray[Any]]:
+    if not (is_whole(times) and times >= 1):
         raise OptionError(f"times={times!r} is no number of times: use 1 or more")
+    given = _lasting(frames, recognized(frames, options))
+    return ReadFrames(frame.values for frame in _looped(given, times, back))
 
 
 def _lasting(given: Frames, frames: Iterator[Frame]) -> Iterator[Frame]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Unpack
@@ -16,7 +15,7 @@ from ..frames.options import ArrayOptions, complete, with_options
 from ..frames.recognise import Frames
 from ..frames.sources import open_source
 from ..planes.codes import pixels_of
-from .given import reading, recognized
+from .given import is_whole, reading, recognized
 from .sheet import evenly
 
 _LOOKED_AT = 512  # pixels that the longer side is reduced to: grain is not sharpness
@@ -59,7 +58,7 @@ def poster(frames: Frames, count: int | None = None, **options: Unpack[ArrayOpti
     >>> poster(frames).index
     1
     """
-    if count is not None and (isinstance(count, bool) or not (isinstance(count, numbers.Integral) and count >= 1)):
+    if count is not None and not (is_whole(count) and count >= 1):
         raise OptionError(f"count={count!r} is none: use a whole number, 1 or more")
     arguments = complete(ArrayOptions, options, "poster")
     source, conversion = open_source(frames), reading(arguments)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Unpack, cast
@@ -20,7 +19,7 @@ from ..planes.frame import Frame
 from ..read.frames import read_timestamps
 from ..support.rate import FrameRate, parse_fps
 from .arrange import grid
-from .given import reading, recognized
+from .given import is_whole, reading, recognized
 from .label import label
 
 _PADDING = 4
@@ -66,7 +65,7 @@ def contact_sheet(
     (1292, 732)
     """
     for name, value in (("columns", columns), ("count", count), ("width", width)):
-        if isinstance(value, bool) or not (isinstance(value, numbers.Integral) and value >= 1):
+        if not (is_whole(value) and value >= 1):
             raise OptionError(f"{name}={value!r} is none: use a whole number, 1 or more")
     arguments = complete(ArrayOptions, options, "contact_sheet")
     source, rate = open_source(frames), None if fps is None else parse_fps(fps)

@@ -10,7 +10,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO, cast
 
 from ..errors import PublishError
@@ -145,6 +145,16 @@ class Publication(Destination):
         if self._finished is not None and hasattr(os, "posix_fadvise"):
             with contextlib.suppress(OSError):
                 os.posix_fadvise(self._finished.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def put(self, parts: Iterable[bytes]) -> None:
+        """Write the finished file, part by part, and put it at its path. Raises as `commit`."""
+        file = self.open_finished()
+        for part in parts:
+            try:
+                file.write(part)
+            except OSError as error:
+                raise self.failure(error) from error
+        self.commit()
 
     def commit(self) -> None:
         """Sync the finished file, put it at its path in one step, sync the folder, and remove the journal.
