@@ -1,5 +1,6 @@
 # make demo: export a clip and show it. make test: lint, types and all tests. Both make what they need in .venv.
 # make check: the same without the tests that are marked as slow (browsers, pipelines, faults), within two minutes.
+# make test-integrations: telecine where people work, with the real libraries, in an environment of their own.
 # make demo-batch: two hundred clips into an S3 server that runs here, and the report of that.
 # make bench: every benchmark against its peers, into bench/RESULTS.md, which takes about half an hour.
 # make test-latest, test-lowest: a wheel on every Python found with the newest dependencies, on the oldest with the lowest.
@@ -15,8 +16,10 @@ SOURCES := pyproject.toml CMakeLists.txt $(wildcard src/native/*) $(shell find s
 
 OLDEST := 11
 CHECK := -m "not slow" --ignore=tests/installed
+PYTEST := -m pytest -n auto --maxprocesses=4 --dist=worksteal
+INTEGRATIONS := tests/integrations src/telecine/integrations
 
-.PHONY: demo demo-batch check test test-latest test-lowest soak lint bench clean python
+.PHONY: demo demo-batch check test test-integrations test-latest test-lowest soak lint bench clean python
 
 demo: .venv/demo
 	$(BIN)/python -m examples.demo out
@@ -24,10 +27,12 @@ demo: .venv/demo
 demo-batch: .venv/dev
 	$(BIN)/python -m examples.batch out/batch
 
-test: .venv/lerobot .venv/trackio
-
 check test: lint .venv/hls.min.js .venv/node
-	$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=worksteal $(if $(filter check,$@),$(CHECK),--durations=40)
+	$(BIN)/python $(PYTEST) $(INTEGRATIONS:%=--ignore=%) $(if $(filter check,$@),$(CHECK),--durations=40)
+
+test-integrations: .venv/integrations/installed .venv/lerobot .venv/node
+	.venv/integrations/bin/python -m mypy $(INTEGRATIONS:%=%/*.py)
+	.venv/integrations/bin/python $(PYTEST) --durations=20 $(INTEGRATIONS)
 
 test-latest test-lowest: python
 	$(PYTHON) tests/matrix.py $(@:test-%=%)
@@ -78,16 +83,19 @@ $(BENCH)/bench: $(BENCH)/build $(SOURCES) $(shell find src/telecine -name '*.py'
 .venv/node: .venv/build
 	-mkdir -p $@ && npm install --silent --no-package-lock --prefix $@ typescript@7.0.2 axe-core@4.14.1 && touch $@
 
-# LeRobot's reader, for a test which skips without: beside the other packages, of which it wants older ones.
-.venv/lerobot: .venv/build
-	-rm -rf $@.new && $(BIN)/pip install --quiet --no-deps --target $@.new lerobot==0.6.1 av==15.1.0 datasets==5.2.0 dill draccus einops \
-	gymnasium jsonlines mergedeep multiprocess pandas pyyaml-include torchvision==0.28.0 typing-inspect xxhash && \
-	mv $@.new $@
+# Over what .venv has, which it reads: of what is installed here too, its own comes first.
+.venv/integrations/installed: .venv/dev
+	$(BIN)/python -m venv $(@D)
+	purelib='import sysconfig; print(sysconfig.get_path("purelib"))' && \
+	echo "import site; site.addsitedir('$$($(BIN)/python -c "$$purelib")')" > \
+	"$$($(@D)/bin/python -c "$$purelib")/dev.pth"
+	$(@D)/bin/pip install --quiet 'telecine[integrations]'
+	touch $@
 
-# A logger that wants an older Pillow, for a test which skips without.
-.venv/trackio: .venv/build
-	-rm -rf $@.new && $(BIN)/pip install --quiet --no-deps --target $@.new trackio==0.43.0 gradio-client==2.7.2 brotli orjson \
-	python-multipart && mv $@.new $@
+# LeRobot's reader, for a test which skips without: beside the other packages, of which it wants older ones.
+.venv/lerobot: .venv/integrations/installed
+	-rm -rf $@ $@.new && .venv/integrations/bin/pip install --quiet --no-deps --target $@.new lerobot==0.6.1 av==15.1.0 draccus \
+	einops jsonlines mergedeep pyyaml-include typing-inspect && mv $@.new $@
 
 .venv/dev: .venv/build $(SOURCES)
 	$(BIN)/pip install --quiet --no-build-isolation --editable '.[dev]'

@@ -97,7 +97,7 @@ def upload_memory(options: dict[str, Any], path: Path) -> float:
 @contextmanager
 def s3_server() -> Iterator[str]:
     """Run moto's server as long as the `with`, and give its address."""
-    command = [str(Path(sys.executable).with_name("moto_server")), "-H", "127.0.0.1", "-p", "0"]
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None
