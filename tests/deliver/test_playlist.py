@@ -16,7 +16,7 @@ import pytest
 import telecine
 from telecine import OptionError, PublishError, VideoWriter, export_video
 
-from ..support.helpers import assert_frames, failing_at, greys
+from ..support.helpers import Asked, assert_frames, failing_at, greys
 from ..support.pipes import packets
 from ..support.sounds import RATE, tone
 
@@ -192,3 +192,14 @@ def test_a_full_folder_is_one_error(tmp_path: Path) -> None:
 def test_a_notebook_is_told_where_it_is(tmp_path: Path) -> None:
     video = export_video(greys(), tmp_path / "clip.m3u8")
     assert re.search("clip.m3u8.* is a playlist: serve its folder", video._repr_html_())
+
+
+def test_what_must_not_be_replaced_is_refused_and_a_new_one_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "clip.m3u8"
+    video = export_video(greys(8), path, overwrite=False)
+    assert video.frame_count == 8
+    before, frames = {each: each.read_bytes() for each in tmp_path.iterdir()}, Asked(greys(8))
+    with pytest.raises(PublishError, match=r"clip.m3u8' exists and overwrite is False$"):
+        export_video(frames, path, overwrite=False)
+    assert frames.count == 0
+    assert {each: each.read_bytes() for each in tmp_path.iterdir()} == before

@@ -120,6 +120,7 @@ class Delivered(Publication):
             make_folder_of(delivery.path)
         super().__init__(delivery.path, overwrite or delivery.is_staged, _OWNERS if delivery.is_staged else NEW_FILE)
         self.title = delivery.title
+        self.overwrite = True  # what comes to the path from here on is its own, while it grows
         _prepare(delivery, self)
 
     def commit(self) -> None:
