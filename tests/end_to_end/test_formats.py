@@ -94,6 +94,14 @@ def test_frames_are_shown_at_their_timestamps(tmp_path: Path, container: str, co
     assert abs(video.duration - (times[-1] + 3)) <= 2 * OFF_BY[container]
 
 
+@pytest.mark.parametrize(("container", "codec"), PAIRS)
+def test_beside_sound_the_last_frame_is_shown_as_long_as_the_others(tmp_path: Path, container: str, codec: str) -> None:
+    times = [Fraction(index * index, 100) for index in range(25)]
+    sound = np.zeros((1, 48_000), np.float32)
+    video = export(tmp_path, container, codec, timestamps=times, hold=3, audio=sound, audio_rate=48_000)
+    assert abs(video.duration - (times[-1] + 3)) <= 2 * OFF_BY[container]
+
+
 @pytest.mark.parametrize(("container", "codec"), [pair for pair in PAIRS if pair[1] != "av1"])  # its wheel decodes none
 def test_opencv_reads_every_frame(tmp_path: Path, container: str, codec: str) -> None:
     capture, means = cv2.VideoCapture(str(export(tmp_path, container, codec))), []

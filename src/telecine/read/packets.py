@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import re
+from fractions import Fraction
+from itertools import pairwise
 from typing import Any, BinaryIO, TypeAlias
 
 from av import Packet
@@ -11,7 +14,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from ..files.demux import opened_index, packets_of
-from ..support.pyav import seconds
+from ..support.pyav import exact, seconds
 
 TimedPacket: TypeAlias = "tuple[int | None, bool]"
 
@@ -110,3 +113,17 @@ def discarded(packet: Packet[Any], audio: AudioStream) -> int:
         return 0
     samples = int.from_bytes(bytes(packet.get_sidedata("skip_samples"))[4:8], "little")
     return round(samples / audio.codec_context.sample_rate / seconds(1, audio.time_base))
+
+
+def end_of(stream: VideoStream, packets: list[TimedPacket], end: int) -> int:
+    """Give where a Matroska's track ends, in ticks, whose packets last until `end`: as long as its tag DURATION says.
+
+    Blocks of frames that are not evenly timed have no duration, and of the last one nothing else tells it: FFmpeg makes
+    one up. It and mkvmerge write the tag: "00:00:00.550000000".
+    """
+    times = sorted(pts for pts, _ in packets if pts is not None)
+    gaps = {later - earlier for earlier, later in pairwise(times)}
+    found, tick = re.fullmatch(r"(\d+):(\d+):(\d+\.\d+)", stream.metadata.get("DURATION", "")), exact(stream.time_base)
+    if found is None or tick is None or not gaps or max(gaps) - min(gaps) <= 1:  # which is rounding
+        return end
+    return max(times[-1], round((int(found[1]) * 3600 + int(found[2]) * 60 + Fraction(found[3])) / tick))

@@ -39,7 +39,7 @@ from ..planes.orientation import Orientation, of_display_matrix
 from ..support.pyav import exact, readable, side_data
 from . import animations
 from .images import orientation_of_image
-from .packets import TimedPacket, decodable, discarded, is_frame, packets_by_index
+from .packets import TimedPacket, decodable, discarded, end_of, is_frame, packets_by_index
 
 # Of packets that give no frame, so many are decoded in search of the first, a thousand of 1920x1080. A recording that
 # begins within has a key frame by then; a file can have millions that take a decoder long and show nothing.
@@ -227,6 +227,8 @@ def _scan(
             if indexed := packets_by_index(file, stream, packets[0]):
                 return decodable(indexed), ends, orientation
             whole = True
+    if stream.index in ends:
+        ends[stream.index] = end_of(stream, packets, ends[stream.index])
     return decodable(packets), ends, orientation or Orientation()
 
 
