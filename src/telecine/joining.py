@@ -18,7 +18,7 @@ from .files.urls import StorageOptions, options_of_urls
 from .formats.choose import either, output_of
 from .formats.codecs import CODECS
 from .formats.containers import CONTAINERS, Container
-from .metadata.tags import Json, Metadata, parse_metadata
+from .metadata.tags import Json, Metadata, metadata_of_file, parse_metadata
 from .output.result import Video
 from .publish.publication import Publication
 from .read.clips import Clip, read_clip
@@ -28,14 +28,14 @@ from .support.ffmpeg_log import captured_log, in_words
 from .support.notes import Notes
 from .support.words import differences
 
-_MUXER = "Lavf"
-
 
 @dataclass(frozen=True)
 class JoinedVideo(Video):
     """A video of clips. `spans` tells of each when its first frame begins and its last one ends, in exact seconds."""
 
     spans: tuple[tuple[Fraction, Fraction], ...] = ()
+
+    __hash__ = Video.__hash__  # which a dataclass would make anew
 
 
 def concat(
@@ -88,7 +88,7 @@ def concat(
     publication = target.publication()
     try:
         clips = list(_clips_of_one_kind(sources, container, audio))
-        said = _metadata_of(clips[0]) if metadata is None else given
+        said = metadata_of_file(clips[0].info.metadata) if metadata is None else given
         info = _write(clips, publication, container, said, notes)
         publication.commit()
     except BaseException:
@@ -170,13 +170,6 @@ def _unlike(clip: Clip, first: Clip, how: str, or_else: str = "") -> OptionError
 
 
 # ---- the file ------------------------------------------------------------------------------------------------------
-
-
-def _metadata_of(clip: Clip) -> Metadata | None:
-    """Give what a clip says of itself, without its muxer's name, which FFmpeg's adds by itself."""
-    muxer = str(clip.info.metadata.get("encoder", "")).startswith(_MUXER)
-    said = {name: value for name, value in clip.info.metadata.items() if not (muxer and name == "encoder")}
-    return Metadata.of(said) if said else None
 
 
 def _write(

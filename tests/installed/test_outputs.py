@@ -88,7 +88,7 @@ def test_sound_of_an_array_and_of_a_file(tmp_path: Path) -> None:
         info = telecine.probe(each).audio
         assert info is not None
         assert (info.sample_rate, info.channels) == (48_000, 1)
-        with av.open(os.fspath(each)) as container:
+        with av.open(str(each)) as container:
             heard = np.concatenate([frame.to_ndarray().ravel() for frame in container.decode(audio=0)])
         assert abs(len(heard) / 48_000 - COUNT / FPS) < 0.05
 

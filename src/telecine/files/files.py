@@ -158,7 +158,7 @@ def _not_a_file(name: str, kind: int) -> InputError:
 def name_of(source: Source) -> str:
     """Give a file's path, or what an open file without one is called in an error."""
     if isinstance(source, (str, bytes, os.PathLike)):
-        return os.fsdecode(source)
+        return str(os.fsdecode(source))  # plain text of what is more, such as a `Video`
     name = getattr(source, "name", None)
     return os.fsdecode(name) if isinstance(name, (str, bytes)) else UNNAMED
 

@@ -39,7 +39,7 @@ def url_in(path: object) -> str | None:
     """
     if not isinstance(path, (str, bytes, os.PathLike)):
         return None
-    name = os.fsdecode(path)
+    name = str(os.fsdecode(path))  # plain text of what is more, such as a `Video`
     found = _SCHEME.match(name)
     return name if found is not None and found[1].lower() != "file" else None
 
@@ -93,7 +93,7 @@ def local_path(
     Raises:
         TelecineError: it is a URL of another scheme than `file`, or of another machine.
     """
-    name = os.fsdecode(path)
+    name = str(os.fsdecode(path))
     cut = _CUT_SCHEME.match(name) if isinstance(path, os.PathLike) else None
     if cut is not None and not os.path.lexists(f"{cut[1]}:"):
         raise error(f"{name!r} is what pathlib makes of a URL: {_WAY_OUT[to_be]}")

@@ -39,7 +39,7 @@ def output_of(path: str | os.PathLike[str], format: str | None = None) -> AnyFor
     """
     if format is not None:
         return choice("format", format, OUTPUTS)
-    name = os.fsdecode(path)
+    name = str(os.fsdecode(path))
     extension = Path(name).suffix.lower()
     rows = (row for row in OUTPUTS.values() if not isinstance(row, SequenceFormat))
     known = {each: row for row in rows for each in row.extensions}

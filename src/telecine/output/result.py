@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from ..errors import InputError, TelecineError
 from ..read.probe import VideoInfo
@@ -14,8 +14,11 @@ from ..support.words import shown
 
 
 @dataclass(frozen=True)
-class Video:
-    """A finished video file. It is an `os.PathLike`, its text is its path, and a notebook shows it as a player.
+class Video(str):
+    """A finished video file: the text of its path, with the file's facts. A notebook shows it as a player.
+
+    It goes where a path goes, as text or as `os.PathLike`; a URL's is the URL. It equals its text, and another `Video`
+    where all their facts are the same.
 
     `width` and `height` are those in the file, pixels of padding included; `padding` is the number of columns repeated
     at the right and of rows at the bottom; `duration` is in seconds, exact; `fps` is an average where the frames were
@@ -32,6 +35,13 @@ class Video:
     size_bytes: int
     padding: tuple[int, int] = (0, 0)
     notes: tuple[str, ...] = ()
+
+    def __new__(cls, path: Path, *_: object, **__: object) -> Self:  # noqa: D102
+        return super().__new__(cls, os.fspath(path))
+
+    # A dataclass makes `__eq__` alone, of which `object` makes the other; `str` would compare the text.
+    __ne__ = object.__ne__
+    __hash__ = str.__hash__  # that of the text, which it equals
 
     @classmethod
     def of(cls, path: Path, info: VideoInfo, padding: tuple[int, int] = (0, 0), notes: tuple[str, ...] = ()) -> Video:
@@ -64,10 +74,7 @@ class Video:
             return file.read()
 
     def __fspath__(self) -> str:
-        return os.fspath(self.path)
-
-    def __str__(self) -> str:
-        return os.fspath(self.path)
+        return str(self)
 
     def _repr_html_(self) -> str:
         import html  # start-up: few are in a notebook

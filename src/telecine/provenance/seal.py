@@ -262,9 +262,9 @@ class Seal:
     def _files(self) -> Iterator[tuple[str, str, str]]:
         """Give label, path and relationship of the files that went in."""
         if self.provenance.parent is not None:
-            yield "parent", os.fsdecode(self.provenance.parent), "parentOf"
+            yield "parent", str(os.fsdecode(self.provenance.parent)), "parentOf"
         for index, path in enumerate(self.provenance.inputs):
-            yield f"input-{index}", os.fsdecode(path), "inputTo"
+            yield f"input-{index}", str(os.fsdecode(path)), "inputTo"
 
 
 def _source_type(given: str) -> str:

@@ -1,4 +1,4 @@
-"""The drop-in functions: diffusers' `export_to_video` and SAT's `save_video_as_grid_and_mp4`."""
+"""`export_to_video`, `export_to_gif` and `encode_video` in the place of those of diffusers."""
 
 from __future__ import annotations
 
@@ -17,18 +17,9 @@ from PIL import Image
 
 import telecine
 from telecine import FrameError, OptionError
-from telecine.compat import export_to_video, save_video_as_grid_and_mp4
+from telecine.compat import diffusers, encode_video, export_to_gif, export_to_video
 
-WIDTH, HEIGHT, FRAMES = 64, 48, 12
-MEAN_ERROR = 2.5  # of 255, of a flat area: measured is up to 2.0; frames that follow one another are 6 to 10 apart
-
-
-def shades(width: int = WIDTH, height: int = HEIGHT, count: int = FRAMES) -> npt.NDArray[np.uint8]:
-    """A clip that brightens, reddish on the left and bluish on the right."""
-    frames = np.full((count, height, width, 3), 90, np.uint8)
-    levels = np.arange(80, 80 + 10 * count, 10)[:, None, None]
-    frames[:, :, : width // 2, 0] = frames[:, :, width // 2 :, 2] = levels
-    return frames
+from .clips import FRAMES, HEIGHT, WIDTH, assert_pixels, shades
 
 
 def noise() -> npt.NDArray[np.uint8]:
@@ -36,26 +27,17 @@ def noise() -> npt.NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, (FRAMES, HEIGHT, WIDTH, 3), np.uint8)
 
 
-def assert_pixels(path: str, expected: npt.NDArray[np.uint8]) -> None:
-    """Every frame is there, in its place, left and right of the edge in the middle, where 4:2:0 mixes colours."""
-    found = np.array(list(telecine.read_frames(path)), np.float64)
-    assert found.shape == expected.shape
-    middle = expected.shape[2] // 2
-    for side in (slice(middle - 8), slice(middle + 8, None)):
-        difference = found[:, :, side].mean((1, 2)) - expected[:, :, side].mean((1, 2))
-        assert np.abs(difference).max() < MEAN_ERROR
-
-
 def size_of(path: Path, **how: Any) -> int:
     return Path(export_to_video(noise(), path, **how)).stat().st_size
 
 
-# ---- diffusers -----------------------------------------------------------------------------------------------------
+# ---- export_to_video ----
 
 
-def test_export_to_video_has_the_signature_of_diffusers() -> None:
-    theirs = inspect.signature(import_module("diffusers.utils").export_to_video).parameters.values()
-    ours = inspect.signature(export_to_video).parameters.values()
+@pytest.mark.parametrize("name", ["export_to_video", "export_to_gif", "encode_video"])
+def test_the_signature_is_that_of_diffusers(name: str) -> None:
+    theirs = inspect.signature(getattr(import_module("diffusers.utils"), name)).parameters.values()
+    ours = inspect.signature(getattr(diffusers, name)).parameters.values()
     assert [(each.name, each.default, each.kind) for each in ours] == [
         (each.name, each.default, each.kind) for each in theirs
     ]
@@ -188,91 +170,112 @@ def test_every_argument_can_be_given_by_position(tmp_path: Path) -> None:
     assert telecine.probe(path).fps == 24
 
 
-# ---- SAT -----------------------------------------------------------------------------------------------------------
+# ---- export_to_gif ----
 
 
-def batch_of(count: int) -> torch.Tensor:
-    """(B, T, C, H, W) floats in [0, 1], each video darker than the one before it."""
-    video = torch.from_numpy(shades()).movedim(3, 1).float() / 255
-    return torch.stack([video * (1 - 0.2 * index) for index in range(count)])
+def images_of(frames: npt.NDArray[np.uint8]) -> list[Image.Image]:
+    return [Image.fromarray(frame) for frame in frames]
 
 
-def frames_of(video: torch.Tensor) -> npt.NDArray[np.uint8]:
-    return np.asarray((255 * video.movedim(1, 3)).round().byte())
+def test_export_to_gif_writes_a_gif_that_loops(tmp_path: Path) -> None:
+    path = export_to_gif(images_of(shades()), str(tmp_path / "clip.gif"))
+    assert type(path) is str
+    assert path == str(tmp_path / "clip.gif")
+    with Image.open(path) as gif:
+        assert (gif.format, gif.n_frames, gif.info["loop"]) == ("GIF", FRAMES, 0)  # type: ignore[attr-defined]
+        assert gif.info["duration"] == 100
+    assert_pixels(path, shades())
 
 
-def test_save_video_as_grid_and_mp4_has_the_signature_of_sat() -> None:
-    parameters = inspect.signature(save_video_as_grid_and_mp4).parameters.values()
-    empty = inspect.Parameter.empty
-    assert [(each.name, each.default) for each in parameters] == [
-        ("video_batch", empty),
-        ("save_path", empty),
-        ("fps", 5),
-        ("args", None),
-        ("key", None),
-    ]
-    assert {each.kind for each in parameters} == {inspect.Parameter.POSITIONAL_OR_KEYWORD}
+def test_export_to_gif_is_as_long_as_the_rate_says(tmp_path: Path) -> None:
+    path = export_to_gif(images_of(shades()), tmp_path / "clip.gif", fps=16)  # 62.5 ms: Pillow would write 60
+    assert telecine.probe(path).duration == Fraction(FRAMES, 16)
 
 
-@pytest.mark.parametrize("count", [1, 2, 3])
-def test_a_batch_becomes_one_numbered_file_each_and_a_grid(count: int, tmp_path: Path) -> None:
-    batch, folder = batch_of(count), tmp_path / "made" / "here"
-    save_video_as_grid_and_mp4(batch, str(folder), fps=8)
-    numbered = [f"{index:06d}.mp4" for index in range(count)]
-    assert sorted(path.name for path in folder.iterdir()) == [*numbered, "grid.mp4"]
-    for name, video in zip(numbered, batch, strict=True):
-        info = telecine.probe(folder / name)
-        assert (info.codec, info.width, info.height, info.frame_count) == ("h264", WIDTH, HEIGHT, FRAMES)
-        assert info.fps == 8
-        assert_pixels(str(folder / name), frames_of(video))
+def test_export_to_gif_makes_a_temporary_file_without_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    path = export_to_gif(images_of(shades()))
+    assert list(tmp_path.iterdir()) == [Path(path)]
+    assert Path(path).suffix == ".gif"
 
 
-def test_the_grid_holds_the_videos_row_by_row(tmp_path: Path) -> None:
-    batch = batch_of(3)
-    save_video_as_grid_and_mp4(batch, tmp_path, fps=8)
-    info = telecine.probe(tmp_path / "grid.mp4")
-    assert (info.width, info.height, info.frame_count) == (2 * WIDTH, 2 * HEIGHT, FRAMES)
-    assert info.fps == 8
-    cells = [*map(frames_of, batch), np.zeros((FRAMES, HEIGHT, WIDTH, 3), np.uint8)]
-    rows = [np.concatenate(row, axis=2) for row in (cells[:2], cells[2:])]
-    report = telecine.verify(tmp_path / "grid.mp4", np.concatenate(rows, axis=1))
-    assert report.problems == ()
+@pytest.mark.parametrize(("extension", "format"), [("webp", "WEBP"), ("png", "PNG"), ("avif", "AVIF"), ("GIF", "GIF")])
+def test_export_to_gif_writes_the_moving_image_that_its_path_names(extension: str, format: str, tmp_path: Path) -> None:
+    with Image.open(export_to_gif(images_of(shades()), tmp_path / f"clip.{extension}")) as image:
+        assert (image.format, image.n_frames) == (format, FRAMES)  # type: ignore[attr-defined]
 
 
-def test_the_rate_is_5_unless_told_as_in_sat(tmp_path: Path) -> None:
-    save_video_as_grid_and_mp4(batch_of(1), tmp_path)
-    assert telecine.probe(tmp_path / "000000.mp4").fps == telecine.probe(tmp_path / "grid.mp4").fps == 5
-
-
-def test_what_sat_passes_besides_is_accepted(tmp_path: Path) -> None:
-    save_video_as_grid_and_mp4(batch_of(1), tmp_path, 8, object(), "samples")
-    assert telecine.probe(tmp_path / "000000.mp4").frame_count == FRAMES
-
-
-@pytest.mark.parametrize("frames", [3, 4])
-def test_as_many_frames_as_channels_are_still_frames(frames: int, tmp_path: Path) -> None:
-    save_video_as_grid_and_mp4(batch_of(2)[:, :frames], tmp_path, fps=8)
-    for name in ("000000.mp4", "grid.mp4"):
-        assert telecine.probe(tmp_path / name).frame_count == frames
-
-
-def test_a_bfloat16_batch_is_saved(tmp_path: Path) -> None:
-    save_video_as_grid_and_mp4(batch_of(2).bfloat16(), tmp_path, fps=8)
-    assert_pixels(str(tmp_path / "000001.mp4"), frames_of(batch_of(2)[1]))
-
-
-def test_a_batch_that_was_not_brought_to_0_to_1_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FrameError, match=r"look like \[-1, 1\]"):
-        save_video_as_grid_and_mp4(2 * batch_of(2) - 1, tmp_path, fps=8)
+@pytest.mark.parametrize("name", ["clip.mp4", "clip", "clip.jpg"])
+def test_export_to_gif_refuses_what_is_no_moving_image(name: str, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"is no moving image: use '.gif' or .*export_to_video for a video"):
+        export_to_gif(images_of(shades()), tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_video_that_is_no_batch_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FrameError, match="TCHW"):
-        save_video_as_grid_and_mp4(batch_of(1)[0], tmp_path, fps=8)
+def test_export_to_gif_refuses_what_is_no_path() -> None:
+    with pytest.raises(OptionError, match="output_gif_path is of type int: give a path"):
+        export_to_gif(images_of(shades()), 3)  # type: ignore[arg-type]
+
+
+# ---- encode_video ----
+
+
+@pytest.mark.parametrize("kind", ["PIL images", "float array", "uint8 array", "tensor", "chunks", "bfloat16"])
+def test_encode_video_keeps_the_pixels_of(kind: str, tmp_path: Path) -> None:
+    frames = shades()
+    floats, tensor = frames.astype(np.float32) / 255, torch.from_numpy(frames)
+    given: dict[str, Any] = {
+        "PIL images": images_of(frames),
+        "float array": floats,
+        "uint8 array": frames,
+        "tensor": tensor,
+        "chunks": iter(torch.tensor_split(tensor, 3)),
+        "bfloat16": torch.from_numpy(floats).bfloat16(),
+    }
+    assert encode_video(given[kind], 8, str(tmp_path / "clip.mp4")) is None  # type: ignore[func-returns-value]
+    assert_pixels(str(tmp_path / "clip.mp4"), frames)
+
+
+def test_encode_video_takes_dark_uint8_frames_as_they_are(tmp_path: Path) -> None:
+    encode_video(np.ones((FRAMES, HEIGHT, WIDTH, 3), np.uint8), 8, tmp_path / "clip.mp4")  # diffusers writes white
+    assert np.array(list(telecine.read_frames(tmp_path / "clip.mp4"))).max() < 5
+
+
+@pytest.mark.parametrize("height", [3, 4])
+def test_encode_video_takes_the_last_axis_for_colours(height: int, tmp_path: Path) -> None:
+    encode_video(np.zeros((3, height, WIDTH, 3), np.uint8), 8, tmp_path / "clip.mp4")
+    assert telecine.probe(tmp_path / "clip.mp4").frame_count == 3
+
+
+def test_encode_video_keeps_a_fractional_rate(tmp_path: Path) -> None:
+    encode_video(shades(), 29.97, tmp_path / "clip.mp4")
+    assert telecine.probe(tmp_path / "clip.mp4").fps == Fraction(30000, 1001)
+
+
+@pytest.mark.parametrize("layout", ["channels first", "channels last", "mono", "int16"])
+def test_encode_video_writes_the_sound(layout: str, tmp_path: Path) -> None:
+    tone = 0.5 * torch.sin(torch.arange(24_000) * (2 * torch.pi * 440 / 24_000))
+    stereo = torch.stack([tone, -tone])
+    sound = {"channels first": stereo, "channels last": stereo.T, "mono": tone[None]}
+    audio = sound.get(layout, (stereo * 32767).to(torch.int16))
+    encode_video(shades(), 12, tmp_path / "clip.mp4", audio=audio, audio_sample_rate=24_000, video_chunks_number=4)
+    found = telecine.probe(tmp_path / "clip.mp4").audio
+    assert found is not None
+    assert (found.codec, found.sample_rate, found.channels) == ("aac", 24_000, 1 if layout == "mono" else 2)
+
+
+def test_encode_video_refuses_sound_without_a_rate(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="audio_sample_rate=, such as 48_000"):
+        encode_video(shades(), 8, tmp_path / "clip.mp4", torch.zeros(2, 1000))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_empty_batch_is_refused_as_such(tmp_path: Path) -> None:
-    with pytest.raises(FrameError, match="no videos"):
-        save_video_as_grid_and_mp4(batch_of(1)[:0], tmp_path, fps=8)
+def test_encode_video_refuses_floats_that_are_no_0_to_1(tmp_path: Path) -> None:
+    with pytest.raises(FrameError, match=r"look like \[0, 255\]"):
+        encode_video(shades().astype(np.float32), 8, tmp_path / "clip.mp4")
+
+
+@pytest.mark.parametrize("path", [None, torch.zeros(2, 9)])  # an older one had the sound as its third parameter
+def test_encode_video_refuses_no_path(path: Any) -> None:
+    with pytest.raises(OptionError, match=f"output_path is of type {type(path).__name__}: give a path"):
+        encode_video(shades(), 8, path)
