@@ -20,12 +20,14 @@ from typing import Any
 import fsspec
 import numpy as np
 import pytest
+from PIL import Image
 
 import telecine
 from telecine.cli.commands import run
 
 from ..faults.shim import shim_of
 from ..support.certificates import MADE_BY_MODEL, Identity, by
+from ..support.documents import blocks_of, run_command, run_python
 from ..support.helpers import ROOT, greys, names_in, noise, threads_left
 from ..support.mp4 import boxes
 
@@ -278,11 +280,15 @@ def test_the_page_on_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, me
     monkeypatch.chdir(tmp_path)
     Path("chain.pem").write_bytes(me.chain)
     Path("key.pem").symlink_to(key)
-    page = ROOT / "docs" / "provenance.md"
-    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 2
-    for block in blocks:
-        exec(compile(block, str(page), "exec"), {"telecine": telecine, "frames": greys()})
+    for index, frame in enumerate(greys()):
+        Path("frames").mkdir(exist_ok=True)
+        Image.fromarray(frame).save(f"frames/{index}.png")
+    telecine.export_video(greys(), "input.mp4")
+    blocks = [*blocks_of(ROOT / "docs" / "provenance.md")]
+    codes = [run_command(block.text) for block in blocks if not block.is_python]
+    assert codes == [0, 0, 0, 3, 0]  # after that of pip: init, export, show, show --trust
+    for block in filter(lambda block: block.is_python, blocks):
+        run_python(block, {"frames": greys})
     assert telecine.read_provenance("clip.mp4", me.anchors).models == ("CogVideoX-5b",)
 
 

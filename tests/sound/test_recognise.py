@@ -72,7 +72,7 @@ def test_one_channel_is_told_from_the_shape(shape: tuple[int, ...], path: Path) 
         (np.zeros(9, np.uint8), r"dtype uint8: int16, int32, float32, float16, bfloat16, float64 are accepted"),
         (np.zeros(9, complex), r"dtype complex128"),
         (torch.zeros(9).to_sparse(), r"torch.float32 tensor that can't be read"),
-        ([0.0] * 9, r"audio is of type list: arrays, tensors and files are accepted"),
+        ([0.0] * 9, r"audio is of type list: arrays, tensors, files and dicts of them are accepted"),
         (np.array([0, np.nan, 0, np.inf, np.nan]), r"audio has 3 NaN or infinite values, the first at sample 1"),
         (np.array([[0, -np.inf]] * 70_000), r"audio has 70000 NaN or infinite values, the first at sample 0"),
         ("no such file.wav", r"'no such file.wav' can't be read: No such file"),

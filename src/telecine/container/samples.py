@@ -40,7 +40,7 @@ def track_of(file: BinaryIO, trak: Box) -> int:
 def spans_of_samples(file: BinaryIO, moov: Box, gone: set[int]) -> list[Span]:
     """Give where the samples of the tracks lie that are not `gone`."""
     traks = [box for box in children(file, moov) if box.kind == b"trak" and track_of(file, box) not in gone]
-    spans = [span for trak in traks for span in _spans_of_track(file, trak)]
+    spans = [span for trak in traks for span in spans_of_track(file, trak)]
     sizes = {}
     for box in children(file, moov):
         for trex in children(file, box) if box.kind == b"mvex" else ():
@@ -52,7 +52,7 @@ def spans_of_samples(file: BinaryIO, moov: Box, gone: set[int]) -> list[Span]:
     return spans
 
 
-def _spans_of_track(file: BinaryIO, trak: Box) -> Iterator[Span]:
+def spans_of_track(file: BinaryIO, trak: Box) -> Iterator[Span]:
     """Give the chunks of a track (8.7)."""
     stbl = find(file, trak, b"mdia", b"minf", b"stbl")
     tables = {} if stbl is None else {box.kind: box for box in children(file, stbl)}

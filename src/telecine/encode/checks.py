@@ -104,3 +104,9 @@ def check_times(times: Sequence[Fraction], promised: Sequence[Fraction], clock: 
     for index, (found, wanted) in enumerate(zip(times, promised, strict=True)):
         if abs(found - wanted) > (clock or 0):
             raise EncodeError(f"the written file is not what was promised: frame {index} is at {found} s, not {wanted}")
+
+
+def sound_after_frames(sound: Fraction, frames: Fraction) -> str:
+    """Say how long a sound that ends there goes on after frames that end there; nothing where it does not."""
+    over = round(float(sound - frames), 2)
+    return f"the sound goes on for {over:g} s after the last frame" if over > 0 else ""

@@ -15,9 +15,10 @@ from fractions import Fraction
 from itertools import chain, pairwise
 from math import floor, lcm
 from types import MappingProxyType, SimpleNamespace
-from typing import BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import av
+from av import Packet
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.video.stream import VideoStream
@@ -257,7 +258,7 @@ def _copy(
     """Write the packets, with those of the sound among them in the order of decoding; gives the number of frames."""
     count = 0
     in_order: Iterator[VideoPacket | AudioPacket]
-    in_order = heapq.merge(packets, _audio_packets(target, sound, clock), key=_decoded_at)
+    in_order = heapq.merge(packets, audio_packets(target, sound, clock), key=decoded_at)
     for packet in in_order:
         if not isinstance(packet.stream, AudioStream):
             packet.stream = pictures
@@ -266,7 +267,8 @@ def _copy(
     return count
 
 
-def _audio_packets(target: OutputContainer, sound: Soundtrack | None, clock: Fraction | None) -> Iterator[AudioPacket]:
+def audio_packets(target: OutputContainer, sound: Soundtrack | None, clock: Fraction | None) -> Iterator[AudioPacket]:
+    """Add a stream of sound to a file whose header is not written yet, and encode it."""
     if sound is None:
         return iter(())
     packets = encoded(add_audio_stream(target, sound.track, sound.coding), sound.track, sound.samples)
@@ -287,6 +289,7 @@ def rounded_up(packets: Iterable[AudioPacket], clock: Fraction) -> Iterator[Audi
         yield packet
 
 
-def _decoded_at(packet: VideoPacket | AudioPacket) -> Fraction:
+def decoded_at(packet: Packet[Any]) -> Fraction:
+    """Give when a packet is decoded, in seconds."""
     assert packet.dts is not None
     return seconds(packet.dts, packet.time_base)

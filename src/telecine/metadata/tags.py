@@ -30,6 +30,7 @@ _CARRIERS = (EXACT_COPY, "description", "synopsis")
 # ComfyUI's. They come first, for its reader stops after 2 MiB of a WebM (ComfyUI_frontend, metadata/ebml.ts).
 _GRAPHS = ("prompt", "workflow")
 _LONGEST_NAME = 255
+_MUXER = "Lavf"  # with which FFmpeg's muxers name themselves
 # What JSON may hold as it is and XML or UTF-8 may not, or what a terminal obeys: C1, surrogates, two non-characters.
 _UNSAFE = "[\x7f-\x9f\ud800-\udfff\ufffe\uffff]"  # compiled at its first use, as start-up has none
 
@@ -197,6 +198,13 @@ def read_tags(tags: Mapping[str, str], copies: Iterable[str] = ()) -> dict[str, 
             newer = {name: tags[name] for name in _GRAPHS if name in tags and tags[name] != as_text(values.get(name))}
             return values | _graphs(newer)
     return {**_graphs_in_comment(tags.get("comment")), **tags, **_graphs(tags)}
+
+
+def metadata_of_file(values: Mapping[str, Json]) -> Metadata | None:
+    """Give what was read of a file for another one, without its muxer's name, which FFmpeg's adds by itself."""
+    muxer = str(values.get("encoder", "")).startswith(_MUXER)
+    said = {name: value for name, value in values.items() if not (muxer and name == "encoder")}
+    return Metadata.of(said) if said else None
 
 
 def _graphs(tags: Mapping[str, str]) -> dict[str, Json]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from ..container.boxes import Box, top_level_boxes
@@ -28,7 +28,7 @@ def digest_of_unhashed(file: BinaryIO) -> str:
 
 def append_checksum(file: BinaryIO) -> None:
     """Append the checksum of a file's manifest."""
-    content = _NAME + _digest(file, _manifests(file))
+    content = _NAME + _digest(file, manifests_in(file))
     file.seek(0, os.SEEK_END)
     file.write((8 + len(content)).to_bytes(4, "big") + b"free" + content)
 
@@ -39,7 +39,7 @@ def checksum_holds(file: BinaryIO) -> bool:
     if box is None:
         return True
     file.seek(box.end - 32)
-    return file.read(32) == _digest(file, _manifests(file))
+    return file.read(32) == _digest(file, manifests_in(file))
 
 
 def _checksum(file: BinaryIO) -> Box | None:
@@ -51,7 +51,8 @@ def _checksum(file: BinaryIO) -> Box | None:
     return None
 
 
-def _manifests(file: BinaryIO) -> Iterable[Box]:
+def manifests_in(file: BinaryIO) -> Iterator[Box]:
+    """Give the boxes of a file's C2PA manifests."""
     for box in list(top_level_boxes(file)):
         file.seek(box.start + 8)
         if box.kind == b"uuid" and file.read(16) == _MANIFEST_ID:

@@ -137,7 +137,7 @@ def _clip(source: Source, info: VideoInfo, container: InputContainer, found: _Pa
         rate=timing.rate,
         step=round(int(shown[1]) * unit / timing.tick) * timing.tick if len(shown) > 1 else timing.duration,
         longest=max(int(np.diff(shown).max(initial=0)) * unit, timing.duration - int(shown[-1]) * unit),
-        depth=max(_depth(found.times), found.early),
+        depth=max(depth_of(found.times), found.early),
         frame_count=len(shown),
         sound=None,
         track_count=len(container.streams),
@@ -257,10 +257,10 @@ def _timing_of_mp4(info: VideoInfo, shown: _Ticks, end: Fraction, unit: Fraction
     return _Timing(unit, duration, 1 / step if is_even else None)
 
 
-def _depth(times: _Ticks) -> int:
+def depth_of(times: _Ticks) -> int:
     """Give how many frames are decoded before the first can be shown, so that each is decoded by when it is.
 
-    >>> _depth(np.array([0, 4, 2, 1, 3]))
+    >>> depth_of(np.array([0, 4, 2, 1, 3]))
     2
     """
     ranks = np.argsort(np.argsort(times))

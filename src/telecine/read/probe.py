@@ -321,13 +321,13 @@ def _is_even(times: list[int]) -> bool:
 
 
 @contextmanager
-def open_video(path: Source) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a file's first video stream. A name is only ever a path: FFmpeg gets an open file.
+def open_video(path: Source, edited: bool = True) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a file's first video stream, as `opened_container` does.
 
     Raises:
         InputError: it can't be opened, has no video that FFmpeg reads, or can't be read to its end.
     """
-    with opened_container(path) as container:
+    with opened_container(path, edited=edited) as container:
         name, streams = name_of(path), video_streams(container)
         if not streams:
             only = ", only the picture of a cover" if container.streams.video else ""

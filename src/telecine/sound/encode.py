@@ -21,8 +21,9 @@ from ..errors import OptionError
 from ..formats.containers import Container
 from ..support.ffmpeg_log import captured_log, in_words
 from ..support.notes import Notes
-from .recognise import PACKED, Audio, AudioRecognizer, Samples
-from .track import AudioTrack, box_of, fitted, fitted_length, parse_fit
+from .forms import Audio
+from .recognise import PACKED, AudioRecognizer, Samples
+from .track import AudioTrack, box_of, fitted, fitted_length, parse_fit, silence_of
 
 AudioPacket: TypeAlias = "Packet[AudioStream]"
 
@@ -51,13 +52,14 @@ _PCM = {
     "int32": AudioCodec("pcm_s32le", "pcm_s32le", "s32"),
     "float32": AudioCodec("pcm_f32le", "pcm_f32le", "flt"),
 }
-_LOSSY = {"mp4": _AAC, "mov": _AAC, "webm": _OPUS, "mkv": _OPUS}
+LOSSY = {"mp4": _AAC, "mov": _AAC, "webm": _OPUS, "mkv": _OPUS}
 # By what the samples are. Browsers play FLAC in MP4, but PCM nowhere; QuickTime knows no FLAC.
 _LOSSLESS: Mapping[str, Mapping[str, AudioCodec]] = {
     "mp4": {"int16": _FLAC_16, "int32": _FLAC_24, "float32": _FLAC_24},
     "mov": _PCM,
     "mkv": _PCM | {"int16": _FLAC_16},
 }
+LOSSLESS_BESIDE = {"prores", "ffv1"}  # pictures that are made to be edited or kept have their sound so too
 _UNTIL_SILENT = 4  # packets, in the last of which nothing is heard of how the encoder began
 _MOST_BITS_A_SAMPLE = 4  # of each channel, in AAC, which takes no more than 6 (ISO/IEC 14496-3 4.5.3.1)
 
@@ -79,9 +81,9 @@ def choose_audio(container: Container, track: AudioTrack) -> AudioCoding:
     Raises:
         OptionError: the container holds no sound, or FFmpeg's encoder can't be opened.
     """
-    codec = _LOSSY.get(container.name)
+    codec = LOSSY.get(container.name)
     if codec is None:
-        raise OptionError(f"audio does not go into {container.name}: use {' or '.join(map(repr, _LOSSY))}")
+        raise OptionError(f"audio does not go into {container.name}: use {' or '.join(map(repr, LOSSY))}")
     notes = []
     if track.lossless and container.name not in _LOSSLESS:
         notes.append(f"the sound is not lossless: {container.name} holds only {codec.name}")
@@ -126,6 +128,11 @@ class Soundtrack(NamedTuple):
         """How long it is, in seconds."""
         return Fraction(self.length, self.track.format.rate)
 
+    def after_silence(self, seconds: Fraction) -> Soundtrack:
+        """Give it with silence in front, for a video whose first frame is not shown at 0."""
+        length = max(0, round(seconds * self.track.format.rate))
+        return self._replace(samples=chain(silence_of(self.track, length), self.samples), length=length + self.length)
+
 
 class Sound:
     """The sound of one video: its pieces go to the journal, from which it comes back fitted to the frames."""
@@ -147,7 +154,7 @@ class Sound:
         """Take no more, and say so."""
         self._refusal = refusal
 
-    def write(self, audio: Audio, insert: Callable[[bytes], None]) -> None:
+    def write(self, audio: Audio, insert: Callable[[bytes], object]) -> None:
         """Insert the boxes of a piece of sound, or of all of it.
 
         Raises:

@@ -6,7 +6,6 @@ A piece is (samples, channels), of the int16 or int32 that was given or of float
 from __future__ import annotations
 
 import contextlib
-import numbers
 import sys
 from collections.abc import Callable, Iterator
 from itertools import chain
@@ -21,11 +20,11 @@ from av.container import InputContainer
 
 from ..errors import InputError, OptionError
 from ..files.demux import opened_container, packets_of, video_streams
-from ..files.files import Place, Source, is_place, name_of, source_of
+from ..files.files import Source, is_place, name_of, source_of
 from ..frames.recognise import ArrayLike, DLPackLike
 from ..support.pyav import exact
+from .forms import Audio, parse_rate, sound_in
 
-Audio: TypeAlias = "ArrayLike | DLPackLike | Place"
 Samples: TypeAlias = "npt.NDArray[Any]"
 
 # FFmpeg's names of the speakers, in the order of WAVE's channel mask. FLAC (RFC 9639 9.1.3) and Opus (RFC 7845 5.1.1.2)
@@ -36,7 +35,6 @@ PACKED = {"int16": "s16", "int32": "s32", "float32": "flt"}  # what FFmpeg calls
 _KINDS = {name: name for name in PACKED} | dict.fromkeys(("float16", "bfloat16", "float64"), "float32")
 _KINDS_DECODED = {"u8": "int16", "s16": "int16", "s32": "int32", "s64": "int32", "flt": "float32", "dbl": "float32"}
 _PIECE = 1 << 16  # samples: half a megabyte of stereo floats
-_LOWEST_RATE, _HIGHEST_RATE = 1_000, 655_350  # the latter is FLAC's (RFC 9639 9.1.2)
 _ACCEPTED = "(channels, samples), (samples, channels) and (samples,) of 1 to 8 channels are accepted"
 
 
@@ -60,27 +58,25 @@ class AudioRecognizer:
     """
 
     def __init__(self, rate: int | None = None) -> None:
-        whole = isinstance(rate, numbers.Integral) and not isinstance(rate, bool)
-        if rate is not None and not (whole and _LOWEST_RATE <= rate <= _HIGHEST_RATE):
-            raise OptionError(f"audio_rate={rate!r} is not in samples a second: use an int, such as 48_000")
-        self._rate = None if rate is None else int(rate)
+        self._rate = None if rate is None else parse_rate(rate, "audio_rate")
         self._channels_first: bool | None = None
         self.format: AudioFormat | None = None
         self.peak = 0.0
 
     def pieces(self, given: Audio) -> Iterator[Samples]:
-        """Give the samples in an array, a tensor or a file that FFmpeg reads: its path or URL, or the open file.
+        """Give the samples in an array, a tensor or a file that FFmpeg reads, also in the forms that `sound_in` takes.
 
         Raises:
             OptionError: it is none, is empty, holds NaN or infinite values, or contradicts what was given before.
             InputError: a file can't be read, or is one of those.
         """
-        if is_place(given):
-            yield from self._of_file(source_of(given))
+        sound, rate = sound_in(given)
+        if is_place(sound):
+            yield from self._of_file(source_of(sound), rate)
         else:
-            yield from self._of_array(_as_array(given))
+            yield from self._of_array(_as_array(sound), rate)
 
-    def _of_array(self, array: Samples) -> Iterator[Samples]:
+    def _of_array(self, array: Samples, of_sound: int | None) -> Iterator[Samples]:
         kind = _KINDS.get(array.dtype.name)
         if kind is None:
             raise OptionError(f"audio has dtype {array.dtype}: {', '.join(_KINDS)} are accepted")
@@ -90,7 +86,9 @@ class AudioRecognizer:
             if len(array) != 1:
                 raise OptionError(f"audio of shape {array.shape} holds {len(array)} sounds: give one of them, audio[i]")
             array = array[0]
-        rate = self._rate or (self.format.rate if self.format else None)
+        rate = of_sound or self._rate or (self.format.rate if self.format else None)
+        if self._rate not in (None, rate):
+            raise OptionError(f"audio_rate={self._rate} contradicts the sound, which has {rate}: leave it out")
         if rate is None:
             raise OptionError("audio is an array without a rate: pass audio_rate=, such as 48_000")
         channels_first = self._channels_first_in(array)
@@ -122,15 +120,16 @@ class AudioRecognizer:
             raise OptionError(f"audio of shape {shape}: {before}")
         return readings[0]
 
-    def _of_file(self, path: Source) -> Iterator[Samples]:
+    def _of_file(self, path: Source, of_sound: int | None) -> Iterator[Samples]:
         name = name_of(path)
         with _open_audio(path) as (container, stream):
             kind = _KINDS_DECODED[stream.format.packed.name]
             found = AudioFormat(kind, stream.rate, stream.channels)
             if found.channels not in LAYOUTS:
                 raise InputError(f"{name!r} has {found.channels} channels: 1 to 8 are accepted")
-            if self._rate not in (None, found.rate):
-                raise OptionError(f"audio_rate={self._rate} contradicts {name!r}, which has {found.rate}: leave it out")
+            for what, rate in (("audio_rate=", self._rate), ("the sound's rate of ", of_sound)):
+                if rate not in (None, found.rate):
+                    raise OptionError(f"{what}{rate} contradicts {name!r}, which has {found.rate}: leave it out")
             self._settle(found)
             count = 0
             for samples in _decoded(container, stream, found):
@@ -172,7 +171,8 @@ def _as_array(given: object) -> Samples:
     elif isinstance(given, DLPackLike):
         array = np.from_dlpack(given)  # type: ignore[arg-type]
     else:
-        raise OptionError(f"audio is of type {type(given).__name__}: arrays, tensors and files are accepted")
+        taken = "arrays, tensors, files and dicts of them are accepted"
+        raise OptionError(f"audio is of type {type(given).__name__}: {taken}")
     return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
 
 
@@ -199,7 +199,7 @@ class NoSound:
     def __init__(self, format: str) -> None:
         self._format = format
 
-    def write(self, audio: Audio, insert: Callable[[bytes], None]) -> None:
+    def write(self, audio: Audio, insert: Callable[[bytes], object]) -> None:
         """Refuse it.
 
         Raises:

@@ -77,6 +77,12 @@ def fitted(track: AudioTrack, journal: BinaryIO, length: int) -> Iterator[Sample
             return
 
 
+def silence_of(track: AudioTrack, length: int) -> Iterator[Samples]:
+    """Give so many samples of silence."""
+    for at in range(0, length, _SILENCE):
+        yield np.zeros((min(_SILENCE, length - at), track.format.channels), track.format.kind)
+
+
 def _samples_in(journal: BinaryIO, track: AudioTrack) -> Iterator[Samples]:
     kind = np.dtype(track.format.kind).newbyteorder("<")
     for found, start, size in _boxes(journal):
