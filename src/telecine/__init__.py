@@ -40,6 +40,7 @@ _WHEN_ASKED = {
     "Streamable": "models.tap",
     "VerifyReport": "verification",
     "VideoInfo": "read.probe",
+    "add_audio": "adding_sound",
     "astream_video": "streaming",
     "can_stream": "models.tap",
     "compare": "look.compare",
@@ -74,6 +75,7 @@ _WHEN_ASKED = {
 
 if TYPE_CHECKING:
     from . import batch as batch
+    from .adding_sound import add_audio
     from .batch.run import BatchReport, export_batch
     from .color.hdr import ContentLight, MasteringDisplay
     from .deliver.live import Broadcast
@@ -147,6 +149,7 @@ __all__ = [
     "Video",
     "VideoInfo",
     "VideoWriter",
+    "add_audio",
     "astream_video",
     "can_stream",
     "compare",

@@ -8,11 +8,13 @@ from dataclasses import replace
 from io import BytesIO
 from typing import Unpack, cast
 
+from .deliver.ranks import is_elsewhere
 from .deliver.target import Output
 from .files.files import UNNAMED, source_of
 from .files.files import Source as FileSource
 from .files.urls import options_of_urls
 from .frames.options import complete, part, with_options
+from .frames.pacing import Pacing, parse_pacing
 from .frames.recognise import Frames, check_channels, check_layout, only_video
 from .frames.sources import Source, open_source
 from .output.options import ExportOptions, WriterOptions
@@ -92,15 +94,22 @@ def _export(frames: Frames, output: Output | None, options: ExportOptions) -> Vi
     options["storage_options"] = of_path
     if of_audio is not None:
         options["audio"] = source_of(cast(FileSource, audio), of_audio)
+    if is_elsewhere(options["only_rank"]):
+        return export(Source(frames), output, options)  # which may not be there for this rank
     return export(open_source(only_video(frames), storage_options=of_frames), output, options)
 
 
 def export(source: Source, path: Output | None, options: ExportOptions) -> Video:
     """Write an opened source, with all options given."""
+    if is_elsewhere(options["only_rank"]):
+        with VideoWriter(path, **part(WriterOptions, options)) as writer:
+            if source.video is None:  # its frames are nobody's who waits for them to be asked for
+                writer.write(source.frames)
+        return writer.video
     differences = tuple(_differences(source.video, options)) if source.video else ()
     for note in differences:
         warn(note)
-    with reporting(options["progress"], source.count(options["layout"])) as report:
+    with reporting(options["progress"], _count_of_written(source, options)) as report:
         of_writer = part(WriterOptions, options)
         of_writer["progress"] = report
         with VideoWriter(path, **of_writer) as writer:
@@ -110,19 +119,30 @@ def export(source: Source, path: Output | None, options: ExportOptions) -> Video
     return replace(writer.video, notes=writer.video.notes + differences)
 
 
+def _count_of_written(source: Source, options: ExportOptions) -> int | None:
+    given, pacing = source.count(options["layout"]), _pacing(options)
+    return given if given is None or pacing is None else pacing.written(given)
+
+
+def _pacing(options: ExportOptions) -> Pacing | None:
+    return parse_pacing(options["every"], options["fps_from"], parse_fps(options["fps"]))
+
+
 def _differences(info: VideoInfo, options: ExportOptions) -> Iterator[str]:
     """Say in what a video's frames will be shown otherwise than there: times, sound, the shape of pixels."""
     name, fps = os.fspath(info.path), parse_fps(options["fps"])
     given = "file" if name == UNNAMED else repr(name)
+    pacing = _pacing(options)
+    count, fps_given = (pacing.written(info.frame_count), fps / pacing.rate) if pacing else (info.frame_count, fps)
     if options["timestamps"] is None and not info.constant_rate:
         kept = f"timestamps=telecine.read_timestamps({given}) keeps their times"
         yield f"the frames of {name!r} are not evenly timed, and at {fps} fps they will be: {kept}"
-    elif options["timestamps"] is None and abs(info.fps / fps - 1) > _SAME_RATE:
-        lasts = f"{float(info.frame_count / fps):.3f} s in place of {float(info.duration):.3f} s"
+    elif options["timestamps"] is None and abs(info.fps / fps_given - 1) > _SAME_RATE:
+        lasts = f"{float(count / fps):.3f} s in place of {float(info.duration):.3f} s"
         yield f"{name!r} has {info.fps} fps: at {fps} fps it lasts {lasts}"
     if options["audio"] is None and info.audio is not None:
         yield f"the sound of {name!r} is left out: audio={given} keeps it"
-    if (width := round(info.width * info.sample_aspect_ratio)) != info.width:  # some files are off by rounding alone
-        scaled = f"{width}x{info.height}"
+    width = round(info.width * info.sample_aspect_ratio)
+    if width != info.width and None in (options["width"], options["height"]):  # some files are off by rounding alone
         shown = f"the pixels of {name!r} are shown {info.sample_aspect_ratio} times as wide as high"
-        yield f"{shown}, and will be square: scale its frames to {scaled} to keep its shape"
+        yield f"{shown}, and will be square: width={width} and height={info.height} keep its shape"

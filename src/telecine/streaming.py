@@ -237,7 +237,11 @@ def astream_video(frames: Frames, **options: Unpack[ExportOptions]) -> AsyncVide
 
 def _streamed(options: ExportOptions, function: str) -> ExportOptions:
     given = complete(ExportOptions, options, function)
-    for name, is_given in {"also_to": given["also_to"] is not None, "live": given["live"]}.items():
+    for name, is_given in {
+        "also_to": given["also_to"] is not None,
+        "live": given["live"],
+        "only_rank": given["only_rank"] is not None,
+    }.items():
         if is_given:
             raise OptionError(f"{name}= goes with a file: leave it out, and hand on what the stream gives")
     if given["format"] not in (None, "mp4"):

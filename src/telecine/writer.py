@@ -13,15 +13,18 @@ from _thread import start_new_thread
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from fractions import Fraction
 from operator import length_hint
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
+from .deliver.ranks import share_of, use_up
 from .deliver.target import Output, Target, target_of
 from .errors import FrameError, OptionError, TelecineError, TelecineWarning
 from .formats.choose import output_of
+from .frames.changes import changes_of
 from .frames.options import complete, with_options
 from .frames.recognise import Frames, Recognizer, count_frames
 from .output.options import WriterOptions
@@ -32,7 +35,7 @@ from .output.result import Video
 from .output.thread import EncodingThread
 from .planes.convert import parse_value_range
 from .publish.journal import Kept
-from .sound.recognise import Audio
+from .sound.forms import Audio
 from .support.clock import Clock, Timestamps, parse_last_frame
 from .support.notes import Notes, callers_line
 from .support.rate import parse_fps
@@ -74,20 +77,30 @@ class VideoWriter:
     (12, Fraction(3, 4))
     """
 
+    _video: Video | None = None  # once it is closed
+
     def __init__(self, path: Output | None = None, **options: Unpack[WriterOptions]) -> None:
         given = complete(WriterOptions, options, "VideoWriter")
         check_progress(given["progress"])
         report, (format, overwrite) = reporting(given["progress"]), (given["format"], given["overwrite"])
         target = target_of(path, format, overwrite, given["storage_options"], given["fragment"], report.uploaded)
         row = output_of(target.name, given["format"])
+        share = share_of(given["only_rank"])
+        if share and path is None:
+            raise OptionError("only_rank= goes with a path, which all ranks know: give one")
+        self._is_elsewhere = share is not None and not share.writes
+        if share and self._is_elsewhere:
+            fps, none = parse_fps(given["fps"]), Fraction(0)
+            self._video = Video(target.where, 0, 0, fps, 0, none, codec="", size_bytes=0, notes=(share.note,))
+            return
         self._recognizer = Recognizer(given["layout"], given["channels"])
         hold, self._repeat = parse_last_frame(given["hold"], given["repeat"])
-        fps, self._notes = parse_fps(given["fps"]), Notes()
+        fps, self._notes = parse_fps(given["fps"]), Notes([share.note] if share else [])
+        self._changes = changes_of(given, fps, self._notes)
         self._plan = plan = plan_of(row, given, hold, self._notes, target)
         self._clock = Clock(fps, hold, plan.shown_for)
         self._last_frame = _last_frame_of(given, target)
         self._shape: Shape[Any] | None = None  # once there is a frame
-        self._video: Video | None = None  # once it is closed
         self._writing, self._writing_audio = threading.RLock(), threading.RLock()
         self._job = _Job(target, lambda: plan.publication(target), report, plan.listeners)
         # A writer that is dropped, or still open when the interpreter ends, keeps what it has, as one that failed.
@@ -112,6 +125,9 @@ class VideoWriter:
             EncodeError: the encoder has failed, on this frame or an earlier one.
             PublishError: the disk has failed.
         """
+        if self._is_elsewhere:
+            use_up(frames)
+            return
         with self._alone(self._writing):
             for _ in self._steps(frames, timestamps):
                 pass
@@ -119,7 +135,8 @@ class VideoWriter:
     def _steps(self, frames: Frames, timestamps: Timestamps | None) -> Iterator[None]:
         """Write frames, one at a step."""
         times = self._clock.times(timestamps, count_frames(frames, self._recognizer.layout))
-        for frame in self._recognizer.frames(frames):
+        given = self._recognizer.frames(frames)
+        for frame in self._changes.frames(given, timestamps is not None) if self._changes else given:
             time = next(times, None)
             if time is None:
                 raise OptionError(f"frame {self._clock.count} has no timestamp: give one for each frame")
@@ -152,6 +169,8 @@ class VideoWriter:
             OptionError: it is no sound, is empty, holds NaN or infinite values, or contradicts the first piece.
             PublishError: the disk has failed.
         """
+        if self._is_elsewhere:
+            return
         with self._alone(self._writing_audio):
             self._job.check()
             self._plan.sound.write(audio, self._job.put_box)
@@ -175,6 +194,8 @@ class VideoWriter:
                 if self._clock.starts_at:
                     start = float(self._clock.starts_at)
                     self._notes.add(f"the video begins with its first frame: its timestamps count from {start:g} s")
+                if self._changes:
+                    self._changes.note(self._recognizer.count, self._notes)
                 problems = (*(each.problem for each in self._plan.listeners), self._job.report.problem)
                 for each in filter(None, problems):
                     self._notes.warn_later(each)
@@ -213,7 +234,7 @@ class VideoWriter:
 
     def abort(self) -> None:
         """Stop, drop what was encoded, and leave the path as it was. Aborting a closed writer does nothing."""
-        if self._dropped.alive:
+        if not self._is_elsewhere and self._dropped.alive:
             self._job.abort()
             self._dropped.detach()
 
@@ -227,12 +248,12 @@ class VideoWriter:
     @property
     def queued(self) -> int:
         """How many frames wait to be encoded. When the queue is full, `write` waits."""
-        return self._job.queued
+        return 0 if self._is_elsewhere else self._job.queued
 
     @property
     def frame_count(self) -> int:
         """How many frames have been written so far."""
-        return self._clock.count
+        return 0 if self._is_elsewhere else self._clock.count
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -240,6 +261,8 @@ class VideoWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._is_elsewhere:
+            return
         if error is not None:
             self._give_up(error)
         elif self._video is None and not self._job.aborted:

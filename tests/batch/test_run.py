@@ -198,6 +198,8 @@ def test_nothing_is_done_before_all_rows_are_right(rows: list[dict[str, Any]], t
         export_batch(rows, tmp_path / "out", **{**OPTIONS, "quality": "draft"})
     for wrong, said in (
         ({"also_to": print}, "also_to= is of one export, not of a batch: leave it out"),
+        ({"before_encode": print}, "before_encode= is of one export, not of a batch: leave it out"),
+        ({"height": 0}, "row 0: height=0 is no size"),
         ({"engine": "none"}, "engine='none' is not known: use"),
         ({"storage_options": {"key": "me"}}, "storage_options= goes with a URL"),
     ):

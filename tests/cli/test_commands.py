@@ -128,6 +128,21 @@ def test_the_last_frame_is_held_or_repeated(video: telecine.Video) -> None:
     assert telecine.probe("repeated.mp4").frame_count == 17
 
 
+def test_frames_are_scaled_dropped_and_repeated(video: telecine.Video, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["export", "video.mp4", "-o", "small.gif", "--height", "24", "--every", "2"]) == 0
+    assert "scaled from 64x48 to 32x24, by Lanczos" in capsys.readouterr().out
+    small = telecine.probe("small.gif")
+    assert (small.width, small.height, small.frame_count) == (32, 24, 6)
+    assert float(small.duration) == pytest.approx(0.5, abs=0.02)  # its own timing
+    assert run(["export", "images", "-o", "clip.mp4", "--quiet", "--fps", "30", "--fps-from", "24000/1001"]) == 0
+    assert telecine.probe("clip.mp4").frame_count == 15
+    assert command("export", "images", "-o", "none.mp4", "--height", "0").returncode == 2
+    telecine.export_video(FRAMES, "uneven.mp4", timestamps=[index * index / 100 for index in range(12)])
+    done = command("export", "uneven.mp4", "-o", "third.mp4", "--quiet", "--every", "3")
+    assert (done.returncode, telecine.probe("third.mp4").frame_count) == (0, 4)
+    assert "are not evenly timed, and at 200/71 fps they will be" in only_line(done.stderr)
+
+
 def test_a_file_is_fitted_under_a_size_and_encoders_are_taken_by_name(capsys: pytest.CaptureFixture[str]) -> None:
     np.save("noise.npy", np.random.default_rng(0).integers(0, 256, (12, 96, 128, 3), np.uint8))
     fitted = ["export", "noise.npy", "-o", "clip.mp4", "--encoder", "libx265", "--preset", "veryfast"]

@@ -6,7 +6,6 @@ import io
 import json
 import socket
 import sqlite3
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing

@@ -14,6 +14,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
+from telecine.planes import tensors
+
 DEVICE = torch.device("privateuseone", 0)  # torch's name for a device that it does not know
 aten = torch.ops.aten
 
@@ -160,6 +162,7 @@ def _on_device(value: Any) -> Any:
 @contextlib.contextmanager
 def entered(accelerator: Accelerator) -> Iterator[Accelerator]:
     """Have torch know the accelerator."""
+    tensors._copying_stream.cache_clear()  # which is of the one before
     with pytest.MonkeyPatch.context() as patch, accelerator:
         patch.setattr(torch, DEVICE.type, accelerator.module, raising=False)
         patch.setitem(sys.modules, f"torch.{DEVICE.type}", accelerator.module)

@@ -16,6 +16,7 @@ from ..errors import InputError, MissingDependencyError, OptionError, TelecineEr
 from ..files.files import name_of, opened_file, said_of
 from ..formats.choose import output_of
 from ..formats.containers import PlaylistFormat
+from ..frames.changes import changes_of
 from ..frames.options import complete, options_of, part
 from ..frames.recognise import only_video
 from ..frames.sources import open_source
@@ -23,6 +24,7 @@ from ..output.options import ExportOptions, WriterOptions
 from ..output.plan import plan_of
 from ..support.clock import parse_last_frame
 from ..support.notes import Notes
+from ..support.rate import parse_fps
 from .names import Names
 
 Row: TypeAlias = Mapping[str, object]
@@ -126,6 +128,7 @@ def problem_of(output: str, options: Mapping[str, Any]) -> str:
         hold, _ = parse_last_frame(given["hold"], given["repeat"])
         with warnings.catch_warnings(action="ignore"):
             plan_of(row, given, hold, Notes())
+            changes_of(given, parse_fps(given["fps"]), Notes())
     except (TelecineError, TypeError) as error:
         return str(error)
     return ""

@@ -28,7 +28,10 @@ from .report import write_report
 from .sink import Sink, packable, packing_of, put_manifest
 
 _LEDGER = "telecine-ledger.sqlite"
-_ONE_EXPORTS = {"also_to", "fragment", "last_frame", "latency", "live", "overwrite", "progress", "timestamps"}
+_ONE_EXPORTS = {
+    "also_to", "before_encode", "fragment", "last_frame", "latency", "live", "only_rank", "overwrite", "progress",
+    "timestamps",
+}  # fmt: skip
 _NOT_OF_A_BATCH = {*_ONE_EXPORTS, "storage_options"}
 
 

@@ -1,4 +1,4 @@
-"""The command `telecine`: export, probe, verify, concat, strip, recover, formats, provenance.
+"""The command `telecine`: export, probe, verify, concat, strip, add-audio, recover, formats, provenance.
 
 Exit codes: 0 done; 1 it failed, or `verify` found a difference; 2 the command line or an argument is wrong.
 `provenance show` gives 0 for "valid", 1 for "tampered", 3 for "valid but untrusted", 4 for "no manifest".
@@ -16,6 +16,7 @@ from typing import Annotated, Any, BinaryIO, cast
 import typer
 
 from .. import __version__
+from ..adding_sound import AudioOptions, add_audio
 from ..errors import InputError, OptionError, PublishError, TelecineError
 from ..export import export
 from ..frames.options import FrameOptions, complete
@@ -40,6 +41,7 @@ from .tables import (
     facts_of_file,
     facts_of_provenance,
     facts_of_report,
+    rows_of_encoders,
     rows_of_pixel_formats,
     rows_of_places,
     rows_of_qualities,
@@ -177,8 +179,9 @@ def _export(
     }
     source = _source(frames, allow_gaps)
     if source.video is not None and "fps" not in given:  # its own timing
-        given["fps"] = source.video.fps
-        given["timestamps"] = None if source.video.constant_rate else read_timestamps(source.video.path)
+        given["fps"] = source.video.fps / max(1, given["every"])
+        if given["every"] == 1 and "fps_from" not in given and not source.video.constant_rate:
+            given["timestamps"] = read_timestamps(source.video.path)
     to = _standard_output() if output == "-" else output
     try:
         video = export(source, to, complete(ExportOptions, cast(ExportOptions, given), "export"))
@@ -265,6 +268,32 @@ def _strip(
         print_facts(facts_of_file(info))
 
 
+@app.command("add-audio")
+@with_options(AudioOptions)
+def _add_audio(
+    video: VideoArgument,
+    audio: Annotated[str | None, typer.Argument(help="A file with the sound, or its URL.")] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Where the file goes, - being the standard output; without, it takes the video's place.",
+        ),
+    ] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Take the sound away that the video has.")] = False,
+    debug: DebugOption = False,
+    **options: Any,
+) -> None:
+    """Give a video file another sound; its pictures stay as they are."""
+    if remove == (audio is not None):
+        raise OptionError("add-audio takes a file with the sound, or --remove to take the sound away")
+    given = cast(AudioOptions, given_options(AudioOptions, options))
+    done = add_audio(video, audio, _standard_output() if output == "-" else output, **given)
+    if output != "-":
+        print_facts(facts_of_export(done))
+
+
 @app.command("recover")
 def _recover(
     path: Annotated[str | None, typer.Argument(help="The path that the export was to write, or its journal.")] = None,
@@ -291,10 +320,11 @@ def _recover(
 def _formats(
     debug: DebugOption = False,
 ) -> None:
-    """List containers and codecs, where they play, and what pixel formats and quality levels they have."""
+    """List containers and codecs, where they play, their pixel formats, quality levels, and encoders that open here."""
     print_rows(("extension", "codec", "browser", "QuickTime", "editor", "archive"), rows_of_places())
     print_rows(("codec", "bits", "pixel formats, the default first"), rows_of_pixel_formats())
     print_rows(("codec", "quality", "encoder options"), rows_of_qualities())
+    print_rows(("codec", "encoder", "licence", "opens here"), rows_of_encoders())
 
 
 @provenance_app.command("init")

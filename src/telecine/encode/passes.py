@@ -29,6 +29,7 @@ from ..support.ffmpeg_log import captured_log, in_words
 from ..support.pyav import open_input, seconds
 from .encoder import Encoder, EncoderSettings
 from .rate_search import Bracket, Try, scale_and_level
+from .trial import is_here
 
 _LEAST = 1000  # an MP4's index alone takes about as many
 # Without loss; x264 takes half of FFV1's time, and FFV1 any pixel format.
@@ -172,7 +173,7 @@ class _CopyingEncoder(Encoder):
 
     def __init__(self, journal: BinaryIO, settings: EncoderSettings, copy: BinaryIO) -> None:
         super().__init__(journal, settings)
-        by_x264 = settings.format.pixel_format.name in CODECS["h264"].pixel_formats
+        by_x264 = settings.format.pixel_format.name in CODECS["h264"].pixel_formats and is_here("libx264")
         exact, options = _X264_EXACTLY if by_x264 else _FFV1_EXACTLY
         format = settings.format._replace(codec=exact)
         self._copy = Encoder(copy, settings._replace(format=format, options=tuple(options.items())))

@@ -10,10 +10,11 @@ from fractions import Fraction
 
 import av
 from av import VideoFrame
+from av.codec.codec import UnknownCodecError
 
 from ..color.hdr import ContentLight
 from ..errors import EncodeError, InputError, OptionError
-from ..formats.codecs import CODECS
+from ..formats.codecs import CODECS, Codec
 from ..formats.ignored import ignored_options
 from ..read.probe import VideoInfo, color_of, open_video, probe_whole
 from ..support.ffmpeg_log import captured_log, in_words
@@ -30,13 +31,43 @@ _LIGHT = ContentLight(1, 1)  # not of black, which is 0: that means unknown
 _REFUSALS = "Error parsing option|Unknown option|Invalid value for"
 
 
-@functools.lru_cache(maxsize=64)  # what comes out is the same each time: a writer of many clips tries once
+class EncoderMissingError(OptionError):
+    """An encoder that can't be had on this machine: `reason` says why, without what to do about it."""
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def is_here(encoder: str) -> bool:
+    """Tell whether the FFmpeg of PyAV has an encoder."""
+    try:
+        av.Codec(encoder, "w")
+    except UnknownCodecError:
+        return False
+    return True
+
+
+def check_is_here(codec: Codec) -> None:
+    """Raise EncoderMissingError if the FFmpeg of PyAV has not the codec's encoder."""
+    if not is_here(codec.encoder):
+        reason = "not in the FFmpeg that PyAV has here"
+        raise EncoderMissingError(f"encoder={codec.encoder!r} is {reason}: {_way_out(codec)}", reason)
+
+
 def try_encoder(settings: EncoderSettings) -> VideoInfo:
     """Encode three black frames into memory with these settings, and look at what came out.
 
     Raises:
         OptionError: the encoder refuses an option, ignores it, or makes of it what is not promised.
+        EncoderMissingError: it is not here, or can't be opened.
     """
+    check_is_here(settings.format.codec)
+    return _tried(settings)
+
+
+@functools.lru_cache(maxsize=64)  # what comes out is the same each time: a writer of many clips tries once
+def _tried(settings: EncoderSettings) -> VideoInfo:
     codec = settings.format.codec
     asked = f"{codec.encoder} with {_shown(settings.options)}"
     ignored = [f"{name!r} is not read" for name in ignored_options(codec.encoder, dict(settings.options))]
@@ -52,7 +83,8 @@ def try_encoder(settings: EncoderSettings) -> VideoInfo:
                 encoder.finish(lambda: False)
             write_finished(journal, file, settings.format.container, hdr=settings.hdr_metadata(_LIGHT))
         except (av.FFmpegError, ValueError, OSError, NotImplementedError) as error:
-            raise OptionError(f"{asked} can't be opened: {in_words(error, lines)}{_advice(settings)}") from error
+            reason = f"can't be opened: {in_words(error, lines)}"
+            raise EncoderMissingError(f"{asked} {reason}{_advice(codec)}", reason) from error
     refused = [message.strip() for _, _, message in lines if re.match(_REFUSALS, message)]
     if (tick := exact(encoder.context.time_base)) != settings.time_base:
         raise OptionError(f"{asked} counts in {tick} s, not in frames of {settings.time_base} s")
@@ -97,12 +129,15 @@ def _check_picture(file: io.BytesIO, settings: EncoderSettings) -> None:
         raise EncodeError(broken)
 
 
-def _advice(settings: EncoderSettings) -> str:
-    codec = settings.format.codec
+def _advice(codec: Codec) -> str:
     if codec.hardware is None:
         return f"; it prints why with {codec.library.explains_with}" if codec.library.explains_with else ""
+    return f"; it needs {codec.hardware.needs}: where there is none, {_way_out(codec)}"
+
+
+def _way_out(codec: Codec) -> str:
     usual = CODECS[codec.name].encoder
-    return f"; it needs {codec.hardware.needs}: where there is none, use encoder={usual!r} or leave encoder= out"
+    return f"use encoder={usual!r} or leave encoder= out" if is_here(usual) else "encoder='auto' takes one that opens"
 
 
 def _shown(options: tuple[tuple[str, str], ...]) -> str:

@@ -104,6 +104,8 @@ class Codec:
     )  # what lets it hold no frame back; empty where no player streams
     library: Library = _USUAL_LIBRARY
     hardware: Hardware | None = None
+    usual: bool = True  # whether it is what the codec's name stands for
+    most_pixels: int = 2**31 - 1  # of a frame
     tried_at: tuple[int, int] = (128, 96)  # the size of a trial's pictures
     journal: str = "mp4"
     tag: str = ""  # what an MP4 calls it, if not what FFmpeg's muxer does
@@ -113,7 +115,7 @@ class Codec:
     @property
     def called(self) -> str:
         """The name that a caller asked for it by."""
-        return self.encoder if self.hardware else self.name
+        return self.name if self.usual else self.encoder
 
     def layout_of(self, pixel_format: str) -> str:
         """Give the pixel format in which the encoder takes the codes of this one."""

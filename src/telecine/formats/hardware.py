@@ -1,7 +1,7 @@
-"""The table of hardware encoders, and the choice of an encoder by FFmpeg's name.
+"""The table of hardware encoders.
 
-They are asked for by name, never chosen: at one size they look worse than the software encoders. Their levels follow
-what their makers say of the scales. They are not measured, as those of codecs.py are.
+They are chosen where they are asked for by name, or no other opens: at one size they look worse than the software
+encoders. Their levels follow what their makers say of the scales. They are not measured, as those of codecs.py are.
 """
 
 from __future__ import annotations
@@ -10,10 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-import av
-from av.codec.codec import UnknownCodecError
-
-from ..errors import OptionError
 from .codecs import CODECS, Codec, CrfScale, Hardware, frozen
 
 _SPEEDS = tuple(CODECS["h264"].presets)
@@ -161,6 +157,7 @@ def _rows(maker: _Maker) -> Iterator[Codec]:
             of_pixel_format=_PROFILES[name],
             hdr=usual.hdr,
             hardware=maker.hardware,
+            usual=False,
             tried_at=(320, 256),  # the smallest that any of them is known to take is 192x128, NVENC's for AV1
             tag=usual.tag,
             plays_everywhere=usual.plays_everywhere,
@@ -168,29 +165,3 @@ def _rows(maker: _Maker) -> Iterator[Codec]:
 
 
 HARDWARE = {row.encoder: row for maker in _MAKERS for row in _rows(maker)}
-_SOFTWARE = {row.encoder: row for row in CODECS.values()}
-
-
-def choose_encoder(encoder: str, codec: str | None) -> Codec:
-    """Give the row of an encoder that is asked for, beside a codec or alone.
-
-    >>> choose_encoder("libsvtav1", None).name
-    'av1'
-
-    Raises:
-        OptionError: it is not known, is not in this FFmpeg, or makes another codec.
-    """
-    row = {**_SOFTWARE, **HARDWARE}.get(encoder) if isinstance(encoder, str) else None
-    if row is None:
-        known = " or ".join(map(repr, [*_SOFTWARE, *HARDWARE]))
-        raise OptionError(f"encoder={encoder!r} is not known: use {known}")
-    if codec not in (None, row.name):
-        raise OptionError(f"encoder={encoder!r} makes {row.name}, not codec={codec!r}: leave one of them out")
-    try:
-        av.Codec(encoder, "w")
-    except UnknownCodecError:
-        usual = CODECS[row.name].encoder
-        raise OptionError(
-            f"encoder={encoder!r} is not in the FFmpeg that PyAV has here: use encoder={usual!r} or leave encoder= out"
-        ) from None
-    return row

@@ -42,6 +42,7 @@ _READ = {
     """,
     "libsvtav1": f"{_RATE} qmin qmax g level profile chroma_sample_location",
     "libvpx-vp9": f"{_RATE} minrate rc_init_occupancy g qmin qmax qcomp keyint_min threads level profile",
+    "libopenh264": "b maxrate g qmin qmax slices threads profile",
     "prores_ks": "global_quality threads thread_type profile",
     "ffv1": "g level slices threads thread_type strict",
     "nvenc": _NVENC,

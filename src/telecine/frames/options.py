@@ -8,9 +8,13 @@ text: those in quotes name what is not imported at run time.
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Annotated, Any, Literal, NamedTuple, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict, TypeVar, cast
 
 from ..formats.choices import ChannelOrder, LightName, PrimariesName
+
+if TYPE_CHECKING:
+    from ..support.rate import FrameRate
+    from .before_encode import BeforeEncode
 
 Kind = Literal["video", "moving image", "folder of images"]
 Record = TypeVar("Record")
@@ -87,11 +91,58 @@ class FrameOptions(ArrayOptions, total=False):
     ]
 
 
+class ChangeOptions(FrameOptions, total=False):
+    """How the values of frames are read, and what is done to the frames before they are encoded."""
+
+    height: Annotated[
+        int | None,
+        Option(
+            None,
+            """The height in pixels to which frames are scaled, by Lanczos. Without a width the shape stays, and the
+            width is rounded to the nearest pixel. Without either, no frame is scaled.""",
+        ),
+    ]
+    width: Annotated[
+        int | None,
+        Option(
+            None,
+            """The width in pixels to which frames are scaled; of both sides each is as given, and the shape may
+            change.""",
+        ),
+    ]
+    every: Annotated[
+        int,
+        Option(
+            1,
+            """Which frames are written: 2 for every other one, n for frames 0, n, 2n and so on. `fps` is the file's
+            rate: what it was divided by n keeps the clip as long.""",
+        ),
+    ]
+    fps_from: Annotated[
+        "FrameRate | None",
+        Option(
+            None,
+            """How many frames a second are given. Where the file has another rate, `fps`, frames are dropped or
+            repeated, so that the clip lasts as long as before, within half a frame.""",
+        ),
+    ]
+    before_encode: Annotated[
+        "BeforeEncode | None",
+        Option(
+            None,
+            """A function that gives what is encoded in place of a frame, such as one with a watermark. It is called in
+            order, in the thread that writes, once for each frame that is written, with a copy that it may change: an
+            array (height, width, channels), RGB, in the frames' own dtype, and of tensors a tensor where they are.
+            It gives one of the same shape and dtype.""",
+        ),
+    ]
+
+
 @cache
 def options_of(record: Any) -> dict[str, Option]:
-    """Give a record's options by name: its own first, then those of how frames are read."""
+    """Give a record's options by name: its own first, then those of frames."""
     fields = {name: annotation.__metadata__[0] for name, annotation in record.__annotations__.items()}
-    return {name: fields[name] for name in sorted(fields, key=FrameOptions.__annotations__.__contains__)}
+    return {name: fields[name] for name in sorted(fields, key=ChangeOptions.__annotations__.__contains__)}
 
 
 def type_of(record: type, name: str) -> Any:

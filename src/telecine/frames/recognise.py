@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeGuard, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -187,13 +187,17 @@ def _in_order(pixels: Colors, channels: str) -> Colors:
 # ---- arrays and images ---------------------------------------------------------------------------------------------
 
 
+def _is_tensor(source: object) -> TypeGuard[torch.Tensor]:
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(source, torch.Tensor)
+
+
 def _as_array(source: object) -> tuple[Array, str] | None:
     """View an array or a tensor on the host as a NumPy array, with the name of its dtype; None for anything else.
 
     A tensor on an accelerator stays what it is.
     """
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(source, torch.Tensor):
+    if _is_tensor(source):
         tensor = source.detach()
         return tensor_array(tensor) if tensor.device.type == "cpu" else _device_tensor(tensor)
     if isinstance(source, np.ndarray):
@@ -236,7 +240,7 @@ class Recognizer:
         """
         array = _as_array(source)
         if array is not None:
-            yield from self._of_array(*array)
+            yield from self._of_array(*array, "tensor" if _is_tensor(source) else "array")
         elif is_image(source):
             for pixels in frames_of_image(source):
                 yield from self._of_image(pixels)
@@ -257,7 +261,7 @@ class Recognizer:
                 "image paths, and iterables of them are accepted"
             )
 
-    def _of_array(self, array: Array, dtype: str) -> Iterator[Frame]:
+    def _of_array(self, array: Array, dtype: str, kind: str) -> Iterator[Frame]:
         where = f"frame {self.count}"
         if dtype != "bool" and dtype not in SAMPLES:
             raise FrameError(f"{where} has dtype {dtype}: {', '.join(['bool', *SAMPLES])} are accepted")
@@ -272,11 +276,11 @@ class Recognizer:
             )
         if not isinstance(chunk, np.ndarray):
             for on_device in DeviceChunk(_in_order(chunk, self._channels)):
-                yield from self._next(on_device, dtype, "array")
+                yield from self._next(on_device, dtype, kind)
             return
         for pixels in chunk:  # of one frame at a time, for these may be copies
             native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
-            yield from self._next(_in_order(native, self._channels), dtype, "array")
+            yield from self._next(_in_order(native, self._channels), dtype, kind)
 
     def _layout_of(self, shape: tuple[int, ...]) -> str:
         if self.layout != "auto":
@@ -312,7 +316,7 @@ def _check_agreement(first: Frame, frame: Frame) -> None:
             "all must be of one dtype, or their values mean different things"
         )
     channels = frame.pixels.shape[2], first.pixels.shape[2]
-    if frame.kind == first.kind == "array" and channels[0] != channels[1]:
+    if "image" not in (frame.kind, first.kind) and channels[0] != channels[1]:
         raise FrameError(f"frame {frame.index} has {channels[0]} channels and frame 0 has {channels[1]}")
 
 

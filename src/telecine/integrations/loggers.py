@@ -1,4 +1,4 @@
-"""`log_video`: a clip in the logger of a training run, as the file that telecine encodes.
+"""`log_video`: a clip in the loggers of a training run, as the file that telecine encodes.
 
 A logger is known by the name of its class, so nothing is imported for it.
 """
@@ -9,29 +9,33 @@ import os
 import re
 import struct
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
-from typing import Annotated, Any, Literal, NamedTuple, Unpack
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, Unpack, cast
 
 from ..errors import OptionError
-from ..export import export_bytes
+from ..export import export_bytes, export_video
 from ..formats.choices import AudioFitName, PresetName, QualityName
-from ..frames.options import FrameOptions, complete, options_of, with_options
+from ..frames.options import ChangeOptions, Kind, complete, options_of, with_options
 from ..frames.recognise import Frames
 from ..metadata.tags import Json
 from ..output.options import ExportOptions
 from ..output.progress import Progress
-from ..sound.recognise import Audio
+from ..sound.forms import Audio
+from ..support.notes import warn
 from ..support.rate import FrameRate
 
+_Format: TypeAlias = Literal["mp4", "gif"]
+
 _OF_EXPORT = options_of(ExportOptions)
+_KINDS: Mapping[_Format, Kind] = {"mp4": "video", "gif": "moving image"}
 
 
-class LogOptions(FrameOptions, total=False):
+class LogOptions(ChangeOptions, total=False):
     """What `log_video` takes of `export_video`'s options: not what browsers may not play, and not where a file goes."""
 
     quality: Annotated[QualityName, _OF_EXPORT["quality"]]
@@ -62,7 +66,8 @@ def log_video(
 
     Args:
         logger: A `SummaryWriter` of torch or tensorboardX; a run of Weights & Biases, MLflow or trackio, or the module
-            `wandb`, `mlflow` or `trackio` for its active run.
+            `wandb`, `mlflow` or `trackio` for its active run; or Lightning's `TensorBoardLogger`, `WandbLogger` or
+            `MLFlowLogger`.
         name: What the logger shows the clip under. For MLflow, which has files, it is part of a path in which "/"
             makes folders: "videos/<name>/step-00000100.mp4", or "videos/<name>.mp4" without a step.
         frames: As for `export_video`: one clip. `telecine.grid` makes one of several.
@@ -78,16 +83,69 @@ def log_video(
     Traceback (most recent call last):
     telecine.errors.OptionError: logger is builtins.str: a SummaryWriter of torch or tensorboardX, a run of ...
     """
-    row = _row_of(logger)
+    row, step = _row_of(logger), _checked(name, step)
+    given = complete(LogOptions, options, "log_video")
+    row.log(logger, name, _encoded(frames, row.format, fps, given), step)
+
+
+def log_to_all(
+    loggers: Iterable[object],
+    name: str,
+    frames: Frames,
+    fps: FrameRate,
+    step: int | None,
+    folder: "str | os.PathLike[str] | None",
+    options: LogOptions,
+) -> None:
+    """Put a clip into all loggers that take one, and into a folder, encoded once as an MP4 and once as a GIF.
+
+    Args:
+        loggers: What `log_video` takes; of others a warning says that they are left out.
+        name: As for `log_video`.
+        frames: As for `log_video`; those of an iterator are held, where there is a GIF too.
+        fps: As for `log_video`.
+        step: As for `log_video`.
+        folder: Where "step-00000100.mp4" goes too; without a step it is called by the name.
+        options: All of `log_video`'s, of which a GIF has those that go with one.
+
+    Raises:
+        As `log_video`, and PublishError: the folder.
+    """
+    step, known = _checked(name, step), list[tuple[object, _Row]]()
+    for logger in loggers:
+        try:
+            known.append((logger, _row_of(logger)))
+        except OptionError as error:
+            warn(f"{error}: it is left out")
+    formats, known_options = {row.format for _, row in known}, options_of(LogOptions)
+    if isinstance(frames, Iterator) and len(formats | ({"mp4"} if folder else set())) > 1:
+        frames = list(frames)
+    contents = dict[str, bytes]()
+    if folder is not None:
+        path = Path(folder, _artifact(name, step).rpartition("/")[2])
+        video = export_video(frames, path, fps=fps, encoder="auto", **options)
+        if "mp4" in formats:
+            contents["mp4"] = video.read_bytes()
+    for logger, row in known:
+        if row.format not in contents:
+            its = {each: value for each, value in options.items() if _KINDS[row.format] in known_options[each].takes}
+            contents[row.format] = _encoded(frames, row.format, fps, cast(LogOptions, its))
+        row.log(logger, name, contents[row.format], step)
+
+
+def _encoded(frames: Frames, format: _Format, fps: FrameRate, options: LogOptions) -> bytes:
+    """Encode a clip: who logs cares that it plays, and not for the encoder that made it."""
+    return export_bytes(frames, fps=fps, format=format, encoder="auto" if format == "mp4" else None, **options)
+
+
+def _checked(name: str, step: int | None) -> int | None:
+    """Give the step as an int. Raises OptionError."""
     if not (isinstance(name, str) and name):
         raise OptionError(f"name={name!r}: a text that is not empty")
-    if step is not None:
-        try:
-            step = operator.index(step)
-        except TypeError:
-            raise OptionError(f"step={step!r}: a whole number, or None") from None
-    given = complete(LogOptions, options, "log_video")
-    row.log(logger, name, export_bytes(frames, fps=fps, format=row.format, **given), step)
+    try:
+        return None if step is None else operator.index(step)
+    except TypeError:
+        raise OptionError(f"step={step!r}: a whole number, or None") from None
 
 
 # ---- one function for each logger: the logger, the name, the finished file, the step ---------------------------------
@@ -114,6 +172,22 @@ def _log_mlflow(run: Any, name: str, mp4: bytes, step: int | None) -> None:
     folder, file = os.path.split(_artifact(name, step))
     with _at_path(file, mp4) as path:
         mlflow.log_artifact(path, folder, run_id=None if run is mlflow else run.info.run_id)
+
+
+def _log_lightning_tensorboard(logger: Any, name: str, gif: bytes, step: int | None) -> None:
+    _log_tensorboard(logger.experiment, name, gif, step)
+
+
+def _log_lightning_wandb(logger: Any, name: str, mp4: bytes, step: int | None) -> None:
+    # As Lightning logs its metrics: by a step of the run itself, wandb would drop what is behind the last of those.
+    video = sys.modules["wandb"].Video(BytesIO(mp4), format="mp4")
+    logger.experiment.log({name: video} if step is None else {name: video, "trainer/global_step": step})
+
+
+def _log_lightning_mlflow(logger: Any, name: str, mp4: bytes, step: int | None) -> None:
+    folder, file = os.path.split(_artifact(name, step))
+    with _at_path(file, mp4) as path:
+        logger.experiment.log_artifact(logger.run_id, path, folder)
 
 
 def _log_trackio(run: Any, name: str, mp4: bytes, step: int | None) -> None:
@@ -155,12 +229,17 @@ def _at_path(name: str, data: bytes) -> Iterator[str]:
 class _Row(NamedTuple):
     """What a logger plays, and the function that puts it there."""
 
-    format: Literal["mp4", "gif"]
+    format: _Format
     log: Callable[[Any, str, bytes, int | None], None]
 
 
 _TENSORBOARD = _Row("gif", _log_tensorboard)
 _WANDB, _MLFLOW, _TRACKIO = _Row("mp4", _log_wandb), _Row("mp4", _log_mlflow), _Row("mp4", _log_trackio)
+_LIGHTNING = {
+    "tensorboard.TensorBoardLogger": _Row("gif", _log_lightning_tensorboard),
+    "wandb.WandbLogger": _Row("mp4", _log_lightning_wandb),
+    "mlflow.MLFlowLogger": _Row("mp4", _log_lightning_mlflow),
+}
 
 _ROWS = {
     "torch.utils.tensorboard.writer.SummaryWriter": _TENSORBOARD,
@@ -171,6 +250,8 @@ _ROWS = {
     "mlflow.entities.run.Run": _MLFLOW,
     "trackio": _TRACKIO,
     "trackio.run.Run": _TRACKIO,
+    **{f"lightning.pytorch.loggers.{name}": row for name, row in _LIGHTNING.items()},
+    **{f"pytorch_lightning.loggers.{name}": row for name, row in _LIGHTNING.items()},
 }
 
 
@@ -183,6 +264,6 @@ def _row_of(logger: object) -> _Row:
         if name in _ROWS:
             return _ROWS[name]
     raise OptionError(
-        f"logger is {names[0]}: a SummaryWriter of torch or tensorboardX, a run of wandb, MLflow or trackio, or the "
-        "module wandb, mlflow or trackio is accepted"
+        f"logger is {names[0]}: a SummaryWriter of torch or tensorboardX, a run of wandb, MLflow or trackio, "
+        "Lightning's logger of one of the three first, or the module wandb, mlflow or trackio is accepted"
     )

@@ -18,20 +18,20 @@ from ..formats.choices import (
     PresetName,
     QualityName,
 )
-from ..frames.options import MOVING, VIDEO, FrameOptions, Kind, Option, options_of
+from ..frames.options import MOVING, VIDEO, ChangeOptions, Kind, Option, options_of
 
 if TYPE_CHECKING:
     from ..deliver.live import Broadcast, Listener
     from ..files.urls import StorageOptions
     from ..metadata.tags import Json
     from ..provenance.seal import Provenance
-    from ..sound.recognise import Audio
+    from ..sound.forms import Audio
     from ..support.clock import Seconds
     from ..support.rate import FrameRate
     from .progress import Progress
 
 
-class WriterOptions(FrameOptions, total=False):
+class WriterOptions(ChangeOptions, total=False):
     """What a `VideoWriter` takes beside the path."""
 
     fps: Annotated[
@@ -50,7 +50,8 @@ class WriterOptions(FrameOptions, total=False):
         str | None,
         Option(
             None,
-            """FFmpeg's name of the encoder, in place of the codec's usual one, such as "h264_nvenc".""",
+            """FFmpeg's name of the encoder, in place of the codec's usual one, such as "h264_nvenc". Or "auto": the
+            usual one, and where FFmpeg is built without it, the first other that opens, which a note names.""",
             VIDEO,
         ),
     ]
@@ -150,7 +151,8 @@ class WriterOptions(FrameOptions, total=False):
         Option(
             None,
             """Where the last frame goes too, as a PNG: what the next clip of a chain begins with. It is made of the
-            pixels that were given, not of the file's: 8 bit, or 16 of uint16, PQ and HLG. Alpha stays.""",
+            pixels that were given, as they are encoded, not of the file's: 8 bit, or 16 of uint16, PQ and HLG. Alpha
+            stays.""",
         ),
     ]
     audio_rate: Annotated[
@@ -219,6 +221,15 @@ class WriterOptions(FrameOptions, total=False):
             VIDEO,
         ),
     ]
+    only_rank: Annotated[
+        int | None,
+        Option(
+            None,
+            """The rank of the one process of a distributed run that writes. On the others nothing is encoded and no
+            path is touched; an iterator of frames is used up, and the video that comes back has no frames. Without, all
+            processes write.""",
+        ),
+    ]
     overwrite: Annotated[bool, Option(True, """Whether a file at the path may be replaced.""")]
     storage_options: Annotated[
         "StorageOptions | None",
@@ -273,7 +284,8 @@ class ExportOptions(WriterOptions, total=False):
         Option(
             None,
             """The sound: an array or tensor of samples, (channels, n), (n, channels) or (n,), of int16 or int32 of full
-            scale or of floats in [-1, 1], with `audio_rate`; or a file that FFmpeg reads, such as a video:
+            scale or of floats in [-1, 1], with `audio_rate`; or samples with their rate, as ComfyUI, `datasets`,
+            transformers, torchcodec, soundfile and gradio have them; or a file that FFmpeg reads, such as a video:
             its path or URL, or the open file.""",
             VIDEO,
         ),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from ..color.color import parse_color
 from ..deliver.target import Target
+from ..encode.trial import EncoderMissingError, check_is_here, is_here
 from ..errors import OptionError
 from ..formats.choose import AnyFormat
 from ..formats.containers import Container, PlaylistFormat
@@ -48,6 +51,8 @@ def plan_of(
     )
     if isinstance(row, (Container, PlaylistFormat)):
         container = row if isinstance(row, Container) else row.segments
+        if options["encoder"] == "auto":
+            return _plan_of_first_that_opens(container, common, options, notes, target)
         return VideoPlan(container, common, options, notes, target)
     # Imported where images are written, which few do: Pillow's part of the import would be a tenth of it.
     if isinstance(row, SequenceFormat):
@@ -57,6 +62,43 @@ def plan_of(
     from .moving_image import MovingImagePlan  # start-up: as above
 
     return MovingImagePlan(row, common, options, notes, target.outlet if target else None)
+
+
+def _plan_of_first_that_opens(
+    container: Container, common: Common, options: WriterOptions, notes: Notes, target: Target | None
+) -> VideoPlan:
+    """Plan a video with the usual encoder, or where FFmpeg has it not, with the first that does all that is asked."""
+    from ..formats.encoders import candidates, licence_of  # start-up: few ask for it
+
+    try:
+        return VideoPlan(container, common, {**options, "encoder": None}, notes, target)
+    except EncoderMissingError as error:
+        color, codec = parse_color(options["color"]), options["codec"]
+        usual, *others = candidates(container, codec, bool(color and color.hdr))
+        if is_here(usual.encoder):
+            raise
+        without = {f"{usual.encoder} ({licence_of(usual.encoder)})": error.reason}
+    for row in others:
+        so_far, by_name = len(notes), WriterOptions({**options, "encoder": row.encoder})
+        try:
+            check_is_here(row)
+            plan = VideoPlan(container, common, by_name, notes, target)
+        except OptionError as error:
+            del notes[so_far:]
+            reason = error.reason if isinstance(error, EncoderMissingError) else str(error)
+            without[row.encoder] = reason.replace(f"{row.encoder}: ", "").replace(row.encoder, "it")
+        else:
+            encoder = f"{row.encoder} ({licence_of(row.encoder)})"
+            notes.add(f"encoded as {row.name} by {encoder}, the first that does it here: {_grouped(without)}")
+            return plan
+    other = "" if codec is None else f"; without codec={codec!r} another codec's may do"
+    raise OptionError(f"encoder='auto' finds none that does it here: {_grouped(without)}{other}")
+
+
+def _grouped(reasons: Mapping[str, str]) -> str:
+    """Give names with what is said of them, those of the same together."""
+    names = {said: ", ".join(name for name in reasons if reasons[name] == said) for said in reasons.values()}
+    return "; ".join(f"{each}: {said}" for said, each in names.items())
 
 
 def _seal(provenance: Provenance, row: AnyFormat) -> Seal:

@@ -16,7 +16,7 @@ from ..metadata.tags import Metadata
 from ..planes.convert import Background, ValueRange
 from ..planes.frame import Frame
 from ..publish.journal import Kept
-from ..sound.recognise import Audio
+from ..sound.forms import Audio
 from ..support.clock import Clock
 from .result import Video
 

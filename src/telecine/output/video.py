@@ -15,7 +15,7 @@ from av import VideoFrame
 from ..color.color import BT601, BT709, RGB, Color, parse_color
 from ..color.hdr import LightMeter, parse_mastering_display
 from ..deliver.target import Target
-from ..encode.checks import check_audio, check_promises, check_times
+from ..encode.checks import check_audio, check_promises, check_times, sound_after_frames
 from ..encode.encoder import Encoder, EncoderSettings
 from ..encode.finish import write_finished
 from ..encode.trial import try_encoder
@@ -32,7 +32,7 @@ from ..planes.pixel_formats import is_too_large
 from ..publish.publication import Publication
 from ..read.frames import read_timestamps_whole
 from ..read.probe import VideoInfo, probe_whole
-from ..sound.encode import Sound
+from ..sound.encode import LOSSLESS_BESIDE, Sound
 from ..support.clock import Clock
 from ..support.ffmpeg_log import captured_log, in_words
 from ..support.notes import Notes
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
     from ..deliver.live import Listener, Sink
     from ..encode.passes import Passes
     from ..live.handout import Live, LiveJournal
-
-_LOSSLESS_BESIDE = {"prores", "ffv1"}  # what is made to be edited or kept has its sound so too
 
 
 class VideoPlan:
@@ -72,7 +70,7 @@ class VideoPlan:
         streamed = _live_options(options, chosen, self.live.interval) if self.live else options
         of_encoder = _encoder_options(chosen, streamed)
         self.limit = None if options["max_bytes"] is None else _limit(options["max_bytes"], chosen, of_encoder)
-        lossless = options["quality"] == "lossless" or chosen.codec.name in _LOSSLESS_BESIDE
+        lossless = options["quality"] == "lossless" or chosen.codec.name in LOSSLESS_BESIDE
         self.sound = Sound(chosen.container, options["audio_rate"], options["audio_fit"], lossless, notes)
         display = parse_mastering_display(options["mastering_display"], hdr)
         trial = EncoderSettings(
@@ -110,9 +108,9 @@ class VideoPlan:
 def _format(container: Container, options: WriterOptions, hdr: bool) -> Format:
     codec: Codec | str | None = options["codec"]
     if options["encoder"] is not None:
-        from ..formats.hardware import choose_encoder  # start-up: few name an encoder
+        from ..formats.encoders import encoder_named  # start-up: few name an encoder
 
-        codec = choose_encoder(options["encoder"], options["codec"])
+        codec = encoder_named(options["encoder"], options["codec"])
     return choose_format(
         container,
         codec,
@@ -263,11 +261,12 @@ class VideoShape:
 
 
 def _check_size(width: int, height: int, codec: Codec) -> None:
-    if is_too_large(width, height, codec.largest_side):
-        raise FrameError(f"frames are {width}x{height}: too large for {codec.name} in FFmpeg")
+    if is_too_large(width, height, codec.largest_side) or width * height > codec.most_pixels:
+        raise FrameError(f"frames are {width}x{height}: too large for {codec.called} in FFmpeg")
     if min(width, height) < codec.smallest_side:
         least = codec.smallest_side
-        raise FrameError(f"frames are {width}x{height}: too small for {codec.name}, which takes {least}x{least} and up")
+        name = codec.called
+        raise FrameError(f"frames are {width}x{height}: too small for {name}, which takes {least}x{least} and up")
 
 
 class VideoJob:
@@ -300,8 +299,8 @@ class VideoJob:
             except OSError as error:
                 raise error if isinstance(error, PublishError) else publication.failure(error) from error
             notes.add(f"at the quality asked for it takes {whole} bytes: encoded again at {rate}, for max_bytes")
-        if info.audio is not None and (over := round(float(info.audio.duration - info.duration), 2)) > 0:
-            notes.add(f"the sound goes on for {over:g} s after the last frame")
+        if info.audio is not None and (note := sound_after_frames(info.audio.duration, info.duration)):
+            notes.add(note)
         light, display = info.content_light, info.mastering_display
         if light and display and light.max_cll > display.max_luminance:
             beyond = f"{light.max_cll} cd/m2, beyond the mastering display's {display.max_luminance:g}"

@@ -35,7 +35,7 @@ class Frame:
 
     `pixels` is a (height, width, channels) view with 1 (gray), 3 (RGB) or 4 (RGBA) channels and any strides; gray with
     alpha is a copy, as RGBA;
-    `dtype` is its name, for bfloat16 lies as uint16; `kind` is "image" or "array"; `index` counts from 0.
+    `dtype` is its name, for bfloat16 lies as uint16; `kind` is "image", "array" or "tensor"; `index` counts from 0.
     """
 
     pixels: npt.NDArray[Any] | DevicePixels

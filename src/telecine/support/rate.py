@@ -20,8 +20,8 @@ VARIABLE_TIME_BASE = Fraction(1, 120_000)
 MOST_TICKS_A_FRAME = 2**26  # and so are a sample's duration and its offset, by what frames are reordered (8.6.1)
 
 
-def parse_fps(fps: FrameRate) -> Fraction:
-    """Read a frame rate as an exact fraction.
+def parse_fps(fps: FrameRate, name: str = "fps") -> Fraction:
+    """Read a frame rate as an exact fraction; errors call it by the name.
 
     >>> parse_fps(16), parse_fps("24000/1001"), parse_fps(29.97), parse_fps(12.5)
     (Fraction(16, 1), Fraction(24000, 1001), Fraction(30000, 1001), Fraction(25, 2))
@@ -33,11 +33,11 @@ def parse_fps(fps: FrameRate) -> Fraction:
     try:
         rate = _fraction(fps)
     except (TypeError, ValueError, ZeroDivisionError, OverflowError):
-        raise OptionError(f"fps={fps!r} is no frame rate: {accepted}") from None
+        raise OptionError(f"{name}={fps!r} is no frame rate: {accepted}") from None
     if rate <= 0:
-        raise OptionError(f"fps={fps!r} is not above 0: {accepted}")
+        raise OptionError(f"{name}={fps!r} is not above 0: {accepted}")
     if rate.numerator > _MOST_TICKS or rate.denominator > MOST_TICKS_A_FRAME:
-        raise OptionError(f"fps={fps!r} is {rate}, which an MP4's clock can't count: use a simpler fraction")
+        raise OptionError(f"{name}={fps!r} is {rate}, which an MP4's clock can't count: use a simpler fraction")
     return rate
 
 
