@@ -21,7 +21,8 @@ from PIL import Image, ImageSequence
 import telecine
 from telecine import FrameError, OptionError
 
-from ..support.helpers import Clip
+from ..support.documents import blocks_of, run_python
+from ..support.helpers import ROOT, Clip
 
 pytestmark = pytest.mark.slow  # the loggers take seconds to be imported
 
@@ -256,3 +257,23 @@ def test_what_does_not_fit_is_refused_before_a_frame_is_asked_for(folder: Path) 
     with pytest.raises(FrameError, match=r"holds 2 videos .* telecine.grid"):
         log(writer, "a", np.stack([CLIP, CLIP]))
     assert list(training.entries()) == []
+
+
+# ---- the page on them ----------------------------------------------------------------------------------------------
+
+
+def test_the_page_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import mlflow
+    import trackio
+    import wandb
+    from trackio.utils import MEDIA_DIR
+
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    mlflow.set_tracking_uri((folder / "mlruns").as_uri())
+    for block in blocks_of(ROOT / "docs" / "loggers.md"):
+        run_python(block, {"frames": lambda: CLIP})
+    wandb.finish()
+    wandb.teardown()
+    trackio.finish()  # type: ignore[no-untyped-call]
+    assert all([*place.rglob("*.mp4")] for place in (folder / "wandb", folder / "mlruns", MEDIA_DIR / "panda"))

@@ -26,6 +26,7 @@ import telecine
 from telecine import OptionError, PublishError
 from telecine.batch.ledger import DONE, STAGED, Ledger, merge_ledgers
 
+from ..support.documents import blocks_of, run_python
 from ..support.helpers import ROOT
 from ..support.object_store import BUCKET, ObjectStore
 
@@ -272,6 +273,30 @@ def test_lerobot_reads_the_frames_of_each_clip(
         assert frames.shape == given.shape == (8 * COUNT, 48, 64, 3)
         # By their colours, which other readers compute otherwise, each is nearest to the frame that it is to be.
         assert [int(np.abs(given - frame).mean((1, 2, 3)).argmin()) for frame in frames] == [*range(8 * COUNT)]
+
+
+# ---- the page on them ----------------------------------------------------------------------------------------------
+
+
+def test_the_page_runs(
+    packed: tuple[SetName, Path], inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, s3: ObjectStore
+) -> None:
+    """Each block of `docs/training-sets.md` where there is what it reads."""
+    to, folder = packed
+    monkeypatch.chdir(tmp_path)
+    Path("set").symlink_to(folder)
+    Path("jobs.jsonl").write_text(json.dumps(rows_of(inputs)[0]))
+    put, tars, tables, lerobot, manifest = blocks_of(ROOT / "docs" / "training-sets.md")
+    if to == "webdataset":
+        run_python(put, {})
+        assert "bucket/set/shard-000000.tar" in s3.filesystem.find("bucket/set")
+    if to == "lerobot" and LEROBOT.is_dir():
+        environment = {**os.environ, "PYTHONPATH": str(LEROBOT), "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
+        subprocess.run([sys.executable, "-c", lerobot.text], env=environment, check=True)
+    elif to != "lerobot":
+        left = run_python(tars if to == "webdataset" else tables, {})
+        assert sum(1 for _ in left["frames"]) == 8
+    assert run_python(manifest, {})["fps"] == 24
 
 
 # ---- the manifest --------------------------------------------------------------------------------------------------

@@ -98,12 +98,17 @@ def _job(index: int, row: Row, names: Names) -> Job:
     if key is not None and not isinstance(key, str):
         raise OptionError(f"key={key!r} is no name of an array")
     output = names.name(index, given)
-    known = options_of(ExportOptions)
+    known = _options_of_rows()
     facts = {name: value for name, value in given.items() if name not in {*known, "frames", "key", "output"}}
     for name in facts:
         if meant := difflib.get_close_matches(name, [*known, "frames", "output"], 1, _LIKE):
             raise OptionError(f"{name!r} is no option: {meant[0]!r} is; name a fact otherwise")
     return Job(index, frames, output, {name: given[name] for name in known if name in given}, key, facts)
+
+
+def _options_of_rows() -> list[str]:
+    """Give the options that a row may have: width and height are what tables say of clips, and scale none."""
+    return [name for name in options_of(ExportOptions) if name not in ("width", "height")]
 
 
 def _is_empty(value: object) -> bool:
@@ -173,7 +178,7 @@ def _jsonl(file: BinaryIO) -> Iterator[Row]:
 
 def _csv(file: BinaryIO) -> Iterator[Row]:
     """Give the rows of a CSV, whose options are read as JSON where they are such: 16, true, {"seed": 1}."""
-    known = options_of(ExportOptions)
+    known = _options_of_rows()
     for row in csv.DictReader(io.TextIOWrapper(file, "utf-8-sig", newline="")):
         yield {name: _value(text) if name in known else text for name, text in row.items() if name is not None}
 
