@@ -9,6 +9,7 @@ import os
 import re
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
@@ -30,14 +31,19 @@ def _measured(writer: str, of_clip: str) -> float:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "clip.mp4")
         write(writer, [Image.new("RGB", (64, 64))] * 2, path)  # what is imported at first use
-        gc.collect()
-        with contextlib.suppress(AttributeError):  # no glibc
-            ctypes.CDLL(None).malloc_trim(0)
-        before = _status("self", "VmRSS")
-        Path("/proc/self/clear_refs").write_text("5")  # the high water mark is what is resident now: proc(5)
-        with _Children() as children:
-            write(writer, images, path)
-        return (_status("self", "VmHWM") - before + children.peak) / 1e6
+        return peak_while(lambda: write(writer, images, path))
+
+
+def peak_while(call: Callable[[], object]) -> float:
+    """The most megabytes that a call takes above what this process has by then."""
+    gc.collect()
+    with contextlib.suppress(AttributeError):  # no glibc
+        ctypes.CDLL(None).malloc_trim(0)
+    before = _status("self", "VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the high water mark is what is resident now: proc(5)
+    with _Children() as children:
+        call()
+    return (_status("self", "VmHWM") - before + children.peak) / 1e6
 
 
 class _Children:

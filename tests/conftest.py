@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import fsspec
 import pytest
+
+# The tests run beside one another. A torch that waits for a second thread, on a processor that another test has, takes
+# ten times as long as with one. It is read when torch is imported, and so do the tests' processes.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 pytest.register_assert_rewrite("tests.support")  # before a module of it is imported
 
 from .support.browser import Browser, chromium, find_chromium  # noqa: E402
 from .support.helpers import OLDER  # noqa: E402
-from .support.object_store import BUCKET, ObjectStore, object_store  # noqa: E402
+from .support.object_store import BUCKET, SECRET, ObjectStore, object_store  # noqa: E402
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -55,6 +61,22 @@ def running_store() -> Iterator[ObjectStore]:
     """An S3 server, one for all tests of a process, with one bucket."""
     with object_store() as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def s3(running_store: ObjectStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    """The server, to which s3:// leads without an option, with another bucket: "bucket"."""
+    config = tmp_path_factory.mktemp("s3") / "config"
+    own = {"aws_access_key_id": "somebody", "aws_secret_access_key": SECRET, "aws_endpoint_url": running_store.url}
+    config.write_text("\n".join(["[profile films]", *(f"{name} = {value}" for name, value in own.items())]))
+    with contextlib.suppress(FileExistsError):
+        running_store.filesystem.mkdir("bucket")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**own, "aws_allow_http": "true", "aws_config_file": str(config)}.items():
+            patch.setenv(name.upper(), value)
+        fsspec.get_filesystem_class("s3").clear_instance_cache()  # of those that have no option
+        yield running_store
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
 
 
 @pytest.fixture

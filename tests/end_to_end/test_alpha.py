@@ -21,6 +21,7 @@ from telecine import EncodeError, OptionError, TelecineWarning, VideoWriter, exp
 from telecine.container import alpha_packets as alpha
 
 from ..support.browser import Browser
+from ..support.documents import blocks_of, run_python
 from ..support.helpers import ROOT, names_in, waves
 from ..support.journals import leave_journal, whole_pairs
 from ..support.reference import over
@@ -425,10 +426,7 @@ def test_chromium_shows_the_page_through_a_webm(browser: Browser, tmp_path: Path
 
 def test_the_examples_of_the_page_on_alpha_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    text = (ROOT / "docs" / "alpha.md").read_text(encoding="utf-8")
-    names: dict[str, Any] = {"telecine": telecine, "frames": clip(5)}
-    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
-        exec(compile(block, "alpha.md", "exec"), names)
+    _, names = (run_python(block, {"frames": lambda: clip(5)}) for block in blocks_of(ROOT / "docs" / "alpha.md"))
     assert names["rgba"].shape == (HEIGHT, WIDTH, 4)
     assert [telecine.probe(tmp_path / name).pixel_format for name in ("clip.webm", "clip.mov", "clip.mkv")] == [
         "yuva420p",

@@ -21,6 +21,7 @@ from telecine.cli.commands import run
 
 from ..support.browser import Browser
 from ..support.bt2100 import SIGNALS, TO_BT2020, WHITE, hlg, pq
+from ..support.documents import blocks_of, run_python
 from ..support.helpers import ROOT, Asked, assert_kept, failing_at
 from ..support.mp4 import box
 from ..support.pixels import components_in
@@ -562,12 +563,8 @@ def test_the_command_line_exports_verifies_and_probes_hdr(tmp_path: Path, capsys
 
 
 def test_every_line_of_python_on_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = (ROOT / "docs" / "hdr.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    assert len(blocks) == 3
     monkeypatch.chdir(tmp_path)
-    names: dict[str, Any] = {"telecine": telecine, "frames": lights(stops=2) / 3}
-    for block in blocks:
-        exec(compile(block, "hdr.md", "exec"), names)
+    inputs = {"frames": lambda: lights(stops=2) / 3}
+    *_, names = (run_python(block, inputs) for block in blocks_of(ROOT / "docs" / "hdr.md"))
     assert names["frame"].dtype == np.float32
     assert telecine.probe("clip.mp4").mastering_display == MasteringDisplay(max_luminance=4000, min_luminance=0.005)

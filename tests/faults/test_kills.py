@@ -9,12 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import telecine
 
-from ..support.helpers import OLDER, assert_frames, names_in, noise
+from ..support.helpers import OLDER, ROOT, assert_frames, names_in, noise
 from ..support.journals import JOURNAL, whole_pairs
+from ..support.tiny_pipelines import frames_of, tiny
 from . import length
 
 pytestmark = pytest.mark.slow
@@ -118,3 +120,60 @@ telecine.export_video(stalling(), "clip.mp4")
     video = telecine.recover(tmp_path / "clip.mp4")
     assert 0 < video.frame_count <= 7
     assert_frames(video, noise(COUNT)[: video.frame_count])
+
+
+# Two tapped runs, whose decoder stands at a chunk: the first is interrupted there, the second killed.
+TAPPED = """
+import sys, telecine
+from tests.support.tiny_pipelines import frames_of, tiny
+for name in ("interrupted.mp4", "killed.mp4"):
+    pipe, count = tiny("wan"), 0
+    def stand(decoder, arguments, chunk):
+        global count
+        count += chunk.shape[2]
+        if count == DECODED:
+            while writer.queued:
+                pass
+            print("stands", flush=True)
+            input()
+    try:
+        with telecine.VideoWriter(sys.argv[1] + "/" + name) as writer, telecine.tap(pipe, writer):
+            pipe.vae.decoder.register_forward_hook(stand)
+            frames_of(pipe, WHOLE)
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+"""
+DECODED, WHOLE = 57, 81
+LOOKED_AT = 9  # frames that the encoder holds before it gives one: it looks eight ahead
+
+
+@pytest.fixture(scope="module")
+def tapped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tapped run that was interrupted, and of one that was killed, amid the decoding."""
+    folder = tmp_path_factory.mktemp("tapped")
+    script = TAPPED.replace("DECODED", str(DECODED)).replace("WHOLE", str(WHOLE))
+    with subprocess.Popen(
+        [sys.executable, "-c", script, folder], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == "stands\n"
+            process.send_signal(signal.SIGINT)
+            assert process.stdout.readline() == "interrupted\n"
+            assert process.stdout.readline() == "stands\n"
+        finally:
+            process.kill()
+    return folder
+
+
+@pytest.mark.parametrize("how", ["interrupted", "killed"])
+def test_a_tapped_run_that_ends_amid_the_decoding_keeps_the_frames_of_the_whole_one(how: str, tapped: Path) -> None:
+    path = tapped / f"{how}.mp4"
+    assert not path.exists()
+    video = telecine.recover(path)
+    least = DECODED - LOOKED_AT if how == "killed" else DECODED
+    assert least <= video.frame_count <= DECODED
+    pipe = tiny("wan")
+    whole = telecine.export_video(frames_of(pipe, WHOLE), tapped / f"whole-{how}.mp4", layout="BTCHW")
+    for found, frame in zip(telecine.read_frames(video), telecine.read_frames(whole), strict=False):
+        assert np.array_equal(found, frame)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
 import pytest
 import ray.data
+from pyarrow import parquet
 from ray.exceptions import RayTaskError
 
 import telecine
@@ -16,7 +20,9 @@ from telecine import TelecineError
 from telecine.stages.datasink import Written
 from telecine.support import processors
 
-from ..support.object_store import BUCKET, object_store
+from ..support.documents import blocks_of, run_command, run_python
+from ..support.helpers import ROOT
+from ..support.object_store import BUCKET, ObjectStore, object_store
 from ..support.ray_nodes import clip_of, ray_nodes
 
 pytestmark = pytest.mark.slow
@@ -24,7 +30,7 @@ COUNT = 8
 
 
 @pytest.fixture(scope="module", autouse=True)
-def node() -> Iterator[None]:
+def node(s3: ObjectStore) -> Iterator[None]:
     with ray_nodes(1, processors=2):
         ray.data.DataContext.get_current().enable_progress_bars = False
         yield
@@ -113,3 +119,29 @@ def test_a_sink_fails_with_a_clip_of_its_and_leaves_nothing_half_written(tmp_pat
     for path in (tmp_path / "out").glob("*"):
         assert path.name in {f"{number}.mp4" for number in range(COUNT) if number != 5}
         assert telecine.probe(path).frame_count == 4
+
+
+class Model:
+    """What makes a clip of each prompt."""
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        return generated(batch)
+
+
+def test_the_page_on_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, s3: ObjectStore) -> None:
+    """That of `docs/ray.md`, and the command of `docs/scale.md` that takes a cluster."""
+    monkeypatch.chdir(tmp_path)
+    table = io.BytesIO()
+    parquet.write_table(pyarrow.table({"id": range(COUNT)}), table)
+    s3.filesystem.pipe("bucket/prompts/all.parquet", table.getvalue())
+    np.save("clip.npy", clip_of(0))
+    row = {"frames": str(tmp_path / "clip.npy"), "output": "clip.mp4"}
+    Path("jobs.jsonl").write_text(json.dumps(row))
+    inputs = {"Model": lambda: Model, "ds": lambda: clips(), "jobs": lambda: [row]}
+    _, stage, sink = [run_python(block, inputs) for block in blocks_of(ROOT / "docs" / "ray.md")]
+    assert [row["frames"] for row in stage["facts"]] == [4] * COUNT
+    assert sink["sink"].written.clips == COUNT
+    (line,) = (block.text for block in blocks_of(ROOT / "docs" / "scale.md") if "--engine ray" in block.text)
+    assert run_command(line) == 0
+    names = {name for name in s3.filesystem.find("bucket") if name.endswith(".mp4")}
+    assert names == {"bucket/run/clip.mp4", *(f"bucket/run/{number:06d}.mp4" for number in range(COUNT))}

@@ -136,10 +136,10 @@ class _Writers:
         """Write frames of a video, (1, channels, frames, height, width)."""
         if video >= len(self._writers):
             raise OptionError(f"the pipeline makes more videos than have a writer, {len(self._writers)}: give a list")
-        if count := decoded.shape[2]:
-            (pixels,) = self.process(decoded, output_type="pt")
-            self._writers[video].write(pixels.permute(0, 2, 3, 1))  # (T, H, W, C), which needs no layout
-            self.count += count
+        for frame in decoded.unbind(2):  # of a whole chunk the processing would make several times its size
+            (pixels,) = self.process(frame[:, :, None], output_type="pt")
+            self._writers[video].write(pixels.permute(0, 2, 3, 1))  # (1, H, W, C), which needs no layout
+            self.count += 1
 
 
 @contextmanager
