@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -54,7 +55,8 @@ def streamlit_app(video: str) -> None:
     streamlit.video(video)
 
 
-def test_streamlit_plays_it(video: Video) -> None:
+def test_streamlit_plays_it(video: Video, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # which the app takes the place of
     app = import_module("streamlit.testing.v1").AppTest.from_function(streamlit_app, args=(video,))
     run = app.run(timeout=60)
     assert not run.exception
