@@ -4,13 +4,12 @@ import os
 from collections.abc import Iterator
 from typing import Annotated, TypedDict, Unpack, cast
 
-import av
-
 from .deliver.target import Output, Target, target_of
 from .encode.added_sound import Pictures, read_pictures, write_added
 from .encode.checks import sound_after_frames
+from .encode.finish import copying
 from .encode.kept_index import bar_to_keeping, has_manifest
-from .errors import EncodeError, InputError, OptionError, TelecineError
+from .errors import InputError, OptionError
 from .files.files import Place, Source, is_open_file, name_of, opened_file, source_of
 from .files.urls import StorageOptions, options_of_urls
 from .formats.choices import AudioFitName
@@ -23,7 +22,6 @@ from .publish.publication import Publication
 from .read.probe import VideoInfo, probe
 from .sound.encode import LOSSLESS_BESIDE, Sound, Soundtrack
 from .sound.forms import Audio
-from .support.ffmpeg_log import captured_log, in_words
 from .support.notes import Notes
 
 _OF_EXPORT = options_of(ExportOptions)
@@ -125,15 +123,8 @@ def _written(
     source: Source, pictures: Pictures, audio: "Audio | None", sound: Sound, publication: Publication
 ) -> VideoInfo:
     """Write the file that is to be published, and read it back."""
-    try:
-        with captured_log() as lines:
-            return write_added(source, pictures, _soundtrack(pictures, audio, sound, publication), publication)
-    except TelecineError:
-        raise
-    except (av.FFmpegError, ValueError, IndexError, OverflowError) as error:  # of packets or tables that can't be
-        raise EncodeError(f"{str(pictures.info.path)!r} can't get another sound: {in_words(error, lines)}") from error
-    except OSError as error:
-        raise publication.failure(error) from error
+    with copying(publication, f"{str(pictures.info.path)!r} can't get another sound"):
+        return write_added(source, pictures, _soundtrack(pictures, audio, sound, publication), publication)
 
 
 def _soundtrack(pictures: Pictures, audio: "Audio | None", sound: Sound, publication: Publication) -> Soundtrack | None:

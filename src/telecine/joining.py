@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
-import av
-
 from .deliver.target import Output, target_of
 from .encode.checks import check_times
+from .encode.finish import copying
 from .encode.joined import starts_of, write_joined
-from .errors import EncodeError, OptionError, TelecineError
+from .errors import EncodeError, OptionError
 from .files.files import Place, Source, is_place, source_of
 from .files.urls import StorageOptions, options_of_urls
 from .formats.choose import either, output_of
@@ -24,7 +23,6 @@ from .publish.publication import Publication
 from .read.clips import Clip, read_clip
 from .read.frames import read_timestamps_whole
 from .read.probe import VideoInfo
-from .support.ffmpeg_log import captured_log, in_words
 from .support.notes import Notes
 from .support.words import differences
 
@@ -177,15 +175,8 @@ def _write(
 ) -> VideoInfo:
     """Write the file, and read it back."""
     file, first = publication.open_finished(), clips[0]
-    try:
-        with captured_log() as lines:
-            joined = write_joined(clips, file, container, metadata)
-    except TelecineError:
-        raise
-    except (av.FFmpegError, ValueError, IndexError, OverflowError) as error:  # of times or packets that can't be
-        raise EncodeError(f"the clips can't be joined: {in_words(error, lines)}") from error
-    except OSError as error:
-        raise publication.failure(error) from error
+    with copying(publication, "the clips can't be joined"):
+        joined = write_joined(clips, file, container, metadata)
     publication.start_sync()
     whole = read_clip(file, first.sound is not None)
     _check(whole, clips, container, metadata)

@@ -26,12 +26,14 @@ from av.video.stream import VideoStream
 from ..container import alpha_packets as alpha
 from ..container.alpha_packets import VideoPacket
 from ..container.hdr_boxes import HdrMetadata
-from ..errors import OptionError
+from ..errors import EncodeError, OptionError, TelecineError
 from ..formats.containers import Container
 from ..metadata.mp4 import boxes_of, replace_filler
 from ..metadata.tags import EXACT_COPY, Metadata, tags_of
 from ..publish.hidden import Reader
+from ..publish.publication import Publication
 from ..sound.encode import AudioPacket, Soundtrack, add_audio_stream, encoded
+from ..support.ffmpeg_log import captured_log, in_words
 from ..support.pyav import exact, seconds
 from .journal_packets import opened_journal, whole_packets
 
@@ -176,6 +178,25 @@ def _movie_ticks(content: Content) -> int:
     of_frames = rate.numerator if rate and content.ticks % rate.numerator == 0 else content.ticks
     of_both = lcm(of_frames, content.sample_rate)
     return of_both if of_both <= MOST_MOVIE_TICKS else content.ticks
+
+
+@contextlib.contextmanager
+def copying(publication: Publication, problem: str) -> Iterator[None]:
+    """Say of what ends the copying of packets of another's file what the problem is, with FFmpeg's words.
+
+    Raises:
+        EncodeError: packets, times or tables can't be.
+        PublishError: the disk failed.
+    """
+    try:
+        with captured_log() as lines:
+            yield
+    except TelecineError:
+        raise
+    except (av.FFmpegError, ValueError, IndexError, OverflowError) as error:
+        raise EncodeError(f"{problem}: {in_words(error, lines)}") from error
+    except OSError as error:
+        raise publication.failure(error) from error
 
 
 # ---- the copy ------------------------------------------------------------------------------------------------------
