@@ -472,7 +472,8 @@ def test_the_command_says_why_not(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert run(["recover", *arguments]) == code
-    assert capsys.readouterr().err == said
+    line, page = capsys.readouterr().err.splitlines(keepends=True)
+    assert (line, page) == (said, "telecine: see https://telecine.readthedocs.io/en/stable/recovery.html\n")
 
 
 def test_the_command_lists_the_journals_of_the_dead_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 
 import telecine
 from telecine.cli.commands import run
+from telecine.errors import DOCUMENTATION
 
 from ..support.helpers import waves
 
@@ -66,10 +67,12 @@ def table(printed: str) -> dict[str, str]:
 
 
 def only_line(printed: str) -> str:
-    """The one line of an error: no traceback, no usage."""
-    assert printed.count("\n") == 1, printed
-    assert printed.startswith("telecine: ")
-    return printed.removeprefix("telecine: ").rstrip("\n")
+    """The one line of an error, and without the one that names a page: no traceback, no usage."""
+    line, *pages = printed.removesuffix("\n").split("\n")
+    assert all(re.fullmatch(rf"telecine: see {re.escape(DOCUMENTATION)}[\w-]+\.html(#[\w-]+)?", each) for each in pages)
+    assert len(pages) <= 1, printed
+    assert line.startswith("telecine: ")
+    return line.removeprefix("telecine: ")
 
 
 # ---- export --------------------------------------------------------------------------------------------------------
@@ -185,7 +188,8 @@ def test_a_dash_is_the_standard_output() -> None:
     os.close(reader)
     assert (told.returncode, told.stderr) == (
         2,
-        b"telecine: the standard output is no file and no pipe: name a file, as in -o clip.mp4\n",
+        b"telecine: the standard output is no file and no pipe: name a file, as in -o clip.mp4\n"
+        b"telecine: see https://telecine.readthedocs.io/en/stable/options.html\n",
     )
 
 

@@ -199,7 +199,7 @@ def test_what_must_not_be_replaced_is_refused_and_a_new_one_is_not(tmp_path: Pat
     video = export_video(greys(8), path, overwrite=False)
     assert video.frame_count == 8
     before, frames = {each: each.read_bytes() for each in tmp_path.iterdir()}, Asked(greys(8))
-    with pytest.raises(PublishError, match=r"clip.m3u8' exists and overwrite is False$"):
+    with pytest.raises(PublishError, match=r"(?m)clip.m3u8' exists and overwrite is False$"):
         export_video(frames, path, overwrite=False)
     assert frames.count == 0
     assert {each: each.read_bytes() for each in tmp_path.iterdir()} == before

@@ -166,7 +166,7 @@ def test_without_alpha_frames_are_three_channels_of_straight_colour(tmp_path: Pa
 
 def test_alpha_beside_linear_light_is_refused(tmp_path: Path) -> None:
     video = exported(tmp_path, "ffv1", clip(2))
-    with pytest.raises(OptionError, match=r"^alpha=True does not go with light='encoded', .*: leave one out$"):
+    with pytest.raises(OptionError, match=r"(?m)^alpha=True does not go with light='encoded', .*: leave one out$"):
         read_frames(video, alpha=True, light="encoded")  # type: ignore[call-overload]
 
 

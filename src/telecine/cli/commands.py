@@ -17,8 +17,9 @@ import typer
 
 from .. import __version__
 from ..adding_sound import AudioOptions, add_audio
-from ..errors import InputError, OptionError, PublishError, TelecineError
+from ..errors import DOCUMENTATION, InputError, OptionError, PublishError, TelecineError
 from ..export import export
+from ..formats.containers import CONTAINERS
 from ..frames.options import FrameOptions, complete
 from ..frames.sources import Source, images_in_order, open_source
 from ..joining import concat
@@ -35,7 +36,7 @@ from ..verification import verify
 from . import look
 from .as_json import plain
 from .batch import batch
-from .options import given_options, read_metadata, read_provenance_options, with_options
+from .options import completing, given_options, read_metadata, read_provenance_options, with_options
 from .tables import (
     facts_of_export,
     facts_of_file,
@@ -59,7 +60,6 @@ from .terminal import (
 
 app = typer.Typer(
     help="Turns frames into a video file that plays everywhere and looks like the frames.",
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -108,14 +108,16 @@ def run(arguments: list[str] | None = None) -> int:
             sys.excepthook = show_traceback
             raise
         if isinstance(error, TelecineError):
-            return _say(str(error), 2 if isinstance(error, OptionError) else 1)
+            return _say(str(error), 2 if isinstance(error, OptionError) else 1, error.documentation)
         if hasattr(error, "format_message"):  # the command line itself: click's UsageError
             return _say(error.format_message(), 2)
-        return _say(f"{type(error).__name__}: {error} (--debug shows where)", 1)
+        return _say(f"{type(error).__name__}: {error} (--debug shows where)", 1, f"{DOCUMENTATION}doctor.html")
 
 
-def _say(message: str, code: int) -> int:
+def _say(message: str, code: int, page: str = "") -> int:
     complain(f"telecine: {one_line(message)}")
+    if page:
+        complain(f"telecine: see {page}")
     return code
 
 
@@ -187,7 +189,7 @@ def _export(
         video = export(source, to, complete(ExportOptions, cast(ExportOptions, given), "export"))
     except KeyboardInterrupt as error:  # of which click shows no note
         kept = (note.removeprefix("telecine: ") for note in getattr(error, "__notes__", ()))
-        raise TelecineError("; ".join(["stopped", *kept])) from error
+        raise TelecineError("; ".join(["stopped", *kept]), page="recovery") from error
     if not quiet and output != "-":
         print_facts(facts_of_export(video))
 
@@ -239,7 +241,11 @@ def _concat(
     output: Annotated[str, typer.Option("--output", "-o", help="The file to write; - is standard output.")],
     audio: Annotated[bool, typer.Option(help="Join their sound too.")] = True,
     format: Annotated[
-        str | None, typer.Option(help="The container, in place of the one that the extension stands for.")
+        str | None,
+        typer.Option(
+            help="The container, in place of the one that the extension stands for.",
+            autocompletion=completing(CONTAINERS),
+        ),
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace what is there.")] = True,
     debug: DebugOption = False,
@@ -313,7 +319,7 @@ def _recover(
     elif path is not None:
         print_facts(facts_of_export(recover(path, output)))
     else:
-        raise OptionError("recover needs a path, or --list and a folder")
+        raise OptionError("recover needs a path, or --list and a folder", page="recovery")
 
 
 @app.command("formats")

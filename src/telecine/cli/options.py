@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -16,6 +16,7 @@ import typer
 
 from ..encode.passes import parse_bytes
 from ..errors import OptionError
+from ..formats.encoders import ENCODERS
 from ..frames.options import Option, options_of, type_of
 from ..metadata.tags import Json
 from ..provenance.seal import Provenance
@@ -72,6 +73,7 @@ _FORMS = {
     "shard_bytes": Form(_TEXT, "How much a file of a training set holds at most, such as 500MB.", "SIZE", parse_bytes),
     "shard": Form(_TEXT, "Of N runs number I, from 0 on.", "I/N", _fraction),
 }
+_NAMES = {"encoder": [*ENCODERS, "auto"]}  # where the type is text
 # What can't be typed is None; the others are said by options of other names.
 _ELSEWHERE = {
     "timestamps": None,
@@ -125,10 +127,29 @@ def _parameters(record: type) -> Iterator[inspect.Parameter]:
             kind = form.type or _typed(type_of(record, name))
             default = None if form.is_unset_without else option.default
             flag = [f"--{name.replace('_', '-')}"] if default is False else []
-            said = typer.Option(*flag, help=form.text or _of_command(option), metavar=form.metavar)
+            names = completing(_NAMES.get(name, choices_of(type_of(record, name))))
+            text = form.text or _of_command(option)
+            said = typer.Option(*flag, help=text, metavar=form.metavar, autocompletion=names)
             yield inspect.Parameter(
                 name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, said]
             )
+
+
+def completing(names: Iterable[str]) -> Callable[[], list[str]] | None:
+    """Give what a shell completes a value by; None where there are no names, and files may be meant."""
+    every = list(names)
+    return (lambda: every) if every else None
+
+
+def choices_of(kind: Any) -> list[str]:
+    """Give the names that a type has of its values.
+
+    >>> choices_of(Literal["a", "b"] | None)
+    ['a', 'b']
+    """
+    if get_origin(kind) is Literal:
+        return [str(each) for each in get_args(kind)]
+    return [name for each in get_args(kind) if get_origin(kind) in (Union, UnionType) for name in choices_of(each)]
 
 
 def _typed(kind: Any) -> Any:
@@ -189,5 +210,5 @@ def read_provenance_options(certificate: Path | None, given: Mapping[str, Any]) 
     if certificate is not None:
         return Provenance(certificate=certificate, **given)
     if any(given[name] for name in given if name != "digital_source_type"):
-        raise OptionError("a manifest takes --provenance-certificate and --provenance-key")
+        raise OptionError("a manifest takes --provenance-certificate and --provenance-key", page="provenance")
     return None

@@ -130,7 +130,8 @@ def plan_of(container: Container, content: Content) -> Plan:
 
 def _mp4_plan(container: Container, content: Content) -> Plan:
     if content.alpha_beside:
-        raise OptionError(f"the frames have alpha, which {container.name} can't hold beside VP9: use .webm or .mkv")
+        said = f"the frames have alpha, which {container.name} can't hold beside VP9: use .webm or .mkv"
+        raise OptionError(said, page="alpha")
     # The movie counts in the media's ticks, so that edit lists are exact (ISO/IEC 14496-12 8.2.2, 8.6.6).
     ticks = {"video_track_timescale": str(content.ticks), "movie_timescale": str(_movie_ticks(content))}
     options = dict(container.options) | ticks

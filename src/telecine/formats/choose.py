@@ -84,7 +84,7 @@ def choose_format(
         raise OptionError(f"codec={chosen.name!r} does not go into {container.name}: use {either(container.codecs)}")
     if hdr and not CODECS[chosen.name].hdr:
         hdr_codecs = (name for name, each in CODECS.items() if each.hdr)
-        raise OptionError(f"{chosen.name} is not used for PQ and HLG: use codec={either(hdr_codecs)}")
+        raise OptionError(f"{chosen.name} is not used for PQ and HLG: use codec={either(hdr_codecs)}", page="hdr")
     if quality == "lossless" and quality not in chosen.qualities:
         if chosen.lossless is None:
             lossless = [name for name, each in CODECS.items() if each.lossless or quality in each.qualities]

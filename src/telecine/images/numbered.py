@@ -178,7 +178,8 @@ def check_sequence(settings: SequenceSettings) -> None:
         accepted = " or ".join(map(str, row.bits))
         raise OptionError(f"bit_depth={settings.bits!r} does not go with {name}: use {accepted}")
     if settings.alpha and not row.alpha:
-        raise OptionError(f"{name} has no alpha: composite the frames on a background first, or write PNG")
+        said = f"{name} has no alpha: composite the frames on a background first, or write PNG"
+        raise OptionError(said, page="alpha")
     if settings.linear and name != "exr":
         raise OptionError(f"scene-linear frames do not go with {name}: write OpenEXR, or encode them as sRGB first")
     if is_too_large(settings.width, settings.height, row.largest_side):

@@ -36,9 +36,8 @@ class MovingImagePlan:
             given = options["bit_depth"]
             raise OptionError(f"bit_depth={given!r} does not go with {row.name}, which has 8: leave it out")
         if common.seal is not None and common.metadata is not None and row.metadata_moves:
-            raise OptionError(
-                f"metadata= and provenance= don't go together in {row.name}: leave one out, or write webp"
-            )
+            said = f"metadata= and provenance= don't go together in {row.name}: leave one out, or write webp"
+            raise OptionError(said, page="provenance")
         self.row, self.common, self.notes = row, common, notes
         self.quality, self.loops = parse_quality(row.name, options["quality"]), options["loops"] or 0
         check_options(row.name, self.loops, common.fps)

@@ -92,7 +92,7 @@ def _plan_of_first_that_opens(
             notes.add(f"encoded as {row.name} by {encoder}, the first that does it here: {_grouped(without)}")
             return plan
     other = "" if codec is None else f"; without codec={codec!r} another codec's may do"
-    raise OptionError(f"encoder='auto' finds none that does it here: {_grouped(without)}{other}")
+    raise OptionError(f"encoder='auto' finds none that does it here: {_grouped(without)}{other}", page="encoders")
 
 
 def _grouped(reasons: Mapping[str, str]) -> str:
@@ -104,7 +104,9 @@ def _grouped(reasons: Mapping[str, str]) -> str:
 def _seal(provenance: Provenance, row: AnyFormat) -> Seal:
     if isinstance(row, (SequenceFormat, PlaylistFormat)):
         parts = "images" if isinstance(row, SequenceFormat) else "segments"
-        raise OptionError(f"provenance= signs one file, and {row.name} is a folder of {parts}: leave it out")
+        raise OptionError(
+            f"provenance= signs one file, and {row.name} is a folder of {parts}: leave it out", page="provenance"
+        )
     from ..provenance.seal import seal_of  # the extra `c2pa` is for those who sign
 
     return seal_of(provenance, row.name)

@@ -65,7 +65,9 @@ class VideoPlan:
             self.color = RGB
         self.dither = options["dither"]
         if self.dither and chosen.pixel_format.depth != 8:
-            raise OptionError(f"dither=True is for 8 bit, and {chosen.pixel_format.name} has more: leave it out")
+            raise OptionError(
+                f"dither=True is for 8 bit, and {chosen.pixel_format.name} has more: leave it out", page="dither"
+            )
         self.live = _live(options, chosen, common.fps, target, notes)
         streamed = _live_options(options, chosen, self.live.interval) if self.live else options
         of_encoder = _encoder_options(chosen, streamed)
@@ -131,12 +133,17 @@ def _live(options: WriterOptions, chosen: Format, fps: Fraction, target: Target 
     if options["live"]:
         listeners["live=True"] = _viewer(target, fps)
     if not listeners and outlet is None and (options["fragment"] is not None or options["latency"] != "normal"):
-        raise OptionError("fragment= and latency= go with also_to=, live= or a pipe: leave them out")
+        raise OptionError(
+            "fragment= and latency= go with also_to=, live= or a pipe: leave them out", page="anywhere#while-it-grows"
+        )
     is_playlist = outlet is not None and not outlet.takes_finished
     if bar and (listeners or is_playlist):
-        raise OptionError(f"{'hls' if is_playlist else next(iter(listeners))} does not go with {bar}")
+        raise OptionError(
+            f"{'hls' if is_playlist else next(iter(listeners))} does not go with {bar}", page="anywhere#while-it-grows"
+        )
     if is_playlist and options["latency"] != "normal":
-        raise OptionError("latency='low' does not go with hls, whose segments begin with key frames: leave it out")
+        said = "latency='low' does not go with hls, whose segments begin with key frames: leave it out"
+        raise OptionError(said, page="anywhere#hls")
     if outlet is not None and (bar or options["provenance"] is not None):
         why = bar or "provenance=, which signs a finished file"
         notes.add(f"{outlet.name!r} gets the finished file at the end: to write it before does not go with {why}")

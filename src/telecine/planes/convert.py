@@ -180,7 +180,9 @@ def _pixel_format(name: str, dithered: bool) -> PixelFormat:
     if pixel_format is None:
         raise OptionError(f"pixel format {name!r} can't be converted to: use one of {', '.join(PIXEL_FORMATS)}")
     if dithered and pixel_format.depth != 8:
-        raise OptionError(f"dither is for 8 bit and {name} has {pixel_format.depth}: leave it out, or use 8 bit")
+        raise OptionError(
+            f"dither is for 8 bit and {name} has {pixel_format.depth}: leave it out, or use 8 bit", page="dither"
+        )
     return pixel_format
 
 

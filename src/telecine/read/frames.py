@@ -110,10 +110,14 @@ def read_frames(
     path = source_of(path, storage_options)
     if light is None:
         if primaries is not None:
-            raise OptionError(f"primaries={primaries!r} goes with light='scene-linear' or 'display-linear': give both")
+            raise OptionError(
+                f"primaries={primaries!r} goes with light='scene-linear' or 'display-linear': give both",
+                page="hdr#back-to-light",
+            )
         return ReadFrames(_read_codes(path, alpha, rotate))
     if alpha:
-        raise OptionError(f"alpha=True does not go with light={light!r}, which is read as RGB: leave one out")
+        said = f"alpha=True does not go with light={light!r}, which is read as RGB: leave one out"
+        raise OptionError(said, page="hdr#transparent-frames")
     parse_light("pq", light, primaries)
     return ReadFrames(_read_light(path, light, primaries, rotate))
 
@@ -128,7 +132,10 @@ def _read_light(path: Source, light: str, primaries: str | None, rotate: bool) -
     for picture in decoded_frames(path):
         rgb, hdr = colors_of(picture, to_float_rgb, path), picture.color.hdr
         if light != ENCODED and hdr is None:
-            raise OptionError(f"{name_of(path)!r} is neither PQ nor HLG: of its frames only light={ENCODED!r} is read")
+            raise OptionError(
+                f"{name_of(path)!r} is neither PQ nor HLG: of its frames only light={ENCODED!r} is read",
+                page="hdr#back-to-light",
+            )
         reading = parse_light(hdr, light, primaries) if hdr else None
         yield _turned(path, reading.decode(rgb) if reading else rgb, picture, rotate)
 
