@@ -20,6 +20,12 @@
 
 #include "kernel.h"
 
+#ifdef _WIN32
+#define WIN32_LEAN_AND_MEAN
+#define NOMINMAX
+#include <windows.h>
+#endif
+
 namespace nb = nanobind;
 using namespace telecine;
 
@@ -42,7 +48,12 @@ constexpr Kernels kernel_table[] = {
 };
 
 bool runs_here(const std::string &name) {
-#ifdef TELECINE_X86
+#if defined(TELECINE_X86) && defined(_WIN32)
+    // Asked of Windows: what Clang has built in is in a library that clang-cl does not link. The features that Windows
+    // has no name for came with these in every processor that runs it.
+    if (name == "avx2") return IsProcessorFeaturePresent(PF_AVX2_INSTRUCTIONS_AVAILABLE);
+    if (name == "avx512") return IsProcessorFeaturePresent(PF_AVX512F_INSTRUCTIONS_AVAILABLE);
+#elif defined(TELECINE_X86)
     // The features of x86-64-v3 and x86-64-v4 that the compiler may use, and that processors have together.
     const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
     if (name == "avx2") return v3;

@@ -4,14 +4,14 @@
 // to fused multiply-add is off (see CMakeLists.txt), so every instruction set gives the same bytes.
 #pragma once
 
+#include <cstring>
+
+#include "compiler.h"
 #include "kernel.h"
 
 #ifndef TELECINE_ISA
 #define TELECINE_ISA baseline
 #endif
-
-// Inlined, a loop's pointers lose their __restrict and the loop its vectors.
-#define TELECINE_LOOP __attribute__((noinline))
 
 namespace telecine {
 namespace TELECINE_ISA {
@@ -24,7 +24,7 @@ template <class To, class From>
 inline To bit_cast(From from) {
     static_assert(sizeof(To) == sizeof(From), "same size");
     To to;
-    __builtin_memcpy(&to, &from, sizeof to);
+    std::memcpy(&to, &from, sizeof to);
     return to;
 }
 
@@ -78,7 +78,7 @@ struct Float64 {
 template <class Stored>
 inline Stored stored_at(const char *at) {
     Stored v;
-    __builtin_memcpy(&v, at, sizeof v);
+    std::memcpy(&v, at, sizeof v);
     return v;
 }
 

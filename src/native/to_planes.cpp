@@ -62,10 +62,6 @@ struct Integer {
 };
 // ---- float rows to codes -------------------------------------------------------------------------------------------
 
-// Of unchecked values a code may be out of an int's range: C++ then leaves the result undefined, which every processor
-// gives as some number, and it is written over.
-#define TELECINE_ANY_FLOAT __attribute__((no_sanitize("float-cast-overflow")))
-
 // The 0.5 that makes truncation round is in the matrix's offsets.
 template <class Stored>
 struct Rounded {
@@ -232,7 +228,7 @@ void tile_components(const Source &source, const Row &top, const Row &bottom, in
         // time when these columns of the next rows are asked for now, a few lines at a time.
         if (ahead != 0)
             for (const char *samples : {t.r, t.g, t.b, b.r, b.g, b.b})
-                for (int i = 0; i < count; i += 16) __builtin_prefetch(samples + ahead + i * sizeof(float));
+                for (int i = 0; i < count; i += 16) TELECINE_PREFETCH(samples + ahead + i * sizeof(float));
         seen = components<rows>(t, b, matrix, count, seen, rounding[0].from_column(x), round_bottom.from_column(x),
                                 first_top + x, first_bottom + x, second + x, third + x);
     }

@@ -58,7 +58,7 @@ void load_tile(const Pixels &pixels, const char *from, int n, Tile &tile) {
         case Sample::float64: load_channels<Float64>(pixels, from, n, tile); break;
     }
     if (pixels.channels == 1)
-        for (int c = 1; c < 3; ++c) __builtin_memcpy(tile.channel[c], tile.channel[0], n * sizeof(float));
+        for (int c = 1; c < 3; ++c) std::memcpy(tile.channel[c], tile.channel[0], n * sizeof(float));
 }
 
 // `to` is where the signal's first plane has this tile.
