@@ -2,6 +2,7 @@
 # make check: the same without the tests that are marked as slow (browsers, pipelines, faults), within two minutes.
 # make test-integrations: telecine where people work, with the real libraries, in an environment of their own.
 # make demo-batch: two hundred clips into an S3 server that runs here, and the report of that.
+# make docs: the site of docs, with the reference, into out/docs. make docs-links: whether what it links to is there.
 # make bench: every benchmark against its peers, into bench/RESULTS.md, which takes about half an hour.
 # make test-latest, test-lowest: a wheel on every Python found with the newest dependencies, on the oldest with the lowest.
 # make soak: the tests of faults at full length, which takes hours.
@@ -19,7 +20,9 @@ CHECK := -m "not slow" --ignore=tests/installed
 PYTEST := -m pytest -n auto --maxprocesses=4 --dist=worksteal
 INTEGRATIONS := tests/integrations src/telecine/integrations
 
-.PHONY: demo demo-batch check test test-integrations test-latest test-lowest soak lint bench clean python
+SPHINX := .venv/docs/bin/python -m sphinx --fail-on-warning --keep-going --fresh-env --quiet --doctree-dir build/docs
+
+.PHONY: demo demo-batch check test test-integrations docs docs-links test-latest test-lowest soak lint bench clean python
 
 demo: .venv/demo
 	$(BIN)/python -m examples.demo out
@@ -33,6 +36,15 @@ check test: lint .venv/hls.min.js .venv/node
 test-integrations: .venv/integrations/installed .venv/lerobot .venv/node
 	.venv/integrations/bin/python -m mypy $(INTEGRATIONS:%=%/*.py)
 	.venv/integrations/bin/python $(PYTEST) --durations=20 $(INTEGRATIONS)
+
+# The tests look at what was built, and skip where that is not.
+docs: .venv/docs/installed
+	rm -rf out/docs
+	$(SPHINX) docs out/docs
+	$(BIN)/python -m pytest -q tests/end_to_end/test_site.py
+
+docs-links: .venv/docs/installed
+	$(SPHINX) --builder linkcheck docs out/docs-links
 
 test-latest test-lowest: python
 	$(PYTHON) tests/matrix.py $(@:test-%=%)
@@ -84,12 +96,12 @@ $(BENCH)/bench: $(BENCH)/build $(SOURCES) $(shell find src/telecine -name '*.py'
 	-mkdir -p $@ && npm install --silent --no-package-lock --prefix $@ typescript@7.0.2 axe-core@4.14.1 && touch $@
 
 # Over what .venv has, which it reads: of what is installed here too, its own comes first.
-.venv/integrations/installed: .venv/dev
+.venv/docs/installed .venv/integrations/installed: .venv/dev
 	$(BIN)/python -m venv $(@D)
 	purelib='import sysconfig; print(sysconfig.get_path("purelib"))' && \
 	echo "import site; site.addsitedir('$$($(BIN)/python -c "$$purelib")')" > \
 	"$$($(@D)/bin/python -c "$$purelib")/dev.pth"
-	$(@D)/bin/pip install --quiet 'telecine[integrations]'
+	$(@D)/bin/pip install --quiet 'telecine[$(notdir $(@D))]'
 	touch $@
 
 # LeRobot's reader, for a test which skips without: beside the other packages, of which it wants older ones.

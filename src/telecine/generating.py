@@ -37,7 +37,7 @@ def generate_video(
 
     Raises:
         OptionError: an argument, no frame rate is known for the pipeline, or it is called for several videos.
-        What `tap`, `VideoWriter` and the pipeline raise.
+        TelecineError: as `tap` and `VideoWriter` raise it. What the pipeline raises passes through.
 
     >>> video = generate_video(pipe, "clip.mp4", prompt="a panda", num_frames=81)  # doctest: +SKIP
     """

@@ -13,7 +13,7 @@ import re
 import sys
 import warnings
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -64,22 +64,30 @@ PAGES = sorted(
 class CogVideoXPipeline:
     """A tiny one, which takes a prompt without the text encoder that would read it; by its name its rate is known."""
 
+    kind = "text"
+
     def __init__(self) -> None:
-        self._pipe = tiny_pipeline("text")
+        self._pipe = tiny_pipeline(self.kind)
         self.transformer, self.vae = self._pipe.transformer, self._pipe.vae
         self.video_processor = self._pipe.video_processor
 
-    def __call__(self, prompt: str, output_type: str = "pil", **_: Any) -> Any:
-        return SimpleNamespace(frames=generate(self._pipe, output_type))
+    def __call__(
+        self,
+        prompt: str,
+        output_type: str = "pil",
+        image: Image.Image | None = None,
+        video: Sequence[Image.Image] = (),
+        **_: Any,
+    ) -> Any:
+        return SimpleNamespace(frames=generate(self._pipe, output_type, source=[image] if image else video))
 
 
-class Run:
-    """Stands for a run of Weights & Biases; tests/integrations have the real one."""
-
-    log: Callable[..., None] = staticmethod(lambda *_, **__: None)
+class CogVideoXImageToVideoPipeline(CogVideoXPipeline):
+    kind = "image"
 
 
-Run.__module__ = "wandb.sdk.wandb_run"
+class CogVideoXVideoToVideoPipeline(CogVideoXPipeline):
+    kind = "video"
 
 
 def codes() -> Clip:
@@ -106,6 +114,8 @@ INPUTS: dict[str, Callable[[], Any]] = {
     "first_stage_model": SmallDecoder,
     "folder": Path,
     "frames": images,
+    "image": lambda: images()[0][0],
+    "image_to_video": cache(CogVideoXImageToVideoPipeline),
     "generate": lambda: lambda prompt: codes(),
     "latent": lambda: clouds(48, 64),
     "latents": lambda: torch.zeros(1, 3, 4, 48, 64),
@@ -116,13 +126,14 @@ INPUTS: dict[str, Callable[[], Any]] = {
     "prompt": lambda: "a panda",
     "prompts": lambda: [f"frame {index}" for index in range(COUNT)],
     "rows": lambda: rows(),
-    "run": lambda: Run(),
     "samples": lambda: np.zeros((2, 44_100), np.float32),
     "times": lambda: [index * index / 10 for index in range(COUNT)],
+    "video_to_video": cache(CogVideoXVideoToVideoPipeline),
     "upload": lambda: SimpleNamespace(file=io.BytesIO(Path("clip.mp4").read_bytes())),
 }
 INPUTS_OF: dict[str, dict[str, Callable[[], Any]]] = {
     "docs/audio.md": {"chunks": lambda: [(codes(), np.zeros((2, 44_100), np.float32))] * 2},
+    "docs/cogvideox.md": {"samples": lambda: torch.rand(1, 9, 3, 48, 64)},
 }
 
 
@@ -165,6 +176,7 @@ FILES: dict[str, Callable[[Path], None]] = {
     "draft.mp4": partial(clip, quality="draft"),
     "av1.mp4": partial(clip, codec="av1"),
     "phone.mp4": clip,
+    "fast.mp4": clip,
     "frames": partial(folder_of, ".png", COUNT),
     "images": partial(folder_of, ".png", COUNT),
     "run": partial(folder_of, ".mp4", 2),
@@ -173,12 +185,11 @@ FILES: dict[str, Callable[[Path], None]] = {
     "jobs.jsonl": table,
     "NotoSansCJK-Regular.ttc": font,
 }
-FILES_OF = {"docs/pictures.md": ["clip.mp4"], "docs/size-and-time.md": ["clip.mp4"]}
+FILES_OF = {page: ["clip.mp4"] for page in ("docs/pictures.md", "docs/reading.md", "docs/size-and-time.md")}
 # Libraries that are not here, or need what is not; the real ones are in tests/integrations.
 STAND_INS = {
     "IPython": SimpleNamespace(display=SimpleNamespace(Video=lambda data, embed, mimetype: data)),
     "IPython.display": SimpleNamespace(),
-    "wandb": SimpleNamespace(Video=lambda file, format: file),
 }
 
 

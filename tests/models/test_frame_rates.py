@@ -14,6 +14,7 @@ import telecine
 from telecine import OptionError
 from telecine.models.frame_rates import FRAME_RATES
 
+from ..support.helpers import ROOT
 from ..support.tiny_cogvideox import PIPELINES, diffusers, tiny_pipeline
 
 # What the documentation says, with where it is from: whoever changes a rate looks it up there again.
@@ -47,6 +48,14 @@ FAMILIES = {
 }
 
 
+# The guide's rows: the rate, the names, the pipelines that have it without a look at their configuration.
+PAGE = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+GUIDE = [
+    (int(fps), re.findall(r'`"([\w.-]+)"`', names), [] if "CogVideoX" in model else re.findall(r"`(\w+)`", pipelines))
+    for model, fps, names, pipelines in re.findall(r"^\| ([^|]+) \| (\d+) \| ([^|]+) \|([^|]*)\|", PAGE, re.MULTILINE)
+]
+
+
 def without_components(kind: Any, **given: Any) -> Any:
     """A real pipeline of diffusers whose required components are all None but those given."""
     parameters = list(inspect.signature(kind.__init__).parameters.values())[1:]
@@ -68,6 +77,15 @@ def test_a_name_has_its_rate_as_a_fraction(name: str, fps: int) -> None:
 
 def test_the_documentation_lists_every_name() -> None:
     assert list(NAMES) == list(FRAME_RATES)
+
+
+def test_the_guide_lists_every_name_with_its_rate() -> None:
+    assert {name: fps for fps, names, _ in GUIDE for name in names} == FRAME_RATES
+
+
+def test_the_guide_lists_every_family_with_its_rate() -> None:
+    known = {**FAMILIES, "ConsisIDPipeline": 8, "HunyuanVideoFramepackPipeline": 30}
+    assert {name: fps for fps, _, pipelines in GUIDE for name in pipelines if name.endswith("Pipeline")} == known
 
 
 @pytest.mark.parametrize("kind", PIPELINES)

@@ -32,6 +32,16 @@ class VideoDatasink(Datasink[Written]):
 
     Afterwards its `written` tells how many clips, frames and bytes. Where a clip can't be written, the others of its
     task are, and the write fails. Each file is there whole or not at all, and to write again replaces it.
+
+    Args:
+        output: The folder or the URL under which clips go, which all nodes see.
+        frames: The column of clips.
+        template: The name of a clip without one in the column `output`; otherwise a hash of its content.
+        attempts: How often a clip is tried whose error may pass.
+        **options: Those of `export_video`, for all clips; a row's own come first.
+
+    Raises:
+        OptionError: an argument.
     """
 
     def __init__(
@@ -43,18 +53,6 @@ class VideoDatasink(Datasink[Written]):
         attempts: int = 3,
         **options: Unpack[ExportOptions],
     ) -> None:
-        """Look at what is given.
-
-        Args:
-            output: The folder or the URL under which clips go, which all nodes see.
-            frames: The column of clips.
-            template: The name of a clip without one in the column `output`; otherwise a hash of its content.
-            attempts: How often a clip is tried whose error may pass.
-            **options: Those of `export_video`, for all clips; a row's own come first.
-
-        Raises:
-            OptionError: an argument.
-        """
         self._exporter = Exporter(output, frames=frames, template=template, attempts=attempts, **options)
         self.written: Written | None = None
 

@@ -36,6 +36,20 @@ _proved = set[str]()  # the places at which this process has proved that it can 
 class Exporter:
     """Writes the clips of a batch, which is columns by their names, and gives the batch with facts in their stead.
 
+    A column that is named as an option is that option for its row, and the column `output` has the clip's name.
+    Nothing is written before the first batch.
+
+    Args:
+        output: The folder or the URL under which clips go, which all nodes see.
+        frames: The column of clips, each of which is what `export_video` takes.
+        template: The name of a clip that has none, of its row's columns: "{id:06d}-{prompt_slug}.mp4". Without one it
+            is a hash of its frames and options.
+        attempts: How often a clip is tried whose error may pass.
+        **options: Those of `export_video`, for all clips; a row's own come first.
+
+    Raises:
+        OptionError: an argument.
+
     >>> import numpy as np, tempfile
     >>> write = Exporter(tempfile.mkdtemp(), frames="video", template="{seed}.mp4", fps=8)
     >>> batch = write({"video": np.zeros((1, 8, 48, 64, 3), np.uint8), "seed": np.array([7])})
@@ -52,21 +66,6 @@ class Exporter:
         attempts: int = 3,
         **options: Unpack[ExportOptions],
     ) -> None:
-        """Look at what is given; nothing is written before the first batch.
-
-        A column that is named as an option is that option for its row, and the column `output` has the clip's name.
-
-        Args:
-            output: The folder or the URL under which clips go, which all nodes see.
-            frames: The column of clips, each of which is what `export_video` takes.
-            template: The name of a clip that has none, of its row's columns: "{id:06d}-{prompt_slug}.mp4". Without one
-                it is a hash of its frames and options.
-            attempts: How often a clip is tried whose error may pass.
-            **options: Those of `export_video`, for all clips; a row's own come first.
-
-        Raises:
-            OptionError: an argument.
-        """
         self.place = Place.of(output, options.get("storage_options"))
         self.frames = frames
         self._names, self._has_template = Names(template), template is not None

@@ -1,0 +1,55 @@
+"""The site of these pages, which `make docs` builds into out/docs: Markdown, and a reference made of the docstrings."""
+
+import re
+from typing import Any
+
+from sphinx.application import Sphinx
+
+import telecine
+
+project, version, language = "telecine", telecine.__version__, "en"
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+
+html_theme, html_title = "furo", f"telecine {version}"
+html_show_copyright = html_show_sphinx = html_copy_source = False
+
+myst_heading_anchors = 3
+
+autodoc_default_options = {"members": True}
+autodoc_inherit_docstrings = add_module_names = False
+autodoc_member_order = "bysource"
+autodoc_typehints, autodoc_typehints_format = "description", "short"
+napoleon_use_rtype = False
+
+# What stands beside these pages, where a reader of the source finds it, is a page of the site too.
+_BESIDE = {
+    "../CONTRIBUTING.md": "contributing.md",
+    "../bench/RESULTS.md": "results.md",
+    "../examples/": "path:../examples/",
+}
+
+
+def _to_the_sites_own(app: Sphinx, page: str, source: list[str]) -> None:
+    for target, own in _BESIDE.items():
+        source[0] = source[0].replace(f"]({target}", f"]({own}")
+
+
+def _as_sphinx_has_it(app: Sphinx, what: str, name: str, target: Any, options: Any, lines: list[str]) -> None:
+    """Put the texts of options among those of the arguments, and make code and links of what is in backticks."""
+    if "Options:" in lines:
+        at = lines.index("Options:")
+        own, of_options = lines[:at], lines[at + 1 :]
+        end = own.index("", own.index("Args:")) if "Args:" in own else at
+        lines[:] = [*own[:end], *([] if "Args:" in own else ["Args:"]), *of_options, *own[end:]]
+    text = re.sub(r"(?<!`)`([^`]+)`(?!`)", _code, "\n".join(lines))
+    lines[:] = re.sub(r"\bdocs/([\w-]+)\.md", r":doc:`\1`", text).split("\n")
+
+
+def _code(found: re.Match[str]) -> str:
+    return f":py:obj:`~telecine.{found[1]}`" if found[1] in telecine.__all__ else f"``{found[1]}``"
+
+
+def setup(app: Sphinx) -> None:
+    """Take what the pages and the docstrings have for other readers as the site has it; Sphinx calls this."""
+    app.connect("source-read", _to_the_sites_own)
+    app.connect("autodoc-process-docstring", _as_sphinx_has_it, priority=400)  # before napoleon
