@@ -40,6 +40,7 @@ COUNT = 20  # frames
 # Pages whose blocks another test runs, which asserts more of them or has what they need.
 ELSEWHERE = {
     "docs/alpha.md": "tests/end_to_end/test_alpha.py",
+    "docs/coming-from.md": "tests/integrations/test_coming_from.py",
     "docs/gradio.md": "tests/integrations/test_gradio.py",
     "docs/gymnasium.md": "tests/integrations/test_gymnasium.py",
     "docs/hdr.md": "tests/end_to_end/test_hdr.py",
