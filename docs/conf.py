@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+from docutils.nodes import Element, field_list
+from sphinx.addnodes import desc_parameterlist
 from sphinx.application import Sphinx
 
 import telecine
@@ -12,6 +14,8 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 
 html_theme, html_title = "furo", f"telecine {version}"
 html_show_copyright = html_show_sphinx = html_copy_source = False
+
+smartquotes_action = "D"  # dashes: "high" is a value
 
 myst_heading_anchors = 3
 
@@ -30,8 +34,10 @@ _BESIDE = {
 
 
 def _to_the_sites_own(app: Sphinx, page: str, source: list[str]) -> None:
+    """Lead links to pages of the site, and have those that are called after a file called after its title."""
     for target, own in _BESIDE.items():
         source[0] = source[0].replace(f"]({target}", f"]({own}")
+    source[0] = re.sub(r"\[[\w/-]+\.md\]\(", "[](", source[0])
 
 
 def _as_sphinx_has_it(app: Sphinx, what: str, name: str, target: Any, options: Any, lines: list[str]) -> None:
@@ -46,10 +52,19 @@ def _as_sphinx_has_it(app: Sphinx, what: str, name: str, target: Any, options: A
 
 
 def _code(found: re.Match[str]) -> str:
-    return f":py:obj:`~telecine.{found[1]}`" if found[1] in telecine.__all__ else f"``{found[1]}``"
+    name = found[1].removeprefix("telecine.")
+    return f":py:obj:`~telecine.{name}`" if name in telecine.__all__ else f"``{found[1]}``"
+
+
+def _without_arguments(app: Sphinx, domain: str, kind: str, content: Element) -> None:
+    """Leave out what an error is made with, which is telecine's own affair."""
+    if kind == "exception":
+        for each in [*content.parent.findall(desc_parameterlist), *content.findall(field_list)]:
+            each.parent.remove(each)
 
 
 def setup(app: Sphinx) -> None:
     """Take what the pages and the docstrings have for other readers as the site has it; Sphinx calls this."""
     app.connect("source-read", _to_the_sites_own)
     app.connect("autodoc-process-docstring", _as_sphinx_has_it, priority=400)  # before napoleon
+    app.connect("object-description-transform", _without_arguments, priority=600)  # after autodoc
