@@ -5,6 +5,7 @@
 # make docs: the site of docs, with the reference, into out/docs. make docs-links: whether what it links to is there.
 # make bench: every benchmark against its peers, into bench/RESULTS.md, which takes about half an hour.
 # make test-latest, test-lowest: a wheel on every Python found with the newest dependencies, on the oldest with the lowest.
+# make wheels: the source distribution and the wheels of test-latest, into dist/.
 # make soak: the tests of faults at full length, which takes hours.
 PYTHON ?= python3
 # Real clips for the tests and benchmarks that use them; they skip where the folder is absent.
@@ -22,7 +23,7 @@ INTEGRATIONS := tests/integrations src/telecine/integrations
 
 SPHINX := .venv/docs/bin/python -m sphinx --fail-on-warning --keep-going --fresh-env --quiet --doctree-dir build/docs
 
-.PHONY: demo demo-batch check test test-integrations docs docs-links test-latest test-lowest soak lint bench clean python
+.PHONY: demo demo-batch check test test-integrations docs docs-links test-latest test-lowest wheels soak lint bench clean python
 
 demo: .venv/demo
 	$(BIN)/python -m examples.demo out
@@ -46,7 +47,7 @@ docs: .venv/docs/installed
 docs-links: .venv/docs/installed
 	$(SPHINX) --builder linkcheck docs out/docs-links
 
-test-latest test-lowest: python
+test-latest test-lowest wheels: python
 	$(PYTHON) tests/matrix.py $(@:test-%=%)
 
 soak: .venv/dev
@@ -64,7 +65,7 @@ bench: $(BENCH)/bench
 	$(BENCH)/bin/python -m bench
 
 clean:
-	rm -rf .venv $(BENCH) build out
+	rm -rf .venv $(BENCH) build dist out
 
 python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, $(OLDEST)))' || \
@@ -74,7 +75,8 @@ python:
 .venv/build $(BENCH)/build: Makefile | python
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/pip install --quiet --upgrade pip
-	$(@D)/bin/pip install --quiet 'scikit-build-core>=0.10' 'nanobind>=2.4' cmake ninja
+	$(@D)/bin/pip install --quiet 'scikit-build-core>=0.11' 'nanobind>=2.8' 'setuptools-scm>=8.1' \
+		'hatch-fancy-pypi-readme>=24.1' cmake ninja
 	touch $@
 
 .venv/demo: .venv/build $(SOURCES)
