@@ -106,10 +106,8 @@ def export(source: Source, path: Output | None, options: ExportOptions) -> Video
             if source.video is None:  # its frames are nobody's who waits for them to be asked for
                 writer.write(source.frames)
         return writer.video
-    differences = tuple(_differences(source.video, options)) if source.video else ()
-    for note in differences:
-        warn(note)
-    with reporting(options["progress"], _count_of_written(source, options)) as report:
+    differences = differences_of(source, options)
+    with reporting(options["progress"], count_of_written(source, options)) as report:
         of_writer = part(WriterOptions, options)
         of_writer["progress"] = report
         with VideoWriter(path, **of_writer) as writer:
@@ -119,7 +117,16 @@ def export(source: Source, path: Output | None, options: ExportOptions) -> Video
     return replace(writer.video, notes=writer.video.notes + differences)
 
 
-def _count_of_written(source: Source, options: ExportOptions) -> int | None:
+def differences_of(source: Source, options: ExportOptions) -> tuple[str, ...]:
+    """Say in what the frames of a source will be shown otherwise than there, and warn of it."""
+    differences = tuple(_differences(source.video, options)) if source.video else ()
+    for note in differences:
+        warn(note)
+    return differences
+
+
+def count_of_written(source: Source, options: ExportOptions) -> int | None:
+    """Tell how many frames of a source are written, but for the last that is repeated; None where nobody knows yet."""
     given, pacing = source.count(options["layout"]), _pacing(options)
     return given if given is None or pacing is None else pacing.written(given)
 

@@ -24,26 +24,23 @@ from .deliver.ranks import share_of, use_up
 from .deliver.target import Output, Target, target_of
 from .errors import FrameError, OptionError, TelecineError, TelecineWarning
 from .formats.choose import output_of
-from .frames.changes import changes_of
 from .frames.options import complete, with_options
-from .frames.recognise import Frames, Recognizer, count_frames
+from .frames.recognise import Frames, count_frames
 from .output.options import WriterOptions
-from .output.plan import plan_of
+from .output.prepare import prepare
 from .output.progress import Reporter, check_progress, reporting
 from .output.protocol import Publishing, Shape
 from .output.result import Video
 from .output.thread import EncodingThread
-from .planes.convert import parse_value_range
 from .publish.journal import Kept
 from .sound.forms import Audio
-from .support.clock import Clock, Timestamps, parse_last_frame
+from .support.clock import Clock, Timestamps
 from .support.notes import Notes, callers_line
 from .support.rate import parse_fps
 from .support.words import shell_word
 
 if TYPE_CHECKING:
     from .deliver.live import Sink
-    from .pictures.last_frame import LastFrame
 
 _LOOK_AGAIN = 0.2  # seconds after which one who waits for another thread's `write` sees that the writer was closed
 
@@ -95,13 +92,10 @@ class VideoWriter:
             fps, none = parse_fps(given["fps"]), Fraction(0)
             self._video = Video(target.where, 0, 0, fps, 0, none, codec="", size_bytes=0, notes=(share.note,))
             return
-        self._recognizer = Recognizer(given["layout"], given["channels"])
-        hold, self._repeat = parse_last_frame(given["hold"], given["repeat"])
-        fps, self._notes = parse_fps(given["fps"]), Notes([share.note] if share else [])
-        self._changes = changes_of(given, fps, self._notes)
-        self._plan = plan = plan_of(row, given, hold, self._notes, target)
-        self._clock = Clock(fps, hold, plan.shown_for)
-        self._last_frame = _last_frame_of(given, target)
+        self._notes = Notes([share.note] if share else [])
+        prepared = prepare(row, target, given, self._notes)
+        self._recognizer, self._changes, self._plan, self._clock, self._repeat, self._last_frame = prepared
+        plan = prepared.plan
         self._shape: Shape[Any] | None = None  # once there is a frame
         self._writing, self._writing_audio = threading.RLock(), threading.RLock()
         self._job = _Job(target, lambda: plan.publication(target), report, plan.listeners)
@@ -351,15 +345,6 @@ class _Job:
     def _leave(self, error: BaseException) -> None:
         """Tell what is open why there is no file."""
         self._open.__exit__(type(error), error, error.__traceback__)
-
-
-def _last_frame_of(options: WriterOptions, target: Target) -> LastFrame | None:
-    if (path := options["last_frame"]) is None:
-        return None
-    from .pictures.last_frame import LastFrame  # start-up: Pillow, which videos have no need of
-
-    value_range = parse_value_range(options["value_range"])
-    return LastFrame(path, target.path, options["overwrite"], value_range, options["light"])
 
 
 def _keep_dropped(job: _Job, clock: Clock, made_at: tuple[str, int]) -> None:

@@ -17,6 +17,7 @@ import typer
 
 from .. import __version__
 from ..adding_sound import AudioOptions, add_audio
+from ..dry_run import dry_run
 from ..errors import DOCUMENTATION, InputError, OptionError, PublishError, TelecineError
 from ..export import export
 from ..formats.containers import CONTAINERS
@@ -24,8 +25,7 @@ from ..frames.options import FrameOptions, complete
 from ..frames.sources import Source, images_in_order, open_source
 from ..joining import concat
 from ..output.options import ExportOptions
-from ..provenance.certificates import make_development_chain
-from ..provenance.report import read_provenance
+from ..output.result import Video
 from ..provenance.seal import Provenance
 from ..read.frames import read_timestamps
 from ..read.probe import probe
@@ -33,14 +33,14 @@ from ..recovery import orphans_in, recover
 from ..stripping import strip
 from ..support.words import one_line, shown
 from ..verification import verify
-from . import look
+from . import look, provenance
 from .as_json import plain
 from .batch import batch
 from .options import completing, given_options, read_metadata, read_provenance_options, with_options
 from .tables import (
+    facts_of_dry_run,
     facts_of_export,
     facts_of_file,
-    facts_of_provenance,
     facts_of_report,
     rows_of_encoders,
     rows_of_pixel_formats,
@@ -66,11 +66,9 @@ app = typer.Typer(
 
 app.command("batch")(batch)
 look.register(app)
-provenance_app = typer.Typer(help="Make a certificate for development, show a file's manifest.")
-app.add_typer(provenance_app, name="provenance")
+app.add_typer(provenance.app, name="provenance")
 
 _CTRL_C = 130  # what typer makes of it
-_CODES = {"valid": 0, "tampered": 1, "valid but untrusted": 3, "no manifest": 4}
 
 FramesArgument = Annotated[
     list[str],
@@ -161,6 +159,9 @@ def _export(
         str | None, typer.Option(metavar="URL", help="A time-stamp authority; without, no network.")
     ] = None,
     allow_gaps: GapsOption = False,
+    only_look: Annotated[
+        bool, typer.Option("--dry-run", help="Check all that can be, say what would be written, and write nothing.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no table.")] = False,
     debug: DebugOption = False,
     **options: Any,
@@ -180,18 +181,31 @@ def _export(
         "progress": not quiet and sys.stderr is not None and sys.stderr.isatty(),
     }
     source = _source(frames, allow_gaps)
-    if source.video is not None and "fps" not in given:  # its own timing
-        given["fps"] = source.video.fps / max(1, given["every"])
-        if given["every"] == 1 and "fps_from" not in given and not source.video.constant_rate:
-            given["timestamps"] = read_timestamps(source.video.path)
+    all_options = complete(ExportOptions, cast(ExportOptions, {**given, **_own_timing(source, given)}), "export")
     to = _standard_output() if output == "-" else output
+    if only_look:
+        facts = facts_of_dry_run(dry_run(source, to, all_options))
+    else:
+        facts = facts_of_export(_exported(source, to, all_options))
+    if not quiet and (only_look or output != "-"):
+        print_facts(facts)
+
+
+def _own_timing(source: Source, given: dict[str, Any]) -> dict[str, Any]:
+    """Give the options that keep a video's own timing, unless another rate is given."""
+    if source.video is None or "fps" in given:
+        return {}
+    if given["every"] == 1 and "fps_from" not in given and not source.video.constant_rate:
+        return {"fps": source.video.fps, "timestamps": read_timestamps(source.video.path)}
+    return {"fps": source.video.fps / max(1, given["every"])}
+
+
+def _exported(source: Source, to: str | BinaryIO, options: ExportOptions) -> Video:
     try:
-        video = export(source, to, complete(ExportOptions, cast(ExportOptions, given), "export"))
+        return export(source, to, options)
     except KeyboardInterrupt as error:  # of which click shows no note
         kept = (note.removeprefix("telecine: ") for note in getattr(error, "__notes__", ()))
         raise TelecineError("; ".join(["stopped", *kept]), page="recovery") from error
-    if not quiet and output != "-":
-        print_facts(facts_of_export(video))
 
 
 def _standard_output() -> BinaryIO:
@@ -331,41 +345,6 @@ def _formats(
     print_rows(("codec", "bits", "pixel formats, the default first"), rows_of_pixel_formats())
     print_rows(("codec", "quality", "encoder options"), rows_of_qualities())
     print_rows(("codec", "encoder", "licence", "opens here"), rows_of_encoders())
-
-
-@provenance_app.command("init")
-def _provenance_init(
-    folder: Annotated[Path, typer.Argument(help="The folder to make them in.")] = Path("provenance"),
-    debug: DebugOption = False,
-) -> None:
-    """Make a certificate and a key for development."""
-    files = make_development_chain(folder)
-    print_facts(
-        [
-            ("certificate", str(files.certificate)),
-            ("private key", f"{files.private_key}, which only you can read"),
-            ("root", f"{files.root}, for provenance show --trust"),
-        ]
-    )
-    print_text("For development only: no verifier trusts this chain. What it signs is shown as valid but untrusted.")
-
-
-@provenance_app.command("show")
-def _provenance_show(
-    file: Annotated[str, typer.Argument(help="A video or a moving image, or its URL.")],
-    trust: Annotated[
-        Path | None, typer.Option(metavar="ANCHORS", help="Certificates in PEM that stand for signers.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with the whole manifest.")] = False,
-    debug: DebugOption = False,
-) -> None:
-    """Show a file's manifest and whether it holds: exit code 0 valid, 1 tampered, 3 valid but untrusted, 4 none."""
-    report = read_provenance(file, trust)
-    if as_json:
-        print_json(report)
-    else:
-        print_facts(facts_of_provenance(report))
-    raise typer.Exit(_CODES[report.state])
 
 
 def _source(given: list[str], allow_gaps: bool) -> Source:

@@ -9,6 +9,7 @@ from fractions import Fraction
 from itertools import groupby
 
 from ..color.color import BT709
+from ..dry_run import DryRun
 from ..encode.encoder import EncoderSettings
 from ..encode.trial import EncoderMissingError, try_encoder
 from ..formats.choose import choose_format
@@ -43,6 +44,31 @@ def facts_of_export(video: Video) -> Facts:
         ("size", _bytes(video.size_bytes)),
     ]
     return facts + [("note", note) for note in video.notes]
+
+
+def facts_of_dry_run(found: DryRun) -> Facts:
+    """What the table of what would be written shows."""
+    outlook = found.outlook
+    seconds = None if found.duration is None else f"{float(found.duration):.3f} s"
+    facts: list[tuple[str, object]] = [
+        ("file", found.path),
+        ("replaces", None if found.replaces is None else f"a file of {_bytes(found.replaces)}"),
+        ("picture", f"{outlook.width}x{outlook.height}"),
+        ("frames", found.frame_count),
+        ("frame rate", _rate(found.fps)),
+        ("duration", seconds),
+        ("format", found.format),
+        ("codec", outlook.codec),
+        ("pixel format", outlook.pixel_format),
+        ("colour", outlook.color),
+        ("encoder", outlook.encoder or None),
+        ("options", " ".join(f"{name}={value}" for name, value in outlook.options.items()) or None),
+        ("settings", outlook.settings or None),
+        ("at most", None if found.max_bytes is None else _bytes(found.max_bytes)),
+        *(("note", note) for note in found.notes),
+        ("written", "nothing: this was a dry run"),
+    ]
+    return [(name, str(value)) for name, value in facts if value is not None]
 
 
 def facts_of_file(info: VideoInfo) -> Facts:

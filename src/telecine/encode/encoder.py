@@ -137,16 +137,14 @@ def _muxer_options(settings: EncoderSettings) -> dict[str, str]:
     }
 
 
-def _configure(context: VideoCodecContext, settings: EncoderSettings) -> None:
-    context.width, context.height = settings.width, settings.height
-    context.pix_fmt = settings.format.codec.layout_of(settings.format.pixel_format.name)  # PyAV lays the codes out anew
-    context.framerate = settings.fps
-    context.time_base = settings.time_base
-    context.colorspace = settings.color.matrix
-    context.color_primaries = settings.color.primaries
-    context.color_trc = settings.color.transfer
-    context.color_range = 2 if settings.color.full_range else 1  # AVCOL_RANGE_JPEG, AVCOL_RANGE_MPEG
-    context.thread_count = max(settings.threads, settings.format.codec.library.fewest_threads)
+def all_options(settings: EncoderSettings) -> dict[str, str]:
+    """Give the options that the encoder is opened with: those of the settings, and what goes with them in any case.
+
+    >>> from ..formats.choose import choose_format
+    >>> from ..formats.containers import CONTAINERS
+    >>> all_options(EncoderSettings(choose_format(CONTAINERS["mp4"], "hevc"), Fraction(16), (("crf", "18"),)))
+    {'crf': '18', 'x265-params': 'log-level=none:aq-strength=0.3'}
+    """
     options, parameters = dict(settings.options), settings.format.codec.parameters
     # The last is obeyed where they differ.
     values = (
@@ -158,6 +156,19 @@ def _configure(context: VideoCodecContext, settings: EncoderSettings) -> None:
     )
     if any(values):
         options[parameters.option] = ":".join(filter(None, values))
-    context.options = options
+    return options
+
+
+def _configure(context: VideoCodecContext, settings: EncoderSettings) -> None:
+    context.width, context.height = settings.width, settings.height
+    context.pix_fmt = settings.format.codec.layout_of(settings.format.pixel_format.name)  # PyAV lays the codes out anew
+    context.framerate = settings.fps
+    context.time_base = settings.time_base
+    context.colorspace = settings.color.matrix
+    context.color_primaries = settings.color.primaries
+    context.color_trc = settings.color.transfer
+    context.color_range = 2 if settings.color.full_range else 1  # AVCOL_RANGE_JPEG, AVCOL_RANGE_MPEG
+    context.thread_count = max(settings.threads, settings.format.codec.library.fewest_threads)
+    context.options = all_options(settings)
     if settings.format.codec.tag:
         context.codec_tag = settings.format.codec.tag

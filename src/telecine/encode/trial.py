@@ -18,7 +18,7 @@ from ..formats.codecs import CODECS, Codec
 from ..formats.ignored import ignored_options
 from ..read.probe import VideoInfo, color_of, open_video, probe_whole
 from ..support.ffmpeg_log import captured_log, in_words
-from ..support.pyav import exact
+from ..support.pyav import exact, side_data
 from ..support.words import differences
 from .checks import check_promises
 from .encoder import Encoder, EncoderSettings
@@ -98,6 +98,28 @@ def _tried(settings: EncoderSettings) -> VideoInfo:
     except (EncodeError, InputError) as error:
         raise OptionError(f"{asked}: {error}") from error
     return info
+
+
+def settings_told(settings: EncoderSettings) -> str:
+    """Encode a black frame into memory, and give what the encoder says there of its settings; nothing of most.
+
+    x264 and x265 say it in the stream, in a message of H.264's and HEVC's for anything (Rec. ITU-T H.264, D.1.7).
+
+    Raises:
+        EncodeError: it fails.
+    """
+    file = io.BytesIO()
+    with captured_log() as lines:
+        try:
+            with contextlib.closing(Encoder(file, settings)) as encoder:
+                encoder.encode(_black(settings), 0)
+                encoder.finish(lambda: False)
+            with open_video(file) as (container, stream):
+                (frame, *_) = container.decode(stream)
+                told = side_data(frame).get("SEI_UNREGISTERED", b"")
+        except (av.FFmpegError, ValueError, OSError, NotImplementedError) as error:
+            raise EncodeError(f"the encoder failed: {in_words(error, lines)}") from error
+    return told.decode("utf-8", "replace").partition("options: ")[2].rstrip("\0")
 
 
 def _black(settings: EncoderSettings) -> VideoFrame:

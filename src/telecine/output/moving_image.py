@@ -21,7 +21,7 @@ from ..sound.recognise import NoSound
 from ..support.clock import Clock
 from ..support.notes import Notes
 from .options import WriterOptions, refuse_others
-from .protocol import Common
+from .protocol import Common, Outlook
 from .result import Video
 
 
@@ -79,6 +79,13 @@ class MovingImageShape:
     def convert(self, frame: Frame) -> Pixels:
         """Make 8-bit codes of a frame."""
         return self._pictures.picture(frame)
+
+    def outlook(self, threads: int) -> Outlook:
+        """Say what it will be."""
+        settings = self.settings
+        options = {"quality": settings.quality, "loops": settings.loops}
+        pixels = "RGBA" if settings.alpha else "RGB"
+        return Outlook(settings.format, settings.width, settings.height, pixels, options)
 
     def release(self, picture: Pixels) -> None:
         """Let go of a picture."""

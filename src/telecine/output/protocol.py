@@ -6,10 +6,11 @@ frames are converted, in the caller's thread. A job is what the encoding thread 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
+from ..color.color import Color
 from ..deliver.target import Target
 from ..errors import PublishError
 from ..metadata.tags import Metadata
@@ -26,6 +27,22 @@ if TYPE_CHECKING:
 
 Picture = TypeVar("Picture")
 Encoded = TypeVar("Encoded", contravariant=True)
+
+
+class Outlook(NamedTuple):
+    """What is to be written, as its shape has it.
+
+    `options` are what the encoder is opened with, and `settings` what it makes of them, where it tells.
+    """
+
+    codec: str
+    width: int
+    height: int
+    pixel_format: str
+    options: Mapping[str, object]
+    color: Color | None = None
+    encoder: str = ""
+    settings: str = ""
 
 
 class Common(NamedTuple):
@@ -119,6 +136,13 @@ class Shape(Protocol[Picture]):
     @property
     def bytes_of_picture(self) -> int:
         """The bytes that a converted frame takes."""
+
+    def outlook(self, threads: int) -> Outlook:
+        """Say what is to be written by an encoder of so many threads, which is tried.
+
+        Raises:
+            EncodeError: it fails.
+        """
 
     def convert(self, frame: Frame) -> Picture:
         """Make of a frame what the encoder takes, with memory of its own."""

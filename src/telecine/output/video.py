@@ -16,9 +16,9 @@ from ..color.color import BT601, BT709, RGB, Color, parse_color
 from ..color.hdr import LightMeter, parse_mastering_display
 from ..deliver.target import Target
 from ..encode.checks import check_audio, check_promises, check_times, sound_after_frames
-from ..encode.encoder import Encoder, EncoderSettings
+from ..encode.encoder import Encoder, EncoderSettings, all_options
 from ..encode.finish import write_finished
-from ..encode.trial import try_encoder
+from ..encode.trial import settings_told, try_encoder
 from ..errors import EncodeError, FrameError, OptionError, PublishError
 from ..formats.choose import Format, choose_format, keeping_alpha
 from ..formats.codecs import Codec
@@ -37,7 +37,7 @@ from ..support.clock import Clock
 from ..support.ffmpeg_log import captured_log, in_words
 from ..support.notes import Notes
 from .options import WriterOptions, refuse_others
-from .protocol import Common
+from .protocol import Common, Outlook
 from .result import Video
 
 if TYPE_CHECKING:
@@ -257,6 +257,21 @@ class VideoShape:
             keeping = keeping_alpha(settings.format)
             self.notes.warn(f"{SHOWN_ON_BLACK}; {keeping} keeps them")
         return planes
+
+    def outlook(self, threads: int) -> Outlook:
+        """Say what it will be, by a trial of the encoder at this size."""
+        settings = self.settings._replace(threads=threads)
+        _, codec, pixel_format = settings.format
+        return Outlook(
+            codec=" ".join(filter(None, (codec.name, settings.profile))),
+            width=settings.width,
+            height=settings.height,
+            pixel_format=pixel_format.name,
+            options=all_options(settings),
+            color=settings.color,
+            encoder=codec.encoder,
+            settings=settings_told(settings),
+        )
 
     def release(self, picture: VideoFrame) -> None:
         """Take back the memory of a frame."""
