@@ -186,7 +186,7 @@ FILES: dict[str, Callable[[Path], None]] = {
     "jobs.jsonl": table,
     "NotoSansCJK-Regular.ttc": font,
 }
-FILES_OF = {page: ["clip.mp4"] for page in ("docs/pictures.md", "docs/reading.md", "docs/size-and-time.md")}
+FILES_OF = {f"docs/{page}.md": ["clip.mp4"] for page in ("pictures", "reading", "size-and-time", "troubleshooting")}
 # Libraries that are not here, or need what is not; the real ones are in tests/integrations.
 STAND_INS = {
     "IPython": SimpleNamespace(display=SimpleNamespace(Video=lambda data, embed, mimetype: data)),
