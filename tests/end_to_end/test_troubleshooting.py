@@ -90,7 +90,7 @@ SAID: dict[str, Callable[[], Any]] = {
     "what is beyond 1 is clipped": export(FRAMES, audio=SOUND + 3, audio_rate=48_000),
     "no frame rate is known": lambda: telecine.recommended_fps("another"),
     "is left out: audio='a.mp4' keeps it": of_a_video_with_sound,
-    "needs a library for": export(FRAMES, "gs://bucket/clip.mp4"),
+    "needs a library for": export(FRAMES, "oss://bucket/clip.mp4"),
     "Expected str, got telecine.output.result.Video": lambda: av.open(telecine.export_video(FRAMES, "clip.mp4")),
 }
 # A full disk, which tests/faults have, and what is no message.
