@@ -120,11 +120,10 @@ def pipeline(decoder: Decoder) -> Any:
     return pipe
 
 
-def called(pipe: Any, width: int, height: int, count: int, path: Path, name: str) -> None:
-    """Call it for a video, and have that at a path."""
+def whole_call(pipe: Any, width: int, height: int, count: int) -> Any:
+    """Call it for a video."""
     words = torch.zeros(1, WORDS, WIDTH_OF_WORDS)
-    call = partial(
-        pipe,
+    return pipe(
         prompt_embeds=words,
         negative_prompt_embeds=words,
         max_sequence_length=WORDS,
@@ -132,12 +131,22 @@ def called(pipe: Any, width: int, height: int, count: int, path: Path, name: str
         height=height,
         num_frames=count,
         num_inference_steps=1,
-    )
+    ).frames
+
+
+def decode(pipe: Any, width: int, height: int, count: int) -> Any:
+    """Do what it does behind its denoising, whose memory is not an export's."""
+    latents = torch.zeros(()).expand(1, (count - 1) // IN_TIME + 1, LATENT_CHANNELS, height // 8, width // 8)
+    return pipe.video_processor.postprocess_video(pipe.decode_latents(latents), "pil")
+
+
+def written(pipe: Any, call: Callable[[], Any], path: Path, name: str) -> None:
+    """Have the video of a call at a path."""
     if name == TAPPED:
         with telecine.VideoWriter(path, fps=FPS) as writer, telecine.tap(pipe, writer):
             call()
     else:
-        write(name, call().frames[0], path, FPS)
+        write(name, call()[0], path, FPS)
 
 
 # ---- time ------------------------------------------------------------------------------------------------------------
@@ -160,33 +169,28 @@ def turns(clip: Clip) -> Taken:
         path = Path(folder, "clip.mp4")
         whole = min(seconds_of(partial(telecine.export_video, clip.pictures, path, fps=FPS)) for _ in range(3))
         each = LONGER * whole * CHUNK / len(clip.pictures)
+        frames = floats(clip.pictures)
         for _ in range(1 + TURNS):
             for name, spans, waits in ((TAPPED, taken.tapped, taken.waits), (DIFFUSERS, taken.plain, taken.peers)):
-                span, wait = decoded(clip, each, path, name)
+                span, wait = decoded(frames, each, path, name)
                 spans.append(span)
                 waits.append(wait)
             taken.last.append(seconds_of(partial(telecine.export_video, clip.pictures[-CHUNK:], path, fps=FPS)))
     return Taken(*(seconds[1:] for seconds in taken))
 
 
-def decoded(clip: Clip, seconds: float, path: Path, name: str) -> tuple[float, float]:
+def decoded(frames: torch.Tensor, seconds: float, path: Path, name: str) -> tuple[float, float]:
     """The seconds from the first chunk's begin to the last one's end, and from there to the file."""
-    height, width, _ = clip.pictures[0].shape
-    decoder = Decoder(partial(floats, clip.pictures), seconds)
-    called(pipeline(decoder), width, height, len(clip.pictures), path, name)
+    _, _, count, height, width = frames.shape
+    decoder = Decoder(lambda begin, end: frames[:, :, begin:end], seconds)
+    pipe = pipeline(decoder)
+    written(pipe, partial(whole_call, pipe, width, height, count), path, name)
     return decoder.done[-1] - decoder.begun[0], time.perf_counter() - decoder.done[-1]
 
 
-def floats(pictures: Sequence[Picture], begin: int, end: int) -> torch.Tensor:
+def floats(pictures: Sequence[Picture]) -> torch.Tensor:
     """Pictures as a VAE decodes them: (1, 3, T, H, W) in [-1, 1]."""
-    return (
-        torch.from_numpy(np.stack(pictures[begin:end]))
-        .permute(3, 0, 1, 2)[None]
-        .contiguous()
-        .float()
-        .div_(127.5)
-        .sub_(1)
-    )
+    return torch.from_numpy(np.stack(pictures)).permute(3, 0, 1, 2)[None].contiguous().float().div_(127.5).sub_(1)
 
 
 def seconds_of(call: Callable[[], object]) -> float:
@@ -201,11 +205,11 @@ def seconds_of(call: Callable[[], object]) -> float:
 def megabytes(count: int, name: str) -> float:
     """The most that a call takes above the import and the pipeline."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "clip.mp4")
-        called(pipeline(Decoder(partial(greys, 48, 64))), 64, 48, 9, path, name)  # what is imported at first use
+        path, pipe = Path(folder, "clip.mp4"), pipeline(Decoder(partial(greys, 48, 64)))
+        written(pipe, partial(decode, pipe, 64, 48, 9), path, name)  # what is imported at first use
         width, height, _ = LARGE
         pipe = pipeline(Decoder(partial(greys, height, width)))
-        return peak_while(partial(called, pipe, width, height, count, path, name))
+        return peak_while(partial(written, pipe, partial(decode, pipe, width, height, count), path, name))
 
 
 def greys(height: int, width: int, begin: int, end: int) -> torch.Tensor:

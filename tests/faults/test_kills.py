@@ -132,8 +132,9 @@ for name in ("interrupted.mp4", "killed.mp4"):
         global count
         count += chunk.shape[2]
         if count == DECODED:
-            while writer.queued:
+            while writer.frame_count < count:
                 pass
+            writer._job.put_box(b"")  # which comes back when all frames before it are encoded
             print("stands", flush=True)
             input()
     try:

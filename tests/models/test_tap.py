@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,54 @@ def test_more_videos_than_writers_are_refused(tmp_path: Path) -> None:
             frames_of(pipe, 5, videos=2)
 
 
+class Behind:
+    """A writer that has a chunk, of 1, 4 and 4 frames, wait until the decoder is at the next."""
+
+    def __init__(self) -> None:
+        self.decoding, self.count = threading.Semaphore(0), 0
+
+    def write(self, frames: Any, /) -> None:
+        for _ in range({0: 2, 1: 1}.get(self.count, 0)):
+            assert self.decoding.acquire(timeout=30)
+        self.count += 1
+
+
+def test_a_chunk_is_written_while_the_next_is_decoded() -> None:
+    pipe, writer = tiny("wan"), Behind()
+    pipe.vae.decoder.register_forward_pre_hook(lambda *_: writer.decoding.release())
+    with telecine.tap(pipe, writer):
+        frames_of(pipe, 9)
+    assert writer.count == 9
+
+
+class Failing:
+    """A writer that fails at a frame."""
+
+    def __init__(self, at: int) -> None:
+        self.left = at
+
+    def write(self, frames: Any, /) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise PublishError("the disk is full")
+
+
+@pytest.mark.parametrize("at", [0, 1, 8], ids=["in the first chunk", "in the second", "in the last"])
+def test_what_a_writer_raises_ends_the_run_wherever_it_is(at: int) -> None:
+    pipe = tiny("wan")
+    with pytest.raises(PublishError, match="the disk is full"), telecine.tap(pipe, Failing(at)):
+        frames_of(pipe, 9)
+    assert not [thread for thread in threading.enumerate() if thread.name == "telecine-tap"]
+
+
+def test_frames_of_inference_mode_are_written_on_another_thread(tmp_path: Path) -> None:
+    pipe = tiny("wan")
+    with torch.inference_mode():
+        whole = frames_of(pipe, 9)
+        files, _ = tapped(pipe, 9, tmp_path)
+    assert files == export_each(whole, tmp_path)
+
+
 def hooks_of(pipe: Any) -> tuple[int, bool, bool]:
     vae = pipe.vae
     return len(vae.decoder._forward_hooks), "_decode" in vars(vae), "postprocess_video" in vars(pipe.video_processor)
@@ -143,13 +192,18 @@ class OfMyOwn(type(tiny("wan"))):  # type: ignore[misc]
     """A pipeline that may do more to its frames."""
 
 
+class Sharpened(type(tiny("wan").video_processor)):  # type: ignore[misc]
+    """A processing that may look at the pixels around one."""
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
         (lambda pipe: pipe.vae.enable_tiling(), "its AutoencoderKLWan decodes tiles of all frames"),
         (lambda pipe: setattr(pipe, "__class__", OfMyOwn), "OfMyOwn is none of those that are known"),
+        (lambda pipe: setattr(pipe.video_processor, "__class__", Sharpened), "its video_processor is Sharpened"),
     ],
-    ids=["tiles", "a subclass"],
+    ids=["tiles", "a subclass", "a processor of one's own"],
 )
 def test_what_can_not_be_streamed_is_written_whole_and_says_so(change: Any, reason: str, tmp_path: Path) -> None:
     pipe = tiny("wan")

@@ -3,17 +3,23 @@
 The pipeline runs its own decode. A hook on the VAE's decoder sees each chunk of frames that comes out of it, has the
 pipeline's own processing make pixels of them, and hands a corner of one pixel on: what the pipeline joins and gives
 back in the end is of no size. That corner is looked at then: it must be what was written.
+
+A thread of its own writes a chunk while the decoder makes the next, which waits where it comes before that is done.
 """
 
 from __future__ import annotations
 
+import math
+import sys
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
 from ..errors import EncodeError, OptionError
+from ..support.in_order import InOrder
 from ..support.notes import warn
 from .decoders import DECODERS, Chunks, Tensor
 
@@ -34,6 +40,10 @@ _PIPELINES = (
     "MochiPipeline",
     "StableVideoDiffusionPipeline",
 )
+
+
+_BAND = 96  # rows of a frame that are made pixels at a time: of a whole one malloc would hold several
+_GRACE = 0.5  # seconds for what is decoded when a run ends amid it; the writer has one more for what it holds
 
 
 class FrameWriter(Protocol):
@@ -70,6 +80,8 @@ def can_stream(pipe: object) -> Streamable:
         return Streamable(False, f"{name} is none of those that are known to give the frames as their VAE decodes them")
     if (decoder := DECODERS.get(of_vae)) is None:
         return Streamable(False, f"its VAE is {of_vae}, none of {', '.join(DECODERS)}")
+    if (processor := type(getattr(pipe, "video_processor", None)).__name__) != "VideoProcessor":
+        return Streamable(False, f"its video_processor is {processor}, which may do more than pixel by pixel")
     if getattr(vae, "use_tiling", False):
         return Streamable(False, f"its {of_vae} decodes tiles of all frames: call vae.disable_tiling()")
     if decoder.unless_framewise and not getattr(vae, "use_framewise_decoding", False):
@@ -88,7 +100,8 @@ def tap(
     """Have a diffusers pipeline's frames written while its VAE decodes them, as long as the `with`.
 
     The file is the one that `export_video` makes of `pipe(..., output_type="pt").frames`, byte for byte, and no more
-    than a chunk of frames is in memory. What the pipeline gives back has frames of a pixel or two.
+    than two chunks of frames are in memory: one is written while the next is decoded. What the pipeline gives back has
+    frames of a pixel or two.
 
     Args:
         pipe: The pipeline, which is called once in the `with`.
@@ -101,7 +114,7 @@ def tap(
         OptionError: the pipeline can't be streamed, has no processing of videos to tap, or makes more of them than
             there are writers.
         EncodeError: the pipeline decoded nothing, or gave other frames than were written.
-        What the writer raises, amid the pipeline's call.
+        What the writer raises, amid the pipeline's call, at the chunk behind the one that it was given.
     """
     if on_unstreamable not in ("whole", "error"):
         raise OptionError(f"on_unstreamable={on_unstreamable!r} is not known: use 'whole' or 'error'")
@@ -112,7 +125,7 @@ def tap(
     if not found and on_unstreamable == "error":
         raise OptionError(f"the frames can't be written while they are decoded: {found.reason}")
     if found:
-        with _Decoding(pipe, writers, keep_frames).tapped():
+        with writers.behind() as write, _Decoding(pipe, write, keep_frames).tapped():
             yield
     else:
         warn(f"the frames are written when all are decoded: {found.reason}")
@@ -125,21 +138,62 @@ def tap(
         )
 
 
+Videos = Sequence[tuple[int, Tensor]]  # frames of some videos by their numbers, (1, channels, frames, height, width)
+
+
 class _Writers:
     """Has the pipeline's own processing make pixels of what is decoded, and gives them to the writer of each video."""
 
     def __init__(self, process: Callable[..., Any], writers: Sequence[FrameWriter]) -> None:
         self.process, self._writers = process, writers
+        self._stop_at = math.inf
         self.count = 0
 
-    def write(self, video: int, decoded: Tensor) -> None:
-        """Write frames of a video, (1, channels, frames, height, width)."""
-        if video >= len(self._writers):
-            raise OptionError(f"the pipeline makes more videos than have a writer, {len(self._writers)}: give a list")
-        for frame in decoded.unbind(2):  # of a whole chunk the processing would make several times its size
-            (pixels,) = self.process(frame[:, :, None], output_type="pt")
-            self._writers[video].write(pixels.permute(0, 2, 3, 1))  # (1, H, W, C), which needs no layout
-            self.count += 1
+    def write(self, videos: Videos, rows: int) -> None:
+        """Write frames one by one, processed some rows at a time."""
+        for video, decoded in videos:
+            if video >= len(self._writers):
+                most = len(self._writers)
+                raise OptionError(f"the pipeline makes more videos than have a writer, {most}: give a list")
+            for frame in decoded.unbind(2):
+                if time.monotonic() >= self._stop_at:
+                    return
+                self._writers[video].write(self._pixels_of(frame, rows))
+                self.count += 1
+
+    def _pixels_of(self, frame: Tensor, rows: int) -> Tensor:
+        """Make (1, H, W, C), which needs no layout, of (1, C, H, W)."""
+        pixels = [self.process(band[:, :, None], output_type="pt")[0] for band in frame.split(rows, 2)]
+        whole: Tensor = sys.modules["torch"].cat(pixels, 2)
+        return whole.permute(0, 2, 3, 1)
+
+    @contextmanager
+    def behind(self) -> Iterator[Callable[[Videos], None]]:
+        """Give a `write` that returns when what it was given before is written, and raises what that has.
+
+        What ends the `with` amid the decoding leaves a moment for the rest.
+        """
+        calls = InOrder(self._write_on, 1, "tap", most=1)
+
+        def write(videos: Videos) -> None:
+            calls.call(_stream_of(videos), videos)
+
+        try:
+            yield write
+            for _ in calls.rest():
+                pass
+        except BaseException:
+            self._stop_at = time.monotonic() + _GRACE
+            with suppress(Exception):
+                for _ in calls.rest():
+                    pass
+            raise
+        finally:
+            calls.close()
+
+    def _write_on(self, stream: AbstractContextManager[object], videos: Videos) -> None:
+        with stream:
+            self.write(videos, _BAND)
 
 
 @contextmanager
@@ -147,8 +201,7 @@ def _whole(pipe: Pipeline, writers: _Writers) -> Iterator[None]:
     """Take all frames, when the pipeline has them and makes of them what it gives back."""
 
     def postprocess_video(video: Tensor, *arguments: Any, **named: Any) -> Any:
-        for number in range(len(video)):
-            writers.write(number, video[number : number + 1])
+        writers.write([(number, video[number : number + 1]) for number in range(len(video))], video.shape[3])
         return writers.process(video, *arguments, **named)
 
     with _replaced(pipe.video_processor, "postprocess_video", postprocess_video):
@@ -158,8 +211,8 @@ def _whole(pipe: Pipeline, writers: _Writers) -> Iterator[None]:
 class _Decoding:
     """Takes each chunk of frames as the decoder gives it: of a batch of videos, or of one after the other."""
 
-    def __init__(self, pipe: Pipeline, writers: _Writers, keep_frames: bool) -> None:
-        self._pipe, self._writers, self._keeps = pipe, writers, keep_frames
+    def __init__(self, pipe: Pipeline, write: Callable[[Videos], None], keep_frames: bool) -> None:
+        self._pipe, self._write, self._keeps = pipe, write, keep_frames
         self._chunks: Chunks | None = None  # while something is decoded
         self._first = 0  # number of the first video of what is decoded
         self._corners = defaultdict[int, list[Tensor]](list)
@@ -189,9 +242,10 @@ class _Decoding:
         """Write a chunk that the decoder gives, and give the pipeline a corner of it."""
         chunk, *others = output if isinstance(output, tuple) else (output,)
         assert self._chunks is not None
-        for video, frames in self._chunks.add(chunk):
-            self._writers.write(self._first + video, frames)
+        videos = list(self._chunks.add(chunk))
+        for video, frames in videos:
             self._corners[video].append(frames[0, ..., 0, 0].clone())
+        self._write([(self._first + video, frames) for video, frames in videos])
         corner = chunk if self._keeps else chunk[..., :1, :1].clone()
         return (corner, *others) if isinstance(output, tuple) else corner
 
@@ -207,6 +261,16 @@ class _Decoding:
                 begin = end
             if begin != frames.shape[1]:
                 raise EncodeError(f"the VAE gives {frames.shape[1]} frames, of which {begin} were written: not tapped")
+
+
+def _stream_of(videos: Videos) -> AbstractContextManager[object]:
+    """What another thread is to be in, so that a device does its work on frames behind what made them."""
+    for _, frames in videos:
+        streams: Any = getattr(sys.modules["torch"], frames.device.type, None)
+        if frames.device.type != "cpu" and hasattr(streams, "Stream"):
+            found: AbstractContextManager[object] = streams.stream(streams.current_stream(frames.device))
+            return found
+    return nullcontext()
 
 
 @contextmanager

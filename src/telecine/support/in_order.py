@@ -24,8 +24,9 @@ class _Call(Generic[Result]):
         self._error: BaseException | None = None
 
     def run(self, function: Callable[..., Result]) -> None:
+        arguments, self._arguments = self._arguments, ()  # which may be large, and the result waits
         try:
-            self._results.append(function(*self._arguments))
+            self._results.append(function(*arguments))
         except BaseException as error:
             self._error = error
         finally:
@@ -39,10 +40,11 @@ class _Call(Generic[Result]):
 
 
 class InOrder(Generic[Result]):
-    """Calls a function on `threads` threads. Up to twice as many calls are in work."""
+    """Calls a function on `threads` threads. Up to twice as many calls are in work, or `most`."""
 
-    def __init__(self, function: Callable[..., Result], threads: int, name: str) -> None:
+    def __init__(self, function: Callable[..., Result], threads: int, name: str, most: int | None = None) -> None:
         self._function, self._most_threads, self._name = function, threads, name
+        self._most = 2 * threads if most is None else most
         self._calls: deque[_Call[Result]] = deque()
         self._waiting: SimpleQueue[_Call[Result] | None] = SimpleQueue()
         self._threads: list[Latch] = []  # set when they end
@@ -59,7 +61,7 @@ class InOrder(Generic[Result]):
             self._threads.append(ended)
         self._calls.append(_Call(arguments))
         self._waiting.put(self._calls[-1])
-        return [self._calls.popleft().result() for _ in range(len(self._calls) - 2 * self._most_threads)]
+        return [self._calls.popleft().result() for _ in range(len(self._calls) - self._most)]
 
     def rest(self) -> Iterator[Result]:
         """Give the results of all calls that are left, waiting for each. Raises whatever one of them did."""
