@@ -68,10 +68,10 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pixel_in(player: Locator) -> npt.NDArray[np.uint8]:
-    """The colour on the screen above a player's middle, where it has no controls."""
+    """The colour on the screen at a player's upper edge: what shades its controls reaches up into small pictures."""
     player.evaluate("player => new Promise(done => player.requestVideoFrameCallback(done))")
     image = np.array(Image.open(io.BytesIO(player.screenshot())).convert("RGB"))
-    pixel: npt.NDArray[np.uint8] = image[image.shape[0] // 4, image.shape[1] // 2]
+    pixel: npt.NDArray[np.uint8] = image[4, image.shape[1] // 2]
     return pixel
 
 
