@@ -80,7 +80,7 @@ python:
 	touch $@
 
 .venv/demo: .venv/build $(SOURCES)
-	$(BIN)/pip install --quiet --no-build-isolation --editable '.[all]'
+	$(BIN)/pip install --quiet --no-build-isolation --editable '.[cli]'
 	touch $@
 
 # As a user has it, not editable: what an editable install adds to the import is not telecine's.
