@@ -54,7 +54,7 @@ def test_an_error_of_a_class_names_its_page() -> None:
         "EncodeError": "troubleshooting.html",
         "PublishError": "troubleshooting.html",
         "ProvenanceError": "provenance.html",
-        "MissingDependencyError": "troubleshooting.html",
+        "MissingDependencyError": "troubleshooting.html#a-package-is-missing",
     }
 
 

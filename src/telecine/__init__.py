@@ -32,6 +32,7 @@ _WHEN_ASKED = {
     "BatchReport": "batch.run",
     "Broadcast": "deliver.live",
     "ContentLight": "color.hdr",
+    "Diagnosis": "diagnosis.doctor",
     "JoinedVideo": "joining",
     "MasteringDisplay": "color.hdr",
     "Poster": "pictures.poster",
@@ -46,6 +47,7 @@ _WHEN_ASKED = {
     "compare": "look.compare",
     "concat": "joining",
     "contact_sheet": "pictures.sheet",
+    "doctor": "diagnosis.doctor",
     "export_batch": "batch.run",
     "gallery": "look.gallery",
     "generate_video": "generating",
@@ -79,6 +81,7 @@ if TYPE_CHECKING:
     from .batch.run import BatchReport, export_batch
     from .color.hdr import ContentLight, MasteringDisplay
     from .deliver.live import Broadcast
+    from .diagnosis.doctor import Diagnosis, doctor
     from .frames.sources import open_frames
     from .generating import generate_video
     from .integrations.loggers import log_video
@@ -130,6 +133,7 @@ __all__ = [
     "Broadcast",
     "Color",
     "ContentLight",
+    "Diagnosis",
     "EncodeError",
     "FrameError",
     "InputError",
@@ -155,6 +159,7 @@ __all__ = [
     "compare",
     "concat",
     "contact_sheet",
+    "doctor",
     "export_batch",
     "export_bytes",
     "export_video",

@@ -157,6 +157,8 @@ class ProvenanceError(TelecineError, RuntimeError):
 class MissingDependencyError(TelecineError, ImportError):
     """A package is missing: the message names the extra that installs it."""
 
+    _page = "troubleshooting#a-package-is-missing"
+
 
 class TelecineWarning(UserWarning):
     """Said once about one export; the export goes on."""

@@ -36,6 +36,7 @@ from ..verification import verify
 from . import look, provenance
 from .as_json import plain
 from .batch import batch
+from .doctor import doctor
 from .options import completing, given_options, read_metadata, read_provenance_options, with_options
 from .tables import (
     facts_of_dry_run,
@@ -65,6 +66,7 @@ app = typer.Typer(
 )
 
 app.command("batch")(batch)
+app.command("doctor")(doctor)
 look.register(app)
 app.add_typer(provenance.app, name="provenance")
 

@@ -8,16 +8,12 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from itertools import groupby
 
-from ..color.color import BT709
+from ..diagnosis.encoders import known_encoders, opens
 from ..dry_run import DryRun
-from ..encode.encoder import EncoderSettings
-from ..encode.trial import EncoderMissingError, try_encoder
-from ..formats.choose import choose_format
 from ..formats.codecs import CODECS, Codec
 from ..formats.containers import CONTAINERS, PLAYLISTS
-from ..formats.encoders import ENCODERS, licence_of
+from ..formats.encoders import licence_of
 from ..formats.images import MOVING_IMAGES, SEQUENCES
-from ..formats.options import encoder_options
 from ..formats.plays import PLAYS
 from ..metadata.tags import Json
 from ..output.result import Video
@@ -191,20 +187,7 @@ def rows_of_qualities() -> Rows:
 
 def rows_of_encoders() -> Rows:
     """The encoders that `--encoder` takes, of each codec in the order of `auto`, and which of them open here."""
-    rows = sorted(ENCODERS.values(), key=lambda row: list(CODECS).index(row.name))
-    return [(row.name, row.encoder, licence_of(row.encoder), _opens(row)) for row in rows]
-
-
-def _opens(row: Codec) -> str:
-    container = next(each for each in CONTAINERS.values() if row.name in each.codecs)
-    format, options = choose_format(container, row), {**encoder_options(row)}
-    options |= row.of_pixel_format.get(format.pixel_format.name, {})
-    settings = EncoderSettings(format, Fraction(16), tuple(options.items()), BT709, *row.tried_at)
-    try:
-        try_encoder(settings)
-    except EncoderMissingError as error:
-        return error.reason
-    return "yes"
+    return [(row.name, row.encoder, licence_of(row.encoder), opens(row)) for row in known_encoders()]
 
 
 def _labelled_codecs() -> Iterator[tuple[str, Codec]]:
