@@ -43,6 +43,20 @@ def test_the_page_of_the_command_is_made_of_its_help() -> None:
     assert PAGE.read_text(encoding="utf-8") == page()
 
 
+@pytest.mark.parametrize("name", [each.name for each in ROOT.glob("*.md")])
+def test_the_links_of_pages_beside_the_site_lead_somewhere(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    for target, anchor in re.findall(r"\]\((?!\w+:)([^)#]+)#?([^)]*)\)", text):
+        assert (ROOT / target).is_file(), target
+        assert not anchor or anchor in anchors_of(target), f"{target}#{anchor}"
+
+
+def anchors_of(target: str) -> set[str]:
+    """Those that GitHub makes of a page's headings."""
+    headings = re.findall(r"^#+ (.*)$", (ROOT / target).read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not SITE.is_dir(), reason="`make docs` has not built the site")
 def test_the_site_asks_the_network_for_nothing_and_fits_a_phone(browser: Browser) -> None:
