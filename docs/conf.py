@@ -32,6 +32,8 @@ _BESIDE = {
     "../examples/": "path:../examples/",
 }
 
+_SECTION = re.compile(r"^(Args|Returns|Raises):\n((?:(?: .*)?\n)*)", re.MULTILINE)
+
 
 def _to_the_sites_own(app: Sphinx, page: str, source: list[str]) -> None:
     """Lead links to pages of the site, and have those that are called after a file called after its title."""
@@ -41,13 +43,17 @@ def _to_the_sites_own(app: Sphinx, page: str, source: list[str]) -> None:
 
 
 def _as_sphinx_has_it(app: Sphinx, what: str, name: str, target: Any, options: Any, lines: list[str]) -> None:
-    """Put the texts of options among those of the arguments, and make code and links of what is in backticks."""
-    if "Options:" in lines:
-        at = lines.index("Options:")
-        own, of_options = lines[:at], lines[at + 1 :]
-        end = own.index("", own.index("Args:")) if "Args:" in own else at
-        lines[:] = [*own[:end], *([] if "Args:" in own else ["Args:"]), *of_options, *own[end:]]
-    text = re.sub(r"(?<!`)`([^`]+)`(?!`)", _code, "\n".join(lines))
+    """Put the arguments, with the texts of options, and the errors in one place; make code and links of backticks."""
+    text, _, of_options = "\n".join([*lines, ""]).partition("\nOptions:\n")
+    first = _SECTION.search(text)
+    place = first.start() if first else len(text)
+    sections = dict(_SECTION.findall(text))
+    if of_options:
+        sections = {"Args": "", **sections}
+        sections["Args"] = sections["Args"].rstrip() + "\n" + of_options
+    together = "".join(f"{name}:\n{body.rstrip()}\n\n" for name, body in sections.items())
+    text = text[:place] + together + _SECTION.sub("", text[place:])
+    text = re.sub(r"(?<!`)`([^`]+)`(?!`)", _code, text)
     lines[:] = re.sub(r"\bdocs/([\w-]+)\.md", r":doc:`\1`", text).split("\n")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import NoneType, UnionType
@@ -30,7 +31,7 @@ def page() -> str:
 def _options() -> Iterator[str]:
     for name, option in options_of(ExportOptions).items():
         yield f"## `{name}`\n"
-        yield f"{option.line}\n"
+        yield re.sub(r"\bdocs/([\w-]+\.md)", r"[\1](\1)", f"{option.line}\n")
         yield f"- Type: `{_shown(type_of(ExportOptions, name))}`; default: `{option.default!r}`."
         yield f"- For {_kinds(option)}; {_command(name)}{_of_writer(name)}.\n"
 

@@ -23,7 +23,8 @@ def names_in_the_reference() -> Counter[str]:
     found = Counter[str]()
     for reference in (ROOT / "docs").glob("api-*.md"):
         module = ""
-        for directive, name in re.findall(r"^\.\. (\w+):: ([\w.]+)$", reference.read_text(encoding="utf-8"), re.M):
+        text = reference.read_text(encoding="utf-8")
+        for directive, name in re.findall(r"^\.\. (\w+):: ([\w.]+)(?:\(\))?$", text, re.M):
             if directive == "currentmodule":
                 module = name
             else:

@@ -114,7 +114,7 @@ def tap(
         OptionError: the pipeline can't be streamed, has no processing of videos to tap, or makes more of them than
             there are writers.
         EncodeError: the pipeline decoded nothing, or gave other frames than were written.
-        What the writer raises, amid the pipeline's call, at the chunk behind the one that it was given.
+        TelecineError: as the writer raises it, amid the pipeline's call, at the chunk behind the one that it was given.
     """
     if on_unstreamable not in ("whole", "error"):
         raise OptionError(f"on_unstreamable={on_unstreamable!r} is not known: use 'whole' or 'error'")
