@@ -17,7 +17,7 @@ import pytest
 
 import telecine
 from telecine.cli.commands import run
-from telecine.diagnosis import disk, machine, versions
+from telecine.diagnosis import disk, exports, machine, versions
 from telecine.diagnosis.doctor import Diagnosis
 from telecine.diagnosis.findings import Finding, Section, discreet, section
 from telecine.formats.containers import CONTAINERS
@@ -48,8 +48,8 @@ def test_it_tells_the_versions_that_are_installed(diagnosis: Diagnosis) -> None:
     assert "GPL" in told["FFmpeg's licence"].said
     assert "--enable-" in told["FFmpeg's configuration"].said
     assert re.fullmatch(r"typer [\d.]+, rich [\d.]+, safetensors [\d.]+", told["telecine[cli]"].said)
-    assert {"telecine[c2pa]", "telecine[ray]", "telecine[web]"} <= told.keys()
-    assert not {"telecine[dev]", "telecine[all]", "telecine[bench]"} & told.keys()
+    extras = {name for name in told if name.startswith("telecine[")}
+    assert extras == {f"telecine[{name}]" for name in ("batch", "c2pa", "cli", "ray", "remote", "tiff", "web")}
 
 
 def test_every_kind_of_file_is_exported_and_read_back(diagnosis: Diagnosis) -> None:
@@ -108,6 +108,12 @@ def test_a_check_that_raises_is_a_finding_and_the_others_go_on(monkeypatch: pyte
     *before, last = section("Versions", versions.checks()).findings
     assert last == Finding("what else there is", "ZeroDivisionError: of two lines", ok=False)
     assert all(each.ok for each in before)
+
+
+def test_what_an_extra_would_install_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tifffile", None)
+    [tiff] = section("", (each for each in exports.checks() if each[0] == "folder of tiff")).findings
+    assert (tiff.said, tiff.ok) == ("left out: TIFF needs tifffile: pip install 'telecine[tiff]'", True)
 
 
 def test_the_verdict_is_that_of_h264_in_mp4() -> None:

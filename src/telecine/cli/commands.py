@@ -1,6 +1,7 @@
-"""The command `telecine`: export, probe, verify, concat, strip, add-audio, recover, formats, provenance.
+"""The command `telecine`: export, probe, verify, concat, strip, add-audio, recover, formats, provenance, doctor.
 
 Exit codes: 0 done; 1 it failed, or `verify` found a difference; 2 the command line or an argument is wrong.
+`doctor` gives 1 where H.264 in MP4 does not work.
 `provenance show` gives 0 for "valid", 1 for "tampered", 3 for "valid but untrusted", 4 for "no manifest".
 """
 

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from ..diagnosis.doctor import Diagnosis, examined, markdown
 from .as_json import plain
 from .terminal import print_facts, print_json, print_text
 
@@ -19,6 +18,8 @@ def doctor(
     debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
 ) -> int:
     """Say what is here and what works, for a report of trouble: exit code 1 if H.264 in MP4 does not."""
+    from ..diagnosis.doctor import Diagnosis, examined, markdown  # start-up: it looks at what others have no need of
+
     with contextlib.suppress(OSError, RuntimeError):  # there is no standard error
         faulthandler.enable()  # should an encoder end the process, this says where
     is_terminal, sections = sys.stdout is not None and sys.stdout.isatty(), []

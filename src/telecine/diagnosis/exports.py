@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import EncodeError, TelecineWarning
+from ..errors import EncodeError, MissingDependencyError, TelecineWarning
 from ..export import export_video
 from ..formats.containers import CONTAINERS, PLAYLISTS
 from ..formats.images import MOVING_IMAGES, SEQUENCES
@@ -52,11 +52,14 @@ def checks() -> Iterator[Check]:
 def _tried(
     name: str, options: Mapping[str, Any], read_back: Callable[[Video], str] = lambda video: _compared(video.path)
 ) -> str:
-    """Export to a name in a new folder, and read that back. Raises what either does."""
+    """Export to a name in a new folder, and read that back. Raises what either does; a missing extra is no trouble."""
     with tempfile.TemporaryDirectory(prefix="telecine-doctor-") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore", TelecineWarning)
         start = time.perf_counter()
-        video = export_video(_frames(), os.path.join(folder, name), fps=16, **options)
+        try:
+            video = export_video(_frames(), os.path.join(folder, name), fps=16, **options)
+        except MissingDependencyError as error:
+            return f"left out: {error}"
         milliseconds = 1000 * (time.perf_counter() - start)
         found = read_back(video)
     return f"{video.size_bytes:,} bytes in {milliseconds:.0f} ms; {found}"

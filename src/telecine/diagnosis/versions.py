@@ -18,7 +18,6 @@ import numpy as np
 from .. import _convert
 from .findings import Check
 
-_NOT_FOR_USERS = {"all", "bench", "dev", "integrations"}
 # What pipelines and people bring along, by the names of their packages.
 _COMPANIONS = ("torch", "diffusers", "transformers", "jax", "opencv-python", "imageio", "gradio")
 _PILLOWS = ("freetype2", "jpg", "libjpeg_turbo", "webp", "avif", "libtiff", "jpg_2000", "zlib")
@@ -74,13 +73,11 @@ def _pillows() -> str:
 
 
 def _extras() -> dict[str, list[str]]:
-    """Give the packages of each extra, as the installed telecine names them."""
-    extras: dict[str, list[str]] = {}
-    for requirement in requires("telecine") or ():
-        package, extra = re.match(r"[\w.-]+", requirement), re.search(r"extra == ['\"]([\w-]+)['\"]", requirement)
-        if package and extra and extra[1] not in _NOT_FOR_USERS:
-            extras.setdefault(extra[1], []).append(package[0])
-    return extras
+    """Give the packages of each extra for users, as the installed telecine names them: those of `all`, and Ray."""
+    pattern = re.compile(r"([\w.-]+)(?:\[([\w,-]+)\])?.*extra == ['\"]([\w-]+)['\"]")
+    found = [each for each in map(pattern.match, requires("telecine") or ()) if each]
+    names = {"ray"}.union(*(each[2].split(",") for each in found if each[3] == "all" and each[2]))
+    return {name: [each[1] for each in found if each[3] == name] for name in sorted(names)}
 
 
 def _installed(packages: Iterable[str]) -> str:
