@@ -37,15 +37,15 @@ def ready_planes(pictures: Sequence[npt.NDArray[np.uint8]]) -> list[VideoFrame]:
     return planes
 
 
-def encode(planes: Sequence[VideoFrame], options: Mapping[str, str], threads: int) -> int:
-    """Encode, and drop the packets; gives how many bytes they were."""
+def encode(planes: Sequence[VideoFrame], options: Mapping[str, str], threads: int) -> bytes:
+    """Encode into a stream of H.264 as it is."""
     context = VideoCodecContext.create("libx264", "w")
     assert isinstance(context, VideoCodecContext)
     context.width, context.height, context.pix_fmt = planes[0].width, planes[0].height, "yuv420p"
     context.framerate, context.time_base = Fraction(FPS), Fraction(1, FPS)
     context.thread_count, context.options = threads, dict(options)
-    size = 0
+    packets = []
     for index, frame in enumerate(planes):
         frame.pts, frame.time_base = index, context.time_base
-        size += sum(packet.size for packet in context.encode(frame))
-    return size + sum(packet.size for packet in context.encode(None))
+        packets += context.encode(frame)
+    return b"".join(map(bytes, (*packets, *context.encode(None))))
