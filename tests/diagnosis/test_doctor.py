@@ -141,9 +141,7 @@ def test_where_no_file_can_be_written_the_report_is_whole_and_the_exit_code_1(tm
     assert done.returncode == 1
     assert re.findall("^### (.*)$", done.stdout, re.MULTILINE) == TITLES
     assert "| mp4 h264 | failed: PublishError: " in done.stdout
-    assert re.search(
-        r"\| temporary folder, steps \| failed: OSError: write and fsync no \(File too large\)", done.stdout
-    )
+    assert "| temporary folder, steps | failed: OSError: write and fsync no (File too large), " in done.stdout
     assert done.stdout.splitlines()[-1].startswith("H.264 in MP4 does not work here. Failed: temporary folder, steps, ")
     assert [*tmp_path.iterdir()] == []
 
@@ -153,6 +151,20 @@ def test_a_filesystem_without_hard_links_is_told(tmp_path: Path) -> None:
         steps = disk._steps(str(fat))
         assert steps.startswith("write and fsync yes, replace yes, hard link no (Operation not permitted), lock yes, ")
         assert disk._space(str(fat)).endswith(" are free, on vfat")
+
+
+def test_the_path_of_the_current_folder_stays_out_of_its_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "of-a-client"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    monkeypatch.setattr("os.getcwd", lambda: str(gone))  # as shells go on saying
+    gone.rmdir()
+    told = {each.name: each for each in section("Disk", disk.checks()).findings}
+    for name in ("current folder, space", "current folder, steps"):
+        assert told[name] == Finding(name, "OSError: No such file or directory", ok=False)
+    assert told["temporary folder, steps"].ok
 
 
 def test_a_full_disk_and_a_read_only_one_are_told(tmp_path: Path) -> None:

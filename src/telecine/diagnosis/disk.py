@@ -13,10 +13,9 @@ from pathlib import Path
 from ..publish.hidden import new_file
 from ..publish.locks import release_lock, take_lock
 from ..publish.open_folder import LIST, Folder
-from .findings import Check
+from .findings import Check, in_gibibytes
 
 _PAGE = 4096
-_GIBIBYTE = 1 << 30
 
 
 def checks() -> Iterator[Check]:
@@ -28,13 +27,20 @@ def checks() -> Iterator[Check]:
 
 
 def _of(find: Callable[[], str], look: Callable[[str], str]) -> str:
-    return look(find())
+    """Look at a folder. Its path stays out of the error, for it is nobody's business.
+
+    Raises:
+        OSError: as the look does.
+    """
+    try:
+        return look(find())
+    except OSError as error:
+        raise OSError(error.strerror or str(error)) from error
 
 
 def _space(folder: str) -> str:
     found = shutil.disk_usage(folder)
-    free, total = (f"{count / _GIBIBYTE:.1f} GiB" for count in (found.free, found.total))
-    return f"{free} of {total} are free, on {_filesystem(folder)}"
+    return f"{in_gibibytes(found.free)} of {in_gibibytes(found.total)} are free, on {_filesystem(folder)}"
 
 
 def _filesystem(folder: str) -> str:

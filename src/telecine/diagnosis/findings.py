@@ -60,6 +60,15 @@ def _failed(name: str, error: Exception) -> Finding:
     return Finding(name, discreet(f"{type(error).__name__}: {error}"), ok=False)
 
 
+def in_gibibytes(count: int) -> str:
+    """Give so many bytes as a reader takes them in.
+
+    >>> in_gibibytes(3 << 29)
+    '1.5 GiB'
+    """
+    return f"{count / (1 << 30):.1f} GiB"
+
+
 def discreet(text: str) -> str:
     """Give a text in one line, with ~ for the folder of whoever is at home there, and no user's name in a path.
 

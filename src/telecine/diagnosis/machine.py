@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .._convert import instruction_set
 from ..support.processors import available_processors
-from .findings import Check
+from .findings import Check, in_gibibytes
 
 # Of which the names are told, and never what they hold.
 _VARIABLES = re.compile(
@@ -22,7 +22,6 @@ _VARIABLES = re.compile(
     r"OPENBLAS_|PYTHON|PYTORCH_|RANK$|RAY_|ROCR_|SLURM_|SOURCE_DATE_EPOCH$|SVT_|TELECINE|TERM$|TMPDIR$|TEMP$|TMP$|"
     r"TORCH_|VIRTUAL_ENV$|CONDA_PREFIX$|WORLD_SIZE$"
 )
-_GIBIBYTE = 1 << 30
 
 
 def checks() -> Iterator[Check]:
@@ -57,14 +56,10 @@ def _memory() -> str:
     if "MemTotal" not in found:
         if not hasattr(os, "sysconf"):
             return "unknown"
-        return f"{_size(os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE'))} in all"
-    said = f"{_size(int(found['MemAvailable']) << 10)} of {_size(int(found['MemTotal']) << 10)} are free"
+        return f"{in_gibibytes(os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE'))} in all"
+    said = f"{in_gibibytes(int(found['MemAvailable']) << 10)} of {in_gibibytes(int(found['MemTotal']) << 10)} are free"
     limit = _first_line("/sys/fs/cgroup/memory.max")
-    return f"{said}, of which {_size(int(limit))} may be used" if limit.isdecimal() else said
-
-
-def _size(count: int) -> str:
-    return f"{count / _GIBIBYTE:.1f} GiB"
+    return f"{said}, of which {in_gibibytes(int(limit))} may be used" if limit.isdecimal() else said
 
 
 def _fonts() -> str:

@@ -28,7 +28,7 @@ def checks() -> Iterator[Check]:
     yield "telecine", _telecine
     yield "Python", _python
     yield "PyAV", lambda: av.__version__
-    yield "FFmpeg", _ffmpeg
+    yield "FFmpeg", lambda: str(av.ffmpeg_version_info)
     yield "FFmpeg's libraries", _libraries
     yield "FFmpeg's licence", partial(_of_ffmpeg, "license")
     yield "FFmpeg's configuration", partial(_of_ffmpeg, "configuration")
@@ -50,10 +50,6 @@ def _python() -> str:
     in_its_own = ", in a virtual environment" if sys.prefix != sys.base_prefix else ""
     bits = 64 if sys.maxsize > 2**32 else 32
     return f"{platform.python_version()} ({platform.python_implementation()}, {bits} bit{free}{in_its_own})"
-
-
-def _ffmpeg() -> str:
-    return str(getattr(av, "ffmpeg_version_info", "of a version that PyAV does not tell"))
 
 
 def _libraries() -> str:
