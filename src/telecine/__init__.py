@@ -10,7 +10,6 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from .color.color import Color
 from .errors import (
     EncodeError,
     FrameError,
@@ -22,15 +21,13 @@ from .errors import (
     TelecineError,
     TelecineWarning,
 )
-from .export import export_bytes, export_video
-from .output.result import Video
-from .writer import VideoWriter
 
-# What is imported when it is asked for, and from where: an export needs none of it, and it is a third of the import.
+# What is imported when it is asked for, and from where: who exports needs little of it, and who probes nothing of that.
 _WHEN_ASKED = {
     "AudioInfo": "read.probe",
     "BatchReport": "batch.run",
     "Broadcast": "deliver.live",
+    "Color": "color.color",
     "ContentLight": "color.hdr",
     "Diagnosis": "diagnosis.doctor",
     "JoinedVideo": "joining",
@@ -40,7 +37,9 @@ _WHEN_ASKED = {
     "ProvenanceReport": "provenance.report",
     "Streamable": "models.tap",
     "VerifyReport": "verification",
+    "Video": "output.result",
     "VideoInfo": "read.probe",
+    "VideoWriter": "writer",
     "add_audio": "adding_sound",
     "astream_video": "streaming",
     "can_stream": "models.tap",
@@ -49,6 +48,8 @@ _WHEN_ASKED = {
     "contact_sheet": "pictures.sheet",
     "doctor": "diagnosis.doctor",
     "export_batch": "batch.run",
+    "export_bytes": "export",
+    "export_video": "export",
     "gallery": "look.gallery",
     "generate_video": "generating",
     "generation_metadata": "models.generation",
@@ -79,9 +80,11 @@ if TYPE_CHECKING:
     from . import batch as batch
     from .adding_sound import add_audio
     from .batch.run import BatchReport, export_batch
+    from .color.color import Color
     from .color.hdr import ContentLight, MasteringDisplay
     from .deliver.live import Broadcast
     from .diagnosis.doctor import Diagnosis, doctor
+    from .export import export_bytes, export_video
     from .frames.sources import open_frames
     from .generating import generate_video
     from .integrations.loggers import log_video
@@ -93,6 +96,7 @@ if TYPE_CHECKING:
     from .models.frame_rates import recommended_fps
     from .models.generation import generation_metadata
     from .models.tap import Streamable, can_stream, tap
+    from .output.result import Video
     from .pictures.arrange import grid, side_by_side
     from .pictures.label import label
     from .pictures.order import loop, ping_pong, trim
@@ -106,6 +110,7 @@ if TYPE_CHECKING:
     from .streaming import astream_video, stream_video
     from .stripping import strip
     from .verification import VerifyReport, verify
+    from .writer import VideoWriter
 
     __version__: str
 else:  # of which a type checker would take any name

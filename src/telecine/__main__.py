@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from . import __version__
 from .files.quiet import take_closed_standard_descriptors
 
 
@@ -12,6 +13,9 @@ def main() -> None:
     """Run the command line."""
     take_closed_standard_descriptors()
     sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
+    if sys.argv[1:] == ["--version"]:  # at once: what the commands stand on takes three times as long
+        print(f"telecine {__version__}")
+        return
     try:
         import rich  # noqa: F401
         import typer  # noqa: F401

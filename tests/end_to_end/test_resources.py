@@ -98,8 +98,17 @@ with telecine.VideoWriter(sys.argv[1], codec=sys.argv[2]) as writer:
     assert said == "True\n"
 
 
-def test_importing_telecine_imports_nothing_heavy(tmp_path: Path) -> None:
+def test_importing_telecine_imports_no_more_than_its_errors(tmp_path: Path) -> None:
     said = run_python("import json, sys, telecine; print(json.dumps(sorted(sys.modules)))", tmp_path)
+    modules = {each for each in json.loads(said) if each.startswith(("telecine", "av", "numpy"))}
+    assert modules == {"telecine", "telecine.errors", "telecine.support", "telecine.support.words"}
+
+
+def test_importing_the_writer_imports_nothing_heavy(tmp_path: Path) -> None:
+    said = run_python(
+        "import json, sys, telecine; telecine.VideoWriter, telecine.export_video; print(json.dumps(sorted(sys.modules)))",
+        tmp_path,
+    )
     modules = set(json.loads(said))
     assert "telecine.writer" in modules
     frameworks = {"torch", "diffusers", "transformers", "ray", "safetensors", "cv2"}

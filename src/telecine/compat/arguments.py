@@ -26,6 +26,7 @@ def check_path(name: str, path: object) -> None:
     >>> check_path("filename", None)
     Traceback (most recent call last):
     telecine.errors.OptionError: filename is of type NoneType: give a path
+    see https://telecine.readthedocs.io/en/stable/compat.html
     """
     if not (is_place(path) or callable(getattr(path, "write", None))):
         raise OptionError(f"{name} is of type {type(path).__name__}: give a path")
