@@ -143,10 +143,10 @@ def test_lossless_h264_in_mp4_is_read_exactly(tmp_path: Path, pixel_format: str,
 
 
 @pytest.mark.parametrize(
-    ("width", "height", "matrix"), [(720, 480, 6), (720, 576, 6), (1024, 576, 6), (720, 578, 1), (1026, 480, 1)]
+    ("width", "height", "matrix"), [(720, 480, 6), (1026, 578, 6), (1280, 718, 6), (960, 720, 1), (1280, 720, 1)]
 )
 @pytest.mark.parametrize("untagged", [2, 0], ids=["unspecified", "identity"])
-def test_without_a_matrix_it_is_by_size(tmp_path: Path, width: int, height: int, matrix: int, untagged: int) -> None:
+def test_without_a_matrix_it_is_by_its_lines(tmp_path: Path, width: int, height: int, matrix: int, untagged: int) -> None:
     planes = random_planes("yuv420p", width, height)
     path = written(tmp_path / "clip.mkv", planes, "yuv420p", {"colorspace": untagged, "color_range": 0})
     assert telecine.probe(path).color.matrix == untagged

@@ -49,13 +49,13 @@ class Color:
         return BT601 if height <= 576 and width <= 1024 else BT709
 
     @classmethod
-    def of_untagged(cls, codec: str, width: int, height: int) -> Color:
-        """Give what browsers show a video by that says no matrix: Chromium takes VP8, VP9 and AV1 for BT.601.
+    def of_untagged(cls, codec: str, height: int) -> Color:
+        """Give what Chromium shows a video by that says no matrix: BT.601 of VP8, VP9, AV1, and under 720 lines.
 
-        >>> Color.of_untagged("vp9", 1280, 720).matrix_name, Color.of_untagged("h264", 1280, 720).matrix_name
+        >>> Color.of_untagged("vp9", 720).matrix_name, Color.of_untagged("h264", 720).matrix_name
         ('smpte170m', 'bt709')
         """
-        return BT601 if codec in _BT601_IF_UNTAGGED else cls.of_size(width, height)
+        return BT601 if codec in _BT601_IF_UNTAGGED or height < 720 else BT709
 
     @property
     def luma_weights(self) -> tuple[float, float]:

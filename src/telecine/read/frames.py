@@ -81,7 +81,7 @@ def read_frames(
     """Read a video's frames one by one, each (height, width, 3) uint8 RGB of its own memory; or RGBA, or float32 RGB.
 
     The matrix and range are those of the file's tags; where it has no matrix, BT.601 of VP8, VP9 and AV1, and of others
-    BT.601 up to 576 lines and 1024 columns and BT.709 above, as players assume. Chroma is interpolated linearly between
+    BT.601 under 720 lines and BT.709 from there on, as Chromium shows them. Chroma is interpolated linearly between
     its samples. Nothing is tone mapped: of PQ and HLG, uint8 is the signal too. Nothing is scaled: of pixels that are
     not square, `probe(path).sample_aspect_ratio` tells the shape.
 
@@ -248,7 +248,7 @@ def decoded_frames(path: Source, alpha: bool = False) -> Iterator[Picture]:
     with opened_file(path) as file, open_video(file) as (container, stream):
         color, codec = color_of(stream.codec_context), stream.codec_context.codec.canonical_name
         if color.matrix in _UNSPECIFIED_MATRICES:
-            color = replace(color, matrix=Color.of_untagged(codec, stream.width, stream.height).matrix)
+            color = replace(color, matrix=Color.of_untagged(codec, stream.height).matrix)
         location = CENTER_SITED if codec in _CENTER_SITED_CODECS else LEFT_SITED
         orientation = None
         if alpha and alphas.is_beside(stream):  # that decoder is not told what the container says
