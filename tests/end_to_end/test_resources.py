@@ -105,10 +105,7 @@ def test_importing_telecine_imports_no_more_than_its_errors(tmp_path: Path) -> N
 
 
 def test_importing_the_writer_imports_nothing_heavy(tmp_path: Path) -> None:
-    said = run_python(
-        "import json, sys, telecine; telecine.VideoWriter, telecine.export_video; print(json.dumps(sorted(sys.modules)))",
-        tmp_path,
-    )
+    said = run_python("import json, sys, telecine; telecine.VideoWriter; print(json.dumps([*sys.modules]))", tmp_path)
     modules = set(json.loads(said))
     assert "telecine.writer" in modules
     frameworks = {"torch", "diffusers", "transformers", "ray", "safetensors", "cv2"}

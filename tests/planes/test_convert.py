@@ -17,8 +17,9 @@ from telecine import FrameError, _convert
 from telecine.color.color import BT601, BT709
 from telecine.frames.recognise import Recognizer
 from telecine.planes import convert
-from telecine.planes.convert import Conversion, to_rgb
+from telecine.planes.convert import Conversion
 from telecine.planes.pixel_formats import PIXEL_FORMATS
+from telecine.planes.to_rgb import to_rgb
 
 from ..support.helpers import ROOT
 from ..support.pixels import DTYPES, NEAR_TIE, assert_codes_round, codes, components_in, picture

@@ -13,8 +13,9 @@ from av import VideoFrame
 from telecine import FrameError, OptionError
 from telecine.color.color import BT601, BT709, Color
 from telecine.frames.recognise import Recognizer
-from telecine.planes.convert import Conversion, to_float_rgb, to_rgb
+from telecine.planes.convert import Conversion
 from telecine.planes.pixel_formats import PIXEL_FORMATS
+from telecine.planes.to_rgb import to_float_rgb, to_rgb
 
 from ..support.pixels import DTYPES, NEAR_TIE, assert_codes_round, codes, components_in, converted, picture
 from ..support.reference import Real, described, over, planes_of, rgb_of

@@ -369,6 +369,7 @@ def test_a_new_file_has_the_permissions_of_any_new_file(mask: int, overwrite: bo
 WAY_OUT = "a new file is made beside it first: choose a folder where you may make files"
 NOBODY = """
 import json, os, sys, warnings, numpy, telecine
+telecine.export_video  # imported now: this user may read no folder that holds it
 if os.geteuid() == 0:
     os.setegid(65534)
     os.seteuid(65534)

@@ -146,7 +146,9 @@ def test_lossless_h264_in_mp4_is_read_exactly(tmp_path: Path, pixel_format: str,
     ("width", "height", "matrix"), [(720, 480, 6), (1026, 578, 6), (1280, 718, 6), (960, 720, 1), (1280, 720, 1)]
 )
 @pytest.mark.parametrize("untagged", [2, 0], ids=["unspecified", "identity"])
-def test_without_a_matrix_it_is_by_its_lines(tmp_path: Path, width: int, height: int, matrix: int, untagged: int) -> None:
+def test_without_a_matrix_it_is_by_its_lines(
+    tmp_path: Path, width: int, height: int, matrix: int, untagged: int
+) -> None:
     planes = random_planes("yuv420p", width, height)
     path = written(tmp_path / "clip.mkv", planes, "yuv420p", {"colorspace": untagged, "color_range": 0})
     assert telecine.probe(path).color.matrix == untagged
