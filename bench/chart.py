@@ -13,7 +13,7 @@ from av import VideoFrame
 from PIL import Image
 
 from telecine.color.color import BT601, BT709, Color
-from telecine.planes.convert import to_rgb
+from telecine.planes.to_rgb import to_rgb
 from telecine.read.frames import decoded_frames
 
 from .writers import write

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import telecine
 from telecine.formats.choices import QualityName
-from telecine.planes.convert import to_float_rgb
+from telecine.planes.to_rgb import to_float_rgb
 from telecine.read.frames import decoded_frames
 
 WIDTH, HEIGHT, FRAMES = 1360, 768, 8

@@ -25,7 +25,7 @@ from .files.urls import StorageOptions, options_of_urls
 from .metadata.images import cut_metadata
 from .metadata.strip_matroska import strip_elements
 from .metadata.strip_mp4 import strip_boxes
-from .planes.convert import to_rgba
+from .planes.to_rgb import to_rgba
 from .publish.access import NEW_FILE
 from .publish.publication import Publication
 from .read.frames import colors_of, decoded_frames

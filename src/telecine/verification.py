@@ -20,11 +20,12 @@ from .frames.options import FrameOptions, complete, with_options
 from .frames.recognise import Frames, Recognizer
 from .frames.sources import open_source
 from .planes.codes import composited
-from .planes.convert import BLACK, Conversion, parse_background, parse_value_range, to_rgba
+from .planes.convert import BLACK, Conversion, parse_background, parse_value_range
 from .planes.frame import Frame
 from .planes.light import parse_light
 from .planes.orientation import Orientation
 from .planes.pixel_formats import has_alpha
+from .planes.to_rgb import to_rgba
 from .read.fidelity import Meter, planes_of_frame, planes_of_picture, psnr_of
 from .read.frames import Picture, decoded_frames
 

@@ -19,11 +19,10 @@ from telecine.frames.recognise import Recognizer
 from telecine.planes import convert
 from telecine.planes.convert import Conversion
 from telecine.planes.pixel_formats import PIXEL_FORMATS
-from telecine.planes.to_rgb import to_rgb
 
 from ..support.helpers import ROOT
-from ..support.pixels import DTYPES, NEAR_TIE, assert_codes_round, codes, components_in, picture
-from ..support.reference import over, rgb_of
+from ..support.pixels import DTYPES, assert_codes_round, codes, picture
+from ..support.reference import over
 
 MATRICES = {"bt601": BT601, "bt709": BT709}
 # Below, at and above the kernel's tile of 512 columns, odd and even, down to one pixel.
@@ -205,28 +204,6 @@ def test_a_cropped_image_and_one_of_several_memory_blocks_are_read() -> None:
     assert_codes_round(codes(image.crop((3, 5, 40, 34))), pixels[5:34, 3:40] / 255)
 
 
-# ---- back to RGB ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("matrix", MATRICES)
-@pytest.mark.parametrize(("width", "height"), [(2, 2), (64, 48), (63, 49), (1026, 6)])
-def test_planes_become_the_rounded_rgb(width: int, height: int, matrix: str) -> None:
-    frame = VideoFrame(width, height, "yuv420p")
-    for plane in frame.planes:
-        plane.update(np.random.default_rng(6).integers(0, 256, plane.buffer_size, np.uint8).tobytes())
-    found, (y, cb, cr) = to_rgb(frame, MATRICES[matrix]), components_in(frame)
-    assert found.shape == (height, width, 3)
-    assert np.abs(found - rgb_of(y, cb, cr, matrix)).max() <= NEAR_TIE[8]
-
-
-def test_ten_bit_planes_become_the_rounded_rgb() -> None:
-    frame = VideoFrame(34, 20, "yuv420p10le")
-    for plane in frame.planes:
-        plane.update(np.random.default_rng(7).integers(0, 1024, plane.buffer_size // 2, np.uint16).tobytes())
-    y, cb, cr = components_in(frame)
-    assert np.abs(to_rgb(frame, BT709) - rgb_of(y, cb, cr, "bt709", depth=10)).max() <= NEAR_TIE[8]
-
-
 # ---- instruction sets ----------------------------------------------------------------------------------------------
 
 
@@ -245,7 +222,8 @@ def test_every_instruction_set_gives_the_rounded_codes(isa: str) -> None:
     assert found.stdout.strip() == isa
     if isa == _convert.instruction_set():
         return  # all of the modules' tests beside this one run with it
-    modules = [__file__, *(str(Path(__file__).with_name(name)) for name in ("test_pixel_formats.py", "test_light.py"))]
+    others = ("test_pixel_formats.py", "test_to_rgb.py", "test_light.py")
+    modules = [__file__, *(str(Path(__file__).with_name(name)) for name in others)]
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *modules]
     inner = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT)
     assert inner.returncode == 0, inner.stdout[-2000:]

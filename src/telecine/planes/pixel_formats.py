@@ -95,6 +95,18 @@ _ROWS = (
 )
 PIXEL_FORMATS = {row.name: row for row in _ROWS}
 
+
+def codes_of_range(depth: int, full_range: bool) -> tuple[int, int, int]:
+    """Give the codes of black and white, and the swing of chroma (BT.709 §4.6, BT.2100 table 9).
+
+    >>> codes_of_range(8, False), codes_of_range(10, True)
+    ((16, 235, 224), (0, 1023, 1023))
+    """
+    if full_range:
+        return 0, 2**depth - 1, 2**depth - 1
+    return 16 << depth - 8, 235 << depth - 8, 224 << depth - 8
+
+
 MOST_PIXELS = 2**28 - 1  # FFmpeg's bound, with 128 added to each side (libavutil/imgutils.c); libavif's is as large
 
 

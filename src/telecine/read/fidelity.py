@@ -12,9 +12,10 @@ import av.filter
 from av import VideoFrame
 
 from ..color.color import BT709
-from ..planes.convert import Conversion, to_rgba
+from ..planes.convert import Conversion
 from ..planes.frame import Frame
 from ..planes.pixel_formats import has_alpha
+from ..planes.to_rgb import to_rgba
 from .frames import Picture
 
 Pair: TypeAlias = tuple[VideoFrame, VideoFrame]

@@ -21,9 +21,9 @@ from ..errors import InputError, OptionError
 from ..files.files import Place, Source, name_of, opened_file, said_of, source_of
 from ..files.urls import StorageOptions
 from ..formats.choices import LightName, PrimariesName
-from ..planes.convert import CENTER_SITED, LEFT_SITED, to_float_rgb, to_rgb, to_rgba
 from ..planes.light import ENCODED, parse_light
 from ..planes.orientation import UPRIGHT, Orientation
+from ..planes.to_rgb import CENTER_SITED, LEFT_SITED, to_float_rgb, to_rgb, to_rgba
 from ..support.pyav import exact
 from . import animations
 from .packets import decodable, frame_packets, is_part
