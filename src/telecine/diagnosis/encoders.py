@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from functools import partial
 
-from ..color.color import BT709
+from ..color.color import BT709, RGB
 from ..encode.encoder import EncoderSettings
 from ..encode.trial import EncoderMissingError, try_encoder
 from ..formats.choose import choose_format
@@ -37,7 +37,8 @@ def opens(row: Codec) -> str:
     container = next(each for each in CONTAINERS.values() if row.name in each.codecs)
     format, options = choose_format(container, row), {**encoder_options(row)}
     options |= row.of_pixel_format.get(format.pixel_format.name, {})
-    settings = EncoderSettings(format, Fraction(16), tuple(options.items()), BT709, *row.tried_at)
+    color = RGB if format.pixel_format.rgb else BT709
+    settings = EncoderSettings(format, Fraction(16), tuple(options.items()), color, *row.tried_at)
     try:
         try_encoder(settings)
     except EncoderMissingError as error:
