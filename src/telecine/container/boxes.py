@@ -8,10 +8,7 @@ from fractions import Fraction
 from itertools import islice, takewhile
 from typing import BinaryIO, NamedTuple
 
-from .window import Window
-
-# So many are looked at for what a file says of itself: no file of a sane writer has it behind more.
-_MOST_BOXES = 1 << 16
+from .window import MOST_HEADERS, Window
 
 
 class Box(NamedTuple):
@@ -30,7 +27,7 @@ def top_level_boxes(file: BinaryIO) -> Iterator[Box]:
 
 def first_boxes(file: BinaryIO) -> Iterator[Box]:
     """Give as many of the boxes of a file as are worth a look."""
-    return islice(top_level_boxes(file), _MOST_BOXES)
+    return islice(top_level_boxes(file), MOST_HEADERS)
 
 
 def boxes_in(file: BinaryIO, box: Box) -> Iterator[Box]:
@@ -60,6 +57,22 @@ def _boxes(file: BinaryIO, at: int, end: int) -> Iterator[Box]:
             return
         yield Box(kind, at, contents, at + size)
         at += size
+
+
+def mp4_box(kind: bytes, *contents: bytes) -> bytes:
+    """Give a box of so many contents, one behind the other.
+
+    >>> mp4_box(b"free", b"ab", b"c")[4:]
+    b'freeabc'
+    """
+    size = 8 + sum(map(len, contents))
+    return b"".join((size.to_bytes(4, "big"), kind, *contents))
+
+
+def contents_of_box(file: BinaryIO, box: Box) -> bytes:
+    """Read what is in a box."""
+    file.seek(box.contents)
+    return file.read(box.end - box.contents)
 
 
 def file_box(file: BinaryIO) -> Box:
@@ -135,7 +148,7 @@ def with_boxes_of_sample_entry(moov: bytes, boxes: bytes, path: Sequence[bytes] 
         content = content[:at] + with_boxes_of_sample_entry(content[at:end], boxes, path[1:]) + content[end:]
     else:
         content += boxes
-    return (8 + len(content)).to_bytes(4, "big") + kind + content
+    return mp4_box(kind, content)
 
 
 def movie_tick(file: BinaryIO) -> Fraction:

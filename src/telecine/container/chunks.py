@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import BinaryIO, NamedTuple
 
-from .window import Window
+from .window import MOST_HEADERS, Window
 
 PNG = b"\x89PNG\r\n\x1a\n"
-# So many are looked at for what a file says of itself: no file of a sane writer has it behind more.
-_MOST_PARTS = 1 << 16
 
 
 class Part(NamedTuple):
@@ -34,7 +32,7 @@ def parts_of(file: BinaryIO, kind: str) -> Iterator[Part]:
 
 def first_parts_of(file: BinaryIO, kind: str) -> Iterator[Part]:
     """Give as many of the parts as are worth a look."""
-    return islice(parts_of(file, kind), _MOST_PARTS)
+    return islice(parts_of(file, kind), MOST_HEADERS)
 
 
 def png_parts(file: BinaryIO, at: int) -> Iterator[Part]:

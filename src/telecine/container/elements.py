@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import BinaryIO, NamedTuple
 
-from .window import Window
+from .window import MOST_HEADERS, Window
 
 _HEADER, _DOC_TYPE = 0x1A45DFA3, 0x4282  # RFC 8794 11.2
 _LONGEST_TYPE = 64
 _SEGMENT, _CLUSTER, _CUES = 0x18538067, 0x1F43B675, 0x1C53BB6B  # RFC 9559 5.1
-# So many are looked at for what a file says of itself: no file of a sane writer has it behind more.
-_MOST_ELEMENTS = 1 << 16
 
 
 class Element(NamedTuple):
@@ -46,7 +44,7 @@ def is_cut_off(file: BinaryIO) -> bool:
 
 
 def _first(file: BinaryIO) -> Iterator[Element]:
-    return islice(elements(file), _MOST_ELEMENTS)
+    return islice(elements(file), MOST_HEADERS)
 
 
 def elements(file: BinaryIO) -> Iterator[Element]:

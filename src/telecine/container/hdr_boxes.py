@@ -15,6 +15,7 @@ from av import VideoFrame
 
 from ..color.hdr import ContentLight, MasteringDisplay
 from ..support.pyav import side_data
+from .boxes import mp4_box
 
 
 class HdrMetadata(NamedTuple):
@@ -26,8 +27,7 @@ class HdrMetadata(NamedTuple):
     @property
     def boxes(self) -> bytes:
         """The boxes of a sample entry."""
-        boxes = ((b"mdcv", self._mdcv), (b"clli", self._clli))
-        return b"".join(struct.pack(">L", 8 + len(payload)) + kind + payload for kind, payload in boxes)
+        return mp4_box(b"mdcv", self._mdcv) + mp4_box(b"clli", self._clli)
 
     def in_key_frame(self, codec: str, packet: bytes) -> bytes:
         """Give a key frame's packet of "hevc" or "av1" with them in it."""

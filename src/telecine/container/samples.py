@@ -8,7 +8,7 @@ from typing import BinaryIO, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .boxes import Box, children, file_box
+from .boxes import Box, children, contents_of_box, file_box
 
 Span: TypeAlias = tuple[int, int]  # the first byte, and the one after the last
 _Words: TypeAlias = npt.NDArray[np.int64]
@@ -37,6 +37,15 @@ def track_of(file: BinaryIO, trak: Box) -> int:
     return int(_words(file, tkhd)[5 if _version(file, tkhd) else 3])
 
 
+def handler_of(file: BinaryIO, trak: Box) -> bytes:
+    """Give what kind of media a track is, such as `vide` (8.4.3); nothing where it does not say."""
+    hdlr = find(file, trak, b"mdia", b"hdlr")
+    if hdlr is None:
+        return b""
+    file.seek(hdlr.contents + 8)
+    return file.read(4)
+
+
 def spans_of_samples(file: BinaryIO, moov: Box, gone: set[int]) -> list[Span]:
     """Give where the samples of the tracks lie that are not `gone`."""
     traks = [box for box in children(file, moov) if box.kind == b"trak" and track_of(file, box) not in gone]
@@ -45,7 +54,7 @@ def spans_of_samples(file: BinaryIO, moov: Box, gone: set[int]) -> list[Span]:
     for box in children(file, moov):
         for trex in children(file, box) if box.kind == b"mvex" else ():
             if trex.kind == b"trex":
-                sizes[_number(file, trex.contents + 4)] = _number(file, trex.contents + 16)
+                sizes[number_at(file, trex.contents + 4)] = number_at(file, trex.contents + 16)
     for moof in children(file, file_box(file)):
         if moof.kind == b"moof":
             spans += _spans_of_fragment(file, moof, sizes, gone)
@@ -81,7 +90,7 @@ def _bytes_up_to(file: BinaryIO, tables: dict[bytes, Box], samples: _Words) -> _
             return samples * int(words[0])
         sizes = words[2:]
     else:
-        sizes = _packed(_contents(file, tables[b"stz2"]))
+        sizes = _packed(contents_of_box(file, tables[b"stz2"]))
     bytes_before: _Words = np.concatenate(([0], np.cumsum(sizes)))
     return bytes_before[np.minimum(samples, len(sizes))]
 
@@ -100,7 +109,7 @@ def _spans_of_fragment(file: BinaryIO, moof: Box, sizes: dict[int, int], gone: s
         tfhd = find(file, traf, b"tfhd") if traf.kind == b"traf" else None
         if tfhd is None:
             continue
-        data = _contents(file, tfhd)
+        data = contents_of_box(file, tfhd)
         flags, track = int.from_bytes(data[1:4], "big"), int.from_bytes(data[4:8], "big")
         at = 8 + sum(width for flag, width in _BEFORE_SIZE_IN_TFHD if flags & flag)
         base = int.from_bytes(data[8:16], "big") if flags & _HAS_BASE else moof.start if flags & _BASE_IS_MOOF else end
@@ -127,21 +136,17 @@ def _span_of_run(file: BinaryIO, trun: Box, base: int, after: int, size: int) ->
     return start, start + int(fields[bool(flags & 0x100) : count * width : width].sum())
 
 
-def _contents(file: BinaryIO, box: Box) -> bytes:
-    file.seek(box.contents)
-    return file.read(box.end - box.contents)
-
-
 def _words(file: BinaryIO, box: Box) -> _Words:
     """Give what is in a box as numbers of 32 bits; the first is its version and flags."""
-    data = _contents(file, box)
+    data = contents_of_box(file, box)
     return np.frombuffer(data[: len(data) // 4 * 4], ">u4").astype(np.int64)
 
 
 def _version(file: BinaryIO, box: Box) -> int:
-    return _contents(file, box)[0]
+    return contents_of_box(file, box)[0]
 
 
-def _number(file: BinaryIO, at: int) -> int:
+def number_at(file: BinaryIO, at: int) -> int:
+    """Read a number of 32 bits."""
     file.seek(at)
     return int.from_bytes(file.read(4), "big")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
+# Of boxes, chunks or elements so many are looked at for what a file says of itself: no file of a sane writer has it
+# behind more.
+MOST_HEADERS = 1 << 16
 _PAGE = 4096
 
 

@@ -13,11 +13,10 @@ from typing import BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
 
-from ..container.boxes import Box, children, file_box, top_level_boxes
-from ..container.samples import find, spans_of_track, track_of
+from ..container.boxes import Box, children, file_box, mp4_box, top_level_boxes
+from ..container.samples import find, handler_of, spans_of_track, track_of
 from ..errors import InputError
 from ..files.files import name_of
-from ..metadata.mp4 import box
 from ..provenance.unhashed import manifests_in
 
 _STBL = b"mdia", b"minf", b"stbl"
@@ -49,15 +48,8 @@ def _looked_at(file: BinaryIO) -> _File:
     if moov is None:
         raise InputError(f"{name_of(file)!r} has no index of tracks")
     tracks = {track_of(file, each): each for each in children(file, moov) if each.kind == b"trak"}
-    return _File(file, moov, tracks, frozenset(track for track, trak in tracks.items() if _is_sound(file, trak)))
-
-
-def _is_sound(file: BinaryIO, trak: Box) -> bool:
-    hdlr = find(file, trak, b"mdia", b"hdlr")
-    if hdlr is None:
-        return False
-    file.seek(hdlr.contents + 8)  # ISO/IEC 14496-12 8.4.3
-    return file.read(4) == b"soun"
+    sounds = frozenset(track for track, trak in tracks.items() if handler_of(file, trak) == b"soun")
+    return _File(file, moov, tracks, sounds)
 
 
 def is_in_fragments(file: BinaryIO) -> bool:
@@ -172,7 +164,7 @@ def _index(old: _File, new: _File, pictures: int, moved: int, behind: int, wide:
     first = next(at for at, each in enumerate(boxes) if each.kind == b"trak")
     header = _movie_header(old, max(durations), number + 1)
     around = [header if each.kind == b"mvhd" else old.bytes_of(each) for each in boxes if each.kind != b"trak"]
-    return box(b"moov", *around[:first], *tracks, *around[first:])
+    return mp4_box(b"moov", *around[:first], *tracks, *around[first:])
 
 
 def _laid_out(new: _File, track: int, moved: int, wide: bool) -> _Replaced:
@@ -185,7 +177,9 @@ def _laid_out(new: _File, track: int, moved: int, wide: bool) -> _Replaced:
 def _offsets(starts: Sequence[int], wide: bool) -> _Replaced:
     """Give the box of where chunks start, in place of either kind (8.7.5)."""
     kind, dtype = (b"co64", ">u8") if wide else (b"stco", ">u4")
-    offsets = box(kind, bytes(4), len(starts).to_bytes(4, "big"), np.array(starts, np.int64).astype(dtype).tobytes())
+    offsets = mp4_box(
+        kind, bytes(4), len(starts).to_bytes(4, "big"), np.array(starts, np.int64).astype(dtype).tobytes()
+    )
     return {(*_STBL, b"stco"): offsets, (*_STBL, b"co64"): offsets}
 
 
@@ -204,8 +198,8 @@ def _references(index: _File, tref: Box, gone: frozenset[int]) -> bytes:
         numbers = index.bytes_of(each)[each.contents - each.start :]
         kept = [numbers[at : at + 4] for at in range(0, len(numbers), 4)]
         kept = [number for number in kept if int.from_bytes(number, "big") not in gone]
-        left += [box(each.kind, *kept)] if kept else []
-    return box(b"tref", *left) if left else b""
+        left += [mp4_box(each.kind, *kept)] if kept else []
+    return mp4_box(b"tref", *left) if left else b""
 
 
 def _rebuilt(index: _File, parent: Box, replaced: _Replaced, path: tuple[bytes, ...] = ()) -> bytes:
@@ -219,7 +213,7 @@ def _rebuilt(index: _File, parent: Box, replaced: _Replaced, path: tuple[bytes, 
             parts.append(_rebuilt(index, each, replaced, at))
         else:
             parts.append(index.bytes_of(each))
-    return box(parent.kind, *parts)
+    return mp4_box(parent.kind, *parts)
 
 
 # ---- headers, whose times take 32 or 64 bits (8.2.2, 8.3.2) --------------------------------------------------------
@@ -250,7 +244,7 @@ def _movie_header(index: _File, duration: int, next_number: int) -> bytes:
     if not header[8] and duration >= _32_BITS:
         created, changed, ticks = (header[at : at + 4] for at in (12, 16, 20))
         times = b"".join((bytes(4), created, bytes(4), changed, ticks, bytes(8)))
-        header = box(b"mvhd", b"\1" + header[9:12], times, header[28:])
+        header = mp4_box(b"mvhd", b"\1" + header[9:12], times, header[28:])
     at, width = (32, 8) if header[8] else (24, 4)
     head, rest = header[:at], header[at + width : -4]
     return head + duration.to_bytes(width, "big") + rest + next_number.to_bytes(4, "big")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..metadata.mp4 import box
+from ..container.boxes import mp4_box
 
 _BASE_IS_MOOF = 0x20000  # of a `tfhd` (8.8.7)
 _FIELDS = 0x1 | 0x100 | 0x200 | 0x400  # of a `trun`: data offset, then of each sample duration, size, flags (8.8.8)
@@ -37,7 +37,7 @@ def fragment(number: int, runs: Sequence[Run]) -> bytes:
     """Give the fragment of a number, from 1 on: the index of its samples, and the samples."""
     moof = _moof(number, runs, 0)
     data = b"".join(sample.data for run in runs for sample in run.samples)
-    return _moof(number, runs, len(moof) + 8) + box(b"mdat", data)
+    return _moof(number, runs, len(moof) + 8) + mp4_box(b"mdat", data)
 
 
 def _moof(number: int, runs: Sequence[Run], offset: int) -> bytes:
@@ -45,7 +45,7 @@ def _moof(number: int, runs: Sequence[Run], offset: int) -> bytes:
     for run in runs:
         trafs.append(_traf(run, offset))
         offset += sum(len(sample.data) for sample in run.samples)
-    return box(b"moof", box(b"mfhd", _full(0, 0), _number(number)), *trafs)
+    return mp4_box(b"moof", mp4_box(b"mfhd", _full(0, 0), _number(number)), *trafs)
 
 
 def _traf(run: Run, offset: int) -> bytes:
@@ -53,11 +53,11 @@ def _traf(run: Run, offset: int) -> bytes:
         _number(sample.duration) + _number(len(sample.data)) + _number(_KEY if sample.is_key else _NOT_KEY)
         for sample in run.samples
     )
-    return box(
+    return mp4_box(
         b"traf",
-        box(b"tfhd", _full(0, _BASE_IS_MOOF), _number(run.track)),
-        box(b"tfdt", _full(1, 0), run.start.to_bytes(8, "big")),
-        box(b"trun", _full(0, _FIELDS), _number(len(run.samples)), _number(offset), *rows),
+        mp4_box(b"tfhd", _full(0, _BASE_IS_MOOF), _number(run.track)),
+        mp4_box(b"tfdt", _full(1, 0), run.start.to_bytes(8, "big")),
+        mp4_box(b"trun", _full(0, _FIELDS), _number(len(run.samples)), _number(offset), *rows),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import BinaryIO
 
-from ..container.boxes import Box, boxes_in, first_boxes, top_level_boxes
+from ..container.boxes import Box, boxes_in, first_boxes, mp4_box, top_level_boxes
 from .tags import Metadata, graphs_in, tags_of
 from .xmp import packet_of
 
@@ -30,15 +30,9 @@ _UTF_8 = (1).to_bytes(4, "big")  # the type of an item's value (QuickTime File F
 _UNDETERMINED = 0x55C4  # the language "und", packed (ISO/IEC 14496-12 8.4.2.3)
 
 
-def box(kind: bytes, *contents: bytes) -> bytes:
-    """Give a box (ISO/IEC 14496-12 4.2)."""
-    size = 8 + sum(map(len, contents))
-    return b"".join((size.to_bytes(4, "big"), kind, *contents))
-
-
 def boxes_of(metadata: Metadata, quicktime: bool) -> tuple[bytes, bytes]:
     """Give the boxes of a file's metadata: the one that goes into `moov`, and the one beside it."""
-    return _user_data(tags_of(metadata), quicktime), box(b"uuid", XMP, packet_of(metadata))
+    return _user_data(tags_of(metadata), quicktime), mp4_box(b"uuid", XMP, packet_of(metadata))
 
 
 def _user_data(tags: Mapping[str, str], quicktime: bool) -> bytes:
@@ -46,34 +40,34 @@ def _user_data(tags: Mapping[str, str], quicktime: bool) -> bytes:
     if quicktime:
         fields = {name: tags[name].encode() for name in _QUICKTIME if len(tags.get(name, "").encode()) in _FIELD_BYTES}
         keys = {name: text for name, text in tags.items() if name not in fields}
-        return box(b"udta", *(_quicktime_field(name, text) for name, text in fields.items()), _keys(keys))
+        return mp4_box(b"udta", *(_quicktime_field(name, text) for name, text in fields.items()), _keys(keys))
     keys = {name: text for name, text in tags.items() if name not in _ITUNES}
     fields_and_keys = _itunes_fields({name: text for name, text in tags.items() if name in _ITUNES}), _keys(keys)
     # Most look at the first `meta` alone: players for their fields, ComfyUI for its graphs.
-    return box(b"udta", *(reversed(fields_and_keys) if graphs_in(tags) else fields_and_keys))
+    return mp4_box(b"udta", *(reversed(fields_and_keys) if graphs_in(tags) else fields_and_keys))
 
 
 def _itunes_fields(tags: Mapping[str, str]) -> bytes:
-    items = [box(_ITUNES[name], _value(text)) for name, text in tags.items()]
-    return _meta(b"mdirappl", box(b"ilst", *items))
+    items = [mp4_box(_ITUNES[name], _value(text)) for name, text in tags.items()]
+    return _meta(b"mdirappl", mp4_box(b"ilst", *items))
 
 
 def _keys(tags: Mapping[str, str]) -> bytes:
-    names = [box(b"mdta", name.encode()) for name in tags]
-    items = [box(index.to_bytes(4, "big"), _value(text)) for index, text in enumerate(tags.values(), 1)]
-    return _meta(b"mdta", box(b"keys", bytes(4), len(names).to_bytes(4, "big"), *names), box(b"ilst", *items))
+    names = [mp4_box(b"mdta", name.encode()) for name in tags]
+    items = [mp4_box(index.to_bytes(4, "big"), _value(text)) for index, text in enumerate(tags.values(), 1)]
+    return _meta(b"mdta", mp4_box(b"keys", bytes(4), len(names).to_bytes(4, "big"), *names), mp4_box(b"ilst", *items))
 
 
 def _meta(handler: bytes, *contents: bytes) -> bytes:
-    return box(b"meta", bytes(4), box(b"hdlr", bytes(8), handler.ljust(17, b"\0")), *contents)
+    return mp4_box(b"meta", bytes(4), mp4_box(b"hdlr", bytes(8), handler.ljust(17, b"\0")), *contents)
 
 
 def _value(text: str) -> bytes:
-    return box(b"data", _UTF_8, bytes(4), text.encode())
+    return mp4_box(b"data", _UTF_8, bytes(4), text.encode())
 
 
 def _quicktime_field(name: str, text: bytes) -> bytes:
-    return box(_QUICKTIME[name], len(text).to_bytes(2, "big"), _UNDETERMINED.to_bytes(2, "big"), text)
+    return mp4_box(_QUICKTIME[name], len(text).to_bytes(2, "big"), _UNDETERMINED.to_bytes(2, "big"), text)
 
 
 def replace_filler(file: BinaryIO, in_index: bytes, beside: bytes) -> None:
@@ -89,7 +83,7 @@ def replace_filler(file: BinaryIO, in_index: bytes, beside: bytes) -> None:
     file.seek(moov.start)
     file.write((filler.start + len(in_index) - moov.start).to_bytes(4, "big"))
     file.seek(filler.start)
-    file.write(b"".join((in_index, beside, box(b"free", bytes(rest - 8)))))
+    file.write(b"".join((in_index, beside, mp4_box(b"free", bytes(rest - 8)))))
 
 
 def xmp_packet(file: BinaryIO) -> bytes | None:

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from ..container.boxes import Box, children, file_box, forget_times
 from ..container.overwrite import write_at, zero
-from ..container.samples import Span, find, spans_of_samples, track_of
+from ..container.samples import Span, find, handler_of, number_at, spans_of_samples, track_of
 from ..errors import FrameError
 
 # What is needed to play, by what it is in (ISO/IEC 14496-12, table 1; QuickTime File Format, "Movie Atoms").
@@ -47,7 +47,7 @@ def strip_boxes(file: BinaryIO, packets: Iterable[Span]) -> None:
     traks = [] if moov is None else [box for box in children(file, moov) if box.kind == b"trak"]
     if moov is None or not traks:
         raise FrameError("it has no index of tracks")
-    handlers = {track_of(file, trak): _handler(file, trak) for trak in traks}
+    handlers = {track_of(file, trak): handler_of(file, trak) for trak in traks}
     chapters = {track for trak in traks for track in _chapters_of(file, trak)}
     gone = {track for track, handler in handlers.items() if handler not in _MEDIA or track in chapters}
     spans = [*spans_of_samples(file, moov, gone), *packets]
@@ -67,15 +67,6 @@ def strip_boxes(file: BinaryIO, packets: Iterable[Span]) -> None:
     forget_times(file)
 
 
-def _handler(file: BinaryIO, trak: Box) -> bytes:
-    """Give what kind of media a track is (8.4.3)."""
-    hdlr = find(file, trak, b"mdia", b"hdlr")
-    if hdlr is None:
-        return b""
-    file.seek(hdlr.contents + 8)
-    return file.read(4)
-
-
 def _chapters_of(file: BinaryIO, trak: Box) -> list[int]:
     """Give the tracks that have a track's chapters (QuickTime File Format, "Chapter Lists")."""
     chap = find(file, trak, b"tref", b"chap")
@@ -83,7 +74,7 @@ def _chapters_of(file: BinaryIO, trak: Box) -> list[int]:
 
 
 def _numbers(file: BinaryIO, box: Box) -> list[int]:
-    return [_number(file, at) for at in range(box.contents, box.end - 3, 4)]
+    return [number_at(file, at) for at in range(box.contents, box.end - 3, 4)]
 
 
 def _cut_end(file: BinaryIO) -> None:
@@ -99,7 +90,7 @@ def _clean(file: BinaryIO, parent: Box, gone: set[int], handler: bytes = b"") ->
         if box.kind not in _OF[parent.kind] or _is_of(file, box, gone):
             _free(file, box)
         elif box.kind in _OF:
-            _clean(file, box, gone, _handler(file, box) if box.kind == b"trak" else handler)
+            _clean(file, box, gone, handler_of(file, box) if box.kind == b"trak" else handler)
         elif box.kind == b"hdlr":
             zero(file, box.contents + 12, box.end)  # who made the component, and its name
         elif box.kind == b"stsd":
@@ -120,8 +111,8 @@ def _is_of(file: BinaryIO, box: Box, gone: set[int]) -> bool:
         return track_of(file, box) in gone
     if box.kind == b"traf":
         tfhd = find(file, box, b"tfhd")
-        return tfhd is not None and _number(file, tfhd.contents + 4) in gone
-    return box.kind == b"trex" and _number(file, box.contents + 4) in gone
+        return tfhd is not None and number_at(file, tfhd.contents + 4) in gone
+    return box.kind == b"trex" and number_at(file, box.contents + 4) in gone
 
 
 def _clean_entries(file: BinaryIO, stsd: Box, handler: bytes) -> None:
@@ -131,7 +122,7 @@ def _clean_entries(file: BinaryIO, stsd: Box, handler: bytes) -> None:
             zero(file, entry.contents + 42, entry.contents + 74)
             skip = 78
         elif handler == b"soun":
-            skip = 28 + _MORE_OF_SOUND.get(_number(file, entry.contents + 8) >> 16, 0)
+            skip = 28 + _MORE_OF_SOUND.get(number_at(file, entry.contents + 8) >> 16, 0)
         else:
             continue
         zero(file, entry.contents + 12, entry.contents + 16)
@@ -155,8 +146,3 @@ def _zero_between(file: BinaryIO, mdat: Box, spans: Iterable[Span]) -> None:
         zero(file, at, min(start, mdat.end))
         at = max(at, end)
     zero(file, at, mdat.end)
-
-
-def _number(file: BinaryIO, at: int) -> int:
-    file.seek(at)
-    return int.from_bytes(file.read(4), "big")

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
-from ..container.boxes import Box, top_level_boxes
+from ..container.boxes import Box, mp4_box, top_level_boxes
 
 _UNHASHED = frozenset({b"ftyp", b"free", b"skip", b"mfra"})
 _MANIFEST_ID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")  # C2PA 2.2, A.5.1
@@ -28,9 +28,9 @@ def digest_of_unhashed(file: BinaryIO) -> str:
 
 def append_checksum(file: BinaryIO) -> None:
     """Append the checksum of a file's manifest."""
-    content = _NAME + _digest(file, manifests_in(file))
+    checksum = _digest(file, manifests_in(file))
     file.seek(0, os.SEEK_END)
-    file.write((8 + len(content)).to_bytes(4, "big") + b"free" + content)
+    file.write(mp4_box(b"free", _NAME, checksum))
 
 
 def checksum_holds(file: BinaryIO) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from ..container.boxes import Box, boxes_in, first_boxes
+from ..container.boxes import Box, boxes_in, contents_of_box, first_boxes
 from ..container.chunks import PNG, contents_of, first_parts_of, parts_of
 from ..files.files import said_of
 from ..files.pillow import opened_image
@@ -91,12 +91,12 @@ def _of_avif(file: BinaryIO) -> list[Fraction]:
     """Read the times of the first track of pictures (ISO/IEC 14496-12 8.4.2, 8.4.3, 8.6.1.2); alpha has its own."""
     for track in _boxes_at(file, (b"moov", b"trak")):
         media = next(_boxes_at(file, (b"mdia",), track))
-        handler = _contents(file, next(_boxes_at(file, (b"hdlr",), media)))
+        handler = contents_of_box(file, next(_boxes_at(file, (b"hdlr",), media)))
         if handler[8:12] != b"pict":
             continue
-        header = _contents(file, next(_boxes_at(file, (b"mdhd",), media)))
+        header = contents_of_box(file, next(_boxes_at(file, (b"mdhd",), media)))
         ticks = int.from_bytes(header[20:24] if header[0] else header[12:16], "big")
-        runs = _contents(file, next(_boxes_at(file, (b"minf", b"stbl", b"stts"), media)))[8:]
+        runs = contents_of_box(file, next(_boxes_at(file, (b"minf", b"stbl", b"stts"), media)))[8:]
         numbers = np.frombuffer(runs[: len(runs) // 8 * 8], ">u4").reshape(-1, 2).tolist()
         if sum(count for count, _ in numbers) > file.seek(0, os.SEEK_END):
             raise ValueError("it has more frames than bytes")
@@ -109,11 +109,6 @@ def _boxes_at(file: BinaryIO, path: tuple[bytes, ...], parent: Box | None = None
     for box in first_boxes(file) if parent is None else boxes_in(file, parent):
         if box.kind == path[0]:
             yield from _boxes_at(file, path[1:], box) if path[1:] else (box,)
-
-
-def _contents(file: BinaryIO, box: Box) -> bytes:
-    file.seek(box.contents)
-    return file.read(box.end - box.contents)
 
 
 _DURATIONS: Mapping[str, Callable[[BinaryIO], list[Fraction]]] = {"webp": _of_webp, "apng": _of_png, "avif": _of_avif}
