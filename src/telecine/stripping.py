@@ -14,11 +14,11 @@ from typing import BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
-from av.stream import Disposition
 
 from .container.samples import Span
 from .deliver.target import Output, target_of
 from .errors import EncodeError, InputError, OptionError, TelecineError
+from .files.demux import COVERS
 from .files.files import Place, is_open_file, name_of, opened_file, source_of
 from .files.pillow import opened_image
 from .files.urls import StorageOptions, options_of_urls
@@ -33,7 +33,6 @@ from .read.images import image_pixels
 from .read.probe import VideoInfo, open_video, probe
 
 _PLAYED = {"video", "audio", "subtitle"}
-_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails  # covers, and those of chapters
 
 
 def strip(path: Place, output: Output | None = None, *, storage_options: StorageOptions | None = None) -> VideoInfo:
@@ -138,7 +137,7 @@ class _Contents:
 def _packets(file: BinaryIO) -> _Contents:
     spans = []
     with open_video(file) as (container, _):
-        streams = [each for each in container.streams if each.type in _PLAYED and not each.disposition & _PICTURES]
+        streams = [each for each in container.streams if each.type in _PLAYED and not each.disposition & COVERS]
         digests = {each.index: hashlib.sha256(f"{each.type} {each.time_base}".encode()) for each in streams}
         for packet in container.demux(streams):
             if packet.size:

@@ -10,6 +10,9 @@ from typing import BinaryIO, NamedTuple
 from .window import MOST_HEADERS, Window
 
 PNG = b"\x89PNG\r\n\x1a\n"
+# What makes up a picture, and the flag of VP8X by which there are several (WebP container specification).
+WEBP_PICTURE = frozenset((b"VP8 ", b"VP8L", b"ALPH"))
+WEBP_ANIMATION = 0x02
 
 
 class Part(NamedTuple):

@@ -9,9 +9,9 @@ from typing import BinaryIO, NamedTuple
 
 from .window import MOST_HEADERS, Window
 
-_HEADER, _DOC_TYPE = 0x1A45DFA3, 0x4282  # RFC 8794 11.2
+HEADER, _DOC_TYPE = 0x1A45DFA3, 0x4282  # RFC 8794 11.2
 _LONGEST_TYPE = 64
-_SEGMENT, _CLUSTER, _CUES = 0x18538067, 0x1F43B675, 0x1C53BB6B  # RFC 9559 5.1
+SEGMENT, CLUSTER, CUES = 0x18538067, 0x1F43B675, 0x1C53BB6B  # RFC 9559 5.1
 
 
 class Element(NamedTuple):
@@ -34,13 +34,13 @@ def doc_type(file: BinaryIO) -> str | None:
 
 def cues_in_front(file: BinaryIO) -> bool | None:
     """Tell whether `Cues` come before the first `Cluster`; None where the file has neither."""
-    return next((each.kind == _CUES for each in _first(file) if each.kind in (_CUES, _CLUSTER)), None)
+    return next((each.kind == CUES for each in _first(file) if each.kind in (CUES, CLUSTER)), None)
 
 
 def is_cut_off(file: BinaryIO) -> bool:
     """Tell whether a file ends inside of its segment."""
     size_of_file = file.seek(0, os.SEEK_END)
-    return any(each.end > size_of_file for each in _first(file) if each.kind == _SEGMENT)
+    return any(each.end > size_of_file for each in _first(file) if each.kind == SEGMENT)
 
 
 def _first(file: BinaryIO) -> Iterator[Element]:
@@ -49,12 +49,12 @@ def _first(file: BinaryIO) -> Iterator[Element]:
 
 def elements(file: BinaryIO) -> Iterator[Element]:
     """Give what is in the file's header and segment, up to what can't be an element."""
-    return _elements(file, 0, file.seek(0, os.SEEK_END), opened={_HEADER, _SEGMENT})
+    return _elements(file, 0, file.seek(0, os.SEEK_END), opened={HEADER, SEGMENT})
 
 
 def elements_and_clusters(file: BinaryIO) -> Iterator[Element]:
     """Give what is in the file's header, segment and clusters, up to what can't be an element."""
-    return _elements(file, 0, file.seek(0, os.SEEK_END), opened={_HEADER, _SEGMENT, _CLUSTER})
+    return _elements(file, 0, file.seek(0, os.SEEK_END), opened={HEADER, SEGMENT, CLUSTER})
 
 
 def elements_in(file: BinaryIO, element: Element) -> Iterator[Element]:

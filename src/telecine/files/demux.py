@@ -36,7 +36,7 @@ _AS_INDEXED = _OPTIONS | {"fflags": "+noparse+nofillin", "probesize": "32"}
 _LEADS_ON, _OVERLAP = rb"moof|sidx|mfra|iacb|iamf", 3
 _ZEROS = bytes(1 << 20)
 _ACCEPTED = "MP4, MOV, Matroska, WebM, AVI, GIF, MPEG, Ogg, FLV, ASF, WAVE, FLAC, MP3 or the like"
-_COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
+COVERS = Disposition.attached_pic | Disposition.timed_thumbnails  # of a file, and of its chapters
 # What a demuxer may add to what is in the file: headers that are the same in each frame, such as Matroska leaves out.
 _MOST_GROWTH, _ALWAYS = 4, 1 << 20
 
@@ -84,7 +84,7 @@ def opened_index(file: BinaryIO) -> Iterator[InputContainer]:
 
 def video_streams(container: InputContainer) -> list[VideoStream]:
     """Give a file's video streams, without the pictures of a cover."""
-    return [stream for stream in container.streams.video if not stream.disposition & _COVERS]
+    return [stream for stream in container.streams.video if not stream.disposition & COVERS]
 
 
 def packets_of(container: InputContainer, *streams: Any) -> Iterator[Packet[Any]]:

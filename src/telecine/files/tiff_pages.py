@@ -11,7 +11,7 @@ from ..errors import InputError
 from .files import name_of
 
 # TIFF 6.0 section 8, and 19 for the format of samples.
-_SUBFILE, BITS, _PHOTOMETRIC, ORIENTATION, _SAMPLES, EXTRA, FORMAT = 254, 258, 262, 274, 277, 338, 339
+SUBFILE, BITS, _PHOTOMETRIC, _SAMPLES, EXTRA, FORMAT = 254, 258, 262, 277, 338, 339
 _SIZES = {1: 1, 3: 2, 4: 4, 16: 8}  # of the types of whole numbers: BYTE, SHORT, LONG, LONG8
 _BYTES = {**_SIZES, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 17: 8, 18: 8}  # of all types that take more than one
 _REDUCED_OR_MASK = 0b101
@@ -45,7 +45,7 @@ class TiffPage(NamedTuple):
     @property
     def is_frame(self) -> bool:
         """Whether it is a picture of its own, not a smaller copy of another or a mask."""
-        return is_frame(self.value(_SUBFILE, 0))
+        return is_frame(self.value(SUBFILE, 0))
 
 
 def is_frame(subfile: object) -> bool:

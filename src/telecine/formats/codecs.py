@@ -173,12 +173,13 @@ def _lossless(
 
 _X265_SMALLEST = 32  # below, x265 writes outside its memory
 _HVC1 = "hvc1"  # which QuickTime and Safari ask for: parameter sets in the index (ISO/IEC 14496-15 8.4.1.1)
+FF_QP2LAMBDA = 118  # libavutil/avutil.h: the unit of global_quality with the flag qscale
 _LIBVPX = Library(fewest_threads=2)  # all of which give the same bytes
 _FFV1 = {"level": "3", "g": "1", "slicecrc": "1"}  # every frame by itself, and checked (RFC 9043)
 
 
 def _scale(quantiser: int) -> dict[str, str]:
-    return {"flags": "+qscale", "global_quality": str(118 * quantiser)}  # FF_QP2LAMBDA
+    return {"flags": "+qscale", "global_quality": str(FF_QP2LAMBDA * quantiser)}
 
 
 # On AVX-512 x264's mbtree reads past the ends of rows of macroblocks, unless a row has a multiple of 16 of them: what

@@ -10,13 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from .codecs import CODECS, Codec, CrfScale, Hardware, frozen
+from .codecs import CODECS, FF_QP2LAMBDA, Codec, CrfScale, Hardware, frozen
 
 _SPEEDS = tuple(CODECS["h264"].presets)
 _LEVELS = ("draft", "balanced", "high", "visually-lossless")
 _P010 = MappingProxyType({"yuv420p10le": "p010le"})  # as the one below, 10 bit alone
 _PAIRED = MappingProxyType({"yuv420p": "nv12", "yuv420p10le": "p010le"})  # chroma in pairs, in one plane
-_FF_QP2LAMBDA = 118  # libavutil/avutil.h: the unit of global_quality with the flag qscale
 
 
 _NV12 = MappingProxyType({"h264": ("yuv420p",), "hevc": ("yuv420p", "yuv420p10le"), "av1": ("yuv420p", "yuv420p10le")})
@@ -115,7 +114,7 @@ _MAKERS = (
         crfs=(45, 55, 65, 80),
         av1_crfs=(),
         crf_range=(100, 1),
-        crf_unit=_FF_QP2LAMBDA,
+        crf_unit=FF_QP2LAMBDA,
         speed="prio_speed",
         speeds=("1",) * 5 + ("0",) * 5,
         at_crf=(("flags", "+qscale"),),

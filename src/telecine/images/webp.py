@@ -13,15 +13,14 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from ..container.chunks import parts_of, riff_chunk
+from ..container.chunks import WEBP_ANIMATION, WEBP_PICTURE, parts_of, riff_chunk
 from ..errors import EncodeError
 from ..support.in_order import InOrder
 from .protocol import MovingImageSettings, Pixels
 
 _MOST_BYTES = 2**32 - 2  # the size of a RIFF file has 32 bits
-_HAS_ALPHA, _IS_ANIMATED = 0x10, 0x02  # of VP8X
+_HAS_ALPHA = 0x10  # of VP8X
 _NO_BLENDING = 0x02  # of ANMF: alpha replaces what was there
-_PICTURE_CHUNKS = {b"ALPH", b"VP8 ", b"VP8L"}
 # As small as at more effort, which takes up to four times as long (1280x720, two frames of a real clip).
 _LOSSLESS_EFFORT = 20
 _METHOD = 4
@@ -42,7 +41,7 @@ class WebP:
         self._frames = InOrder(self._frame, settings.threads, "webp")
         self._start = file.tell()
         self._write(b"RIFF" + bytes(4) + b"WEBP")
-        self._write(riff_chunk(b"VP8X", bytes([_IS_ANIMATED | settings.alpha * _HAS_ALPHA, 0, 0, 0]) + self._size))
+        self._write(riff_chunk(b"VP8X", bytes([WEBP_ANIMATION | settings.alpha * _HAS_ALPHA, 0, 0, 0]) + self._size))
         self._write(riff_chunk(b"ANIM", bytes(4) + settings.loops.to_bytes(2, "little")))
 
     def encode(self, frame: Pixels, ticks: int) -> None:
@@ -85,7 +84,7 @@ def _still(frame: Pixels, options: dict[str, float]) -> bytes:
     except (OSError, ValueError) as error:
         raise EncodeError(f"libwebp failed: {error}") from error
     data, chunks = still.getbuffer(), parts_of(still, "webp")
-    return b"".join(data[chunk.start : chunk.end] for chunk in chunks if chunk.kind in _PICTURE_CHUNKS)
+    return b"".join(data[chunk.start : chunk.end] for chunk in chunks if chunk.kind in WEBP_PICTURE)
 
 
 def _bytes24(number: int) -> bytes:

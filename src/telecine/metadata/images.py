@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from ..container.chunks import (
     PNG,
+    WEBP_PICTURE,
     bytes_of_colors,
     contents_of,
     first_parts_of,
@@ -22,6 +23,7 @@ from ..container.chunks import (
 )
 from ..errors import InputError
 from ..files.pillow import opened_image
+from ..planes.orientation import ORIENTATION_TAG
 from .tags import Metadata, exact_text, graphs_in, tags_of
 from .xmp import copy_in, packet_of
 
@@ -38,13 +40,11 @@ _APPLICATIONS = {b"NETSCAPE", b"ANIMEXTS"}  # what says how many times a GIF is 
 _STEP = 1 << 20
 _ASCII = 2  # the type of an Exif value
 _SHORT = 3
-_ORIENTATION = 0x0112
 # What is shown or says how: PNG, third edition, 4.8 and 11.3; WebP container specification.
 _SHOWN_OF_PNG = set(
     b"IHDR PLTE IDAT IEND tRNS cHRM gAMA sBIT sRGB cICP mDCV mDCv cLLI cLLi bKGD pHYs acTL fcTL fdAT".split()
 )
-_SHOWN_OF_WEBP = {b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ICCP"}
-_IMAGES = {b"VP8 ", b"VP8L", b"ALPH"}
+_SHOWN_OF_WEBP = {b"VP8X", b"ANIM", b"ICCP", *WEBP_PICTURE}
 
 
 def image_kind(file: BinaryIO) -> str | None:
@@ -265,7 +265,9 @@ def _kept_of_webp(file: BinaryIO) -> Iterator[_Piece]:
     yield 0, 12
     for part in parts_of(file, "webp"):
         if part.kind == b"ANMF":
-            shown = [each for each in riff_parts(file, part.contents + 16, part.contents_end) if each.kind in _IMAGES]
+            shown = [
+                each for each in riff_parts(file, part.contents + 16, part.contents_end) if each.kind in WEBP_PICTURE
+            ]
             yield b"ANMF" + (16 + sum(each.end - each.start for each in shown)).to_bytes(4, "little")
             yield part.contents, part.contents + 16
             yield from ((each.start, each.end) for each in shown)
@@ -294,12 +296,12 @@ def _turning(exif: bytes) -> bytes:
     read = Image.Exif()
     try:
         read.load(exif)
-        orientation = read.get(_ORIENTATION)
+        orientation = read.get(ORIENTATION_TAG)
     except Exception:  # Pillow raises anything of damaged bytes
         return b""
     if orientation not in range(2, 9) or len(exif) < 26:  # shorter than what takes its place
         return b""
-    return struct.pack(">2sHIHHHIHHI", b"MM", 42, 8, 1, _ORIENTATION, _SHORT, 1, orientation, 0, 0)
+    return struct.pack(">2sHIHHHIHHI", b"MM", 42, 8, 1, ORIENTATION_TAG, _SHORT, 1, orientation, 0, 0)
 
 
 _KEPT: dict[str, Callable[[BinaryIO], Iterator[_Piece]]] = {

@@ -6,22 +6,23 @@ import os
 from collections.abc import Callable
 from typing import BinaryIO
 
-from ..container.elements import Element, bytes_of_integer, elements_and_clusters, elements_in
+from ..container.elements import (
+    CLUSTER,
+    CUES,
+    HEADER,
+    SEGMENT,
+    Element,
+    bytes_of_integer,
+    elements_and_clusters,
+    elements_in,
+)
 from ..container.overwrite import write_at, zero
 from ..errors import FrameError
 
 # What is needed to play (RFC 9559 5.1), by its identifier. In the file, its segment and its clusters:
-_SEGMENT, _SEEK_HEAD, _INFO, _TRACKS, _CUES, _CLUSTER = (
-    0x18538067,
-    0x114D9B74,
-    0x1549A966,
-    0x1654AE6B,
-    0x1C53BB6B,
-    0x1F43B675,
-)
-_TOP = {_SEGMENT, _SEEK_HEAD, _INFO, _TRACKS, _CUES, _CLUSTER}
-_HEADER = 0x1A45DFA3
-_OF_HEADER = {_HEADER, 0x4286, 0x42F7, 0x42F2, 0x42F3, 0x4282, 0x4287, 0x4285, 0x4281, 0x4283, 0x4284}
+_SEEK_HEAD, _INFO, _TRACKS = 0x114D9B74, 0x1549A966, 0x1654AE6B
+_TOP = {SEGMENT, _SEEK_HEAD, _INFO, _TRACKS, CUES, CLUSTER}
+_OF_HEADER = {HEADER, 0x4286, 0x42F7, 0x42F2, 0x42F3, 0x4282, 0x4287, 0x4285, 0x4281, 0x4283, 0x4284}
 _SIMPLE_BLOCK, _BLOCK_GROUP, _BLOCK = 0xA3, 0xA0, 0xA1
 _OF_CLUSTER = {0xE7, 0xA7, 0xAB, _SIMPLE_BLOCK, _BLOCK_GROUP}
 _OF_BLOCK_GROUP = {_BLOCK, 0x75A1, 0x9B, 0xFA, 0xFB, 0xA4, 0x75A2}
@@ -66,11 +67,11 @@ def _cut_end(file: BinaryIO) -> None:
     for element in elements_and_clusters(file):
         if end_of_segment and element.start >= end_of_segment:
             break
-        if element.kind == _SEGMENT:
+        if element.kind == SEGMENT:
             end_of_segment = element.end
         if element.kind in _TOP | _OF_HEADER | _OF_CLUSTER:
-            end = element.contents if element.kind in (_HEADER, _SEGMENT, _CLUSTER) else element.end
-        reached = element.contents if element.kind in (_HEADER, _SEGMENT, _CLUSTER) else element.end
+            end = element.contents if element.kind in (HEADER, SEGMENT, CLUSTER) else element.end
+        reached = element.contents if element.kind in (HEADER, SEGMENT, CLUSTER) else element.end
     if end_of_segment < size_of_file:
         _check_end(reached, end_of_segment)
         end = end_of_segment

@@ -61,7 +61,7 @@ _OF_EXIF = {
     7: Orientation(90, mirrored=True),
     8: Orientation(270),
 }
-EXIF_TAG = 274
+ORIENTATION_TAG = 274  # of Exif, and of TIFF 6.0
 
 
 def of_exif(value: object) -> Orientation:

@@ -11,13 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..container.boxes import Box, boxes_in, contents_of_box, first_boxes
-from ..container.chunks import PNG, contents_of, first_parts_of, parts_of
+from ..container.chunks import PNG, WEBP_ANIMATION, contents_of, first_parts_of, parts_of
 from ..files.files import said_of
 from ..files.pillow import opened_image
 from ..planes.codes import to_codes
 from .images import image_pixels, pictures_in
-
-_ANIMATION = 0x02  # of the flags in the VP8X chunk (WebP container specification, "Extended File Format")
 
 
 def format_of(file: BinaryIO) -> str | None:
@@ -25,7 +23,7 @@ def format_of(file: BinaryIO) -> str | None:
     file.seek(0)
     head = file.read(64)
     file.seek(0)
-    if head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and head[20:21] and head[20] & _ANIMATION:
+    if head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and head[20:21] and head[20] & WEBP_ANIMATION:
         return "webp"
     if head[4:8] == b"ftyp" and b"avis" in head[8 : int.from_bytes(head[:4], "big")]:  # ISO/IEC 23000-22; AVIF 1.1, 6.2
         return "avif"

@@ -16,8 +16,8 @@ from ..container.chunks import PNG
 from ..errors import InputError
 from ..files.files import name_of, said_of
 from ..files.png_texts import check_png_texts
-from ..files.tiff_pages import BITS, EXTRA, FLOATS, FORMAT, ORIENTATION, TiffPage, tiff_pages
-from ..planes.orientation import Orientation, of_exif
+from ..files.tiff_pages import BITS, EXTRA, FLOATS, FORMAT, TiffPage, tiff_pages
+from ..planes.orientation import ORIENTATION_TAG, Orientation, of_exif
 from ..support.ffmpeg_log import captured_log
 
 Pixels = npt.NDArray[Any]
@@ -79,7 +79,7 @@ def _of_tiff(file: BinaryIO, pages: list[TiffPage]) -> Iterator[tuple[Pixels, Or
         pixels = _decoded("tiff", bytes(data), name)
         if page.value(EXTRA, 0) == _PREMULTIPLIED and pixels.shape[2] in (2, 4):
             pixels = _straight(pixels)
-        yield pixels, of_exif(page.value(ORIENTATION, 1))
+        yield pixels, of_exif(page.value(ORIENTATION_TAG, 1))
 
 
 def _straight(pixels: Pixels) -> Pixels:

@@ -19,8 +19,8 @@ from ..errors import FrameError, InputError
 from ..files.files import Place, opened_file, said_of, source_of
 from ..files.pillow import opened_image
 from ..files.quiet import pillow_warnings_ignored, quiet_libtiff
-from ..files.tiff_pages import is_frame, tiff_pages
-from ..planes.orientation import EXIF_TAG, Orientation, of_exif
+from ..files.tiff_pages import SUBFILE, is_frame, tiff_pages
+from ..planes.orientation import ORIENTATION_TAG, Orientation, of_exif
 from .deep_images import deep_png, deep_tiff
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ _CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
 _GRAY_OF_16_BITS = {"I;16", "I;16L", "I;16B", "I;16N"}
 # In which one picture after the other is a frame. Of MPO they are views of a JPEG's, such as its map of gains.
 _SEVERAL = {"GIF", "WEBP", "PNG", "AVIF", "TIFF"}
-_SUBFILE = 254
 _ALWAYS_ONE = {".jpg", ".jpeg", ".bmp", ".ppm", ".tga"}
 
 
@@ -67,7 +66,7 @@ def image_pixels(image: Image.Image) -> Pixels:
 def orientation_of_image(image: Image.Image) -> Orientation:
     """Give how an image says that it is shown; one that can't be understood says nothing."""
     with contextlib.suppress(Exception):  # of what an Exif is made of, Pillow raises any
-        return of_exif(image.getexif().get(EXIF_TAG))
+        return of_exif(image.getexif().get(ORIENTATION_TAG))
     return Orientation()
 
 
@@ -118,7 +117,7 @@ def pictures_in(image: Image.Image) -> Iterator[Image.Image]:
         if count_pictures(image) > 1:
             with pillow_warnings_ignored():
                 image.seek(index)
-        if index == 0 or is_frame(getattr(image, "tag_v2", {}).get(_SUBFILE)):
+        if index == 0 or is_frame(getattr(image, "tag_v2", {}).get(SUBFILE)):
             yield image
 
 
