@@ -146,7 +146,9 @@ def _differences(info: VideoInfo, options: ExportOptions) -> Iterator[str]:
         yield f"the frames of {name!r} are not evenly timed, and at {fps} fps they will be: {kept}"
     elif options["timestamps"] is None and abs(info.fps / fps_given - 1) > _SAME_RATE:
         lasts = f"{float(count / fps):.3f} s in place of {float(info.duration):.3f} s"
-        yield f"{name!r} has {info.fps} fps: at {fps} fps it lasts {lasts}"
+        rate = info.fps if info.fps.denominator == 1 else repr(str(info.fps))
+        kept = f", which fps_from={rate} keeps" if pacing is None else ""
+        yield f"{name!r} has {info.fps} fps: at {fps} fps it lasts {lasts}{kept}"
     if options["audio"] is None and info.audio is not None:
         yield f"the sound of {name!r} is left out: audio={given} keeps it"
     width = round(info.width * info.sample_aspect_ratio)

@@ -109,7 +109,8 @@ def test_a_video_is_exported_at_its_own_rate_unless_another_is_given(video: tele
     assert run(["export", "video.mp4", "-o", "own.mp4", "--quiet"]) == 0
     assert telecine.probe("own.mp4").fps == Fraction(24000, 1001)
     assert telecine.verify("own.mp4", video).problems == ()
-    said = "'video.mp4' has 24000/1001 fps: at 30000/1001 fps it lasts 0.400 s in place of 0.500 s"
+    lasts = "it lasts 0.400 s in place of 0.500 s, which fps_from='24000/1001' keeps"
+    said = f"'video.mp4' has 24000/1001 fps: at 30000/1001 fps {lasts}"
     done = command("export", "video.mp4", "-o", "other.mp4", "--quiet", "--fps", "29.97")
     assert (done.returncode, only_line(done.stderr)) == (0, f"warning: {said}")
     assert telecine.probe("other.mp4").fps == Fraction(30000, 1001)

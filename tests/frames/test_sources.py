@@ -121,8 +121,8 @@ def test_what_is_hidden_no_image_or_a_folder_is_left_out(tmp_path: Path) -> None
 
 def test_a_folder_without_images_and_a_glob_of_nothing_are_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("7")
-    assert refused(tmp_path) == f"{str(tmp_path)!r} has no images"
-    assert refused(f"{tmp_path}/*.png") == f"'{tmp_path}/*.png' has no images"
+    assert refused(tmp_path).startswith(f"{str(tmp_path)!r} has no images: PNG, JPEG, ")
+    assert refused(f"{tmp_path}/*.png").startswith(f"'{tmp_path}/*.png' has no images: PNG, JPEG, ")
 
 
 def test_a_glob_goes_through_folders(tmp_path: Path) -> None:

@@ -93,8 +93,8 @@ def facts_of_file(info: VideoInfo) -> Facts:
         facts.append(("content light", str(info.content_light)))
     if info.audio is not None:
         sound = info.audio
-        lasting = f"{float(sound.duration):.3f} s"
-        facts.append(("sound", f"{sound.codec}, {sound.sample_rate} Hz, {sound.channels} channels, {lasting}"))
+        channels, lasting = f"{sound.channels} channel{'s' * (sound.channels > 1)}", f"{float(sound.duration):.3f} s"
+        facts.append(("sound", f"{sound.codec}, {sound.sample_rate} Hz, {channels}, {lasting}"))
     facts += [("note", note) for note in info.notes]
     said = sorted(info.metadata.items())
     return facts + [(_beginning(name), _beginning(_of_metadata(value))) for name, value in said]

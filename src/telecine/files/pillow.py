@@ -36,7 +36,7 @@ _PLUGINS = {
     "PPM": "PpmImagePlugin",
     "TGA": "TgaImagePlugin",
 }
-_ACCEPTED = "PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF, JPEG 2000, QOI, PPM and TGA are accepted"
+ACCEPTED = "PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF, JPEG 2000, QOI, PPM and TGA are accepted"
 _MOST_PIXELS = 1 << 28  # 16384 x 16384: FFmpeg's bound (libavutil/imgutils.c), and a gigabyte of RGBA
 
 
@@ -67,7 +67,7 @@ def opened_image(source: Source) -> Iterator[Image.Image]:
 
 def _identified(file: BinaryIO) -> Image.Image:
     """Do what `Image.open` does of these formats, without its warning of pictures that are large and accepted here."""
-    prefix, why = file.read(16), _ACCEPTED
+    prefix, why = file.read(16), ACCEPTED
     for factory, accepts in (_pillow().OPEN[format] for format in _PLUGINS if format in _pillow().OPEN):
         accepted = not accepts or accepts(prefix)
         if isinstance(accepted, str):  # it is known, and this Pillow lacks the library for it

@@ -28,7 +28,8 @@ def encoder_options(
     Raises:
         OptionError: one is unknown or out of range, or two contradict.
     """
-    level = {**choice("quality", quality, codec.qualities), **(codec.dithered.get(quality, {}) if dither else {})}
+    known = {**codec.qualities, **({"lossless": {}} if codec.lossless else {})}  # which is a row of its own
+    level = {**choice("quality", quality, known), **(codec.dithered.get(quality, {}) if dither else {})}
     own = _checked_mapping(extra or {})
     rates = [*_rates(codec, crf, bitrate, own)]
     if rates and codec.rate:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from ..errors import FrameError, InputError
 from ..files.files import Place, is_open_file, name_of, opened_file, said_of, source_of, stored_path
 from ..files.files import Source as FileSource
-from ..files.pillow import image_extensions, opened_image
+from ..files.pillow import ACCEPTED, image_extensions, opened_image
 from ..files.urls import StorageOptions, local_path, options_of_urls
 from ..planes.pixel_formats import has_alpha
 from ..read.frames import read_frames
@@ -168,7 +168,7 @@ def images_in_order(paths: Iterable[Path], given: str, allow_gaps: bool = False)
     """
     images = sorted(paths, key=_natural_key)
     if not images:
-        raise InputError.of(errno.ENOENT, f"{given!r} has no images", given)
+        raise InputError.of(errno.ENOENT, f"{given!r} has no images: {ACCEPTED}", given)
     if not allow_gaps:
         for _, siblings in groupby(images, key=lambda image: image.parent):
             _check_numbering(list(siblings))
@@ -197,7 +197,8 @@ def _check_numbering(images: list[Path]) -> None:
     if gap is not None:
         raise FrameError(
             f"the numbering has a gap: {images[gap].name!r} is followed by {images[gap + 1].name!r}; "
-            "allow it with --allow-gaps, or telecine.open_frames(path, allow_gaps=True)"
+            "allow it with --allow-gaps, or telecine.open_frames(path, allow_gaps=True)",
+            page="troubleshooting#an-image-of-the-folder-is-missing",
         )
 
 
