@@ -50,9 +50,9 @@ def test_an_error_of_a_class_names_its_page() -> None:
         "TelecineError": "troubleshooting.html",
         "FrameError": "frames.html",
         "OptionError": "options.html",
-        "InputError": "frames.html",
+        "InputError": "troubleshooting.html#a-file-can-t-be-read",
         "EncodeError": "troubleshooting.html",
-        "PublishError": "troubleshooting.html",
+        "PublishError": "troubleshooting.html#the-path-can-t-be-written",
         "ProvenanceError": "provenance.html",
         "MissingDependencyError": "troubleshooting.html#a-package-is-missing",
     }
@@ -76,14 +76,21 @@ def tapped() -> None:
         (exported(color="pq", codec="h264"), "hdr.html"),
         (exported(light="display-linear"), "hdr.html"),
         (exported(encoder="libx264", codec="av1"), "encoders.html"),
-        (exported(encoder_options={"nonsense": 1}), "encoders.html"),
+        (exported(encoder_options={"nonsense": 1}), "limits.html#what-an-encoder-ignores"),
         (exported(audio=np.zeros((2, 9), np.float32)), "audio.html"),
         (exported(height=0), "size-and-time.html#size"),
         (exported(latency="low"), "anywhere.html#while-it-grows"),
         (exported(metadata={"a": b""}), "metadata.html"),
         (exported(layout="HW"), "frames.html"),
         (lambda path: telecine.export_video(FRAMES, path), "choosing.html"),
-        (lambda path: telecine.export_video(FRAMES, f"{path}/clip.mp4/"), "troubleshooting.html"),
+        (
+            lambda path: telecine.export_video(FRAMES, f"{path}/clip.mp4/"),
+            "troubleshooting.html#the-path-can-t-be-written",
+        ),
+        (
+            lambda path: telecine.export_video(FRAMES, path / f"{'x' * 300}.mp4"),
+            "troubleshooting.html#the-file-name-is-too-long",
+        ),
         (lambda path: telecine.concat([], path / "clip.mp4"), "joining.html#what-goes-together"),
         (lambda path: telecine.recover(path / "clip.mp4"), "recovery.html"),
         (lambda path: tapped(), "tap.html#what-streams"),
@@ -99,10 +106,10 @@ def test_an_error_names_the_page_of_what_it_is_about(call: Callable[[Path], obje
 def test_a_traceback_shows_the_page_below_a_message_that_is_one_line() -> None:
     with pytest.raises(FrameError) as raised:
         telecine.export_bytes([])
-    error = raised.value
+    error, page = raised.value, f"{DOCUMENTATION}troubleshooting.html#there-are-no-frames"
     assert str(error) == "no frames: there is nothing to write"
     shown = "".join(traceback.format_exception_only(error))
-    assert shown.splitlines() == [f"telecine.errors.FrameError: {error}", f"see {DOCUMENTATION}frames.html"]
+    assert shown.splitlines() == [f"telecine.errors.FrameError: {error}", f"see {page}"]
 
 
 @pytest.mark.parametrize("again", [lambda error: pickle.loads(pickle.dumps(error)), copy.copy, copy.deepcopy])
@@ -130,7 +137,7 @@ def test_an_error_that_others_raise_names_the_page_of_its_class() -> None:
 def pages_named() -> set[str]:
     """All that an error can name: those of modules, of classes, and of the `raise` itself."""
     classes = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, TelecineError)]
-    named = {*errors._PAGES.values(), *(each._page for each in classes)}
+    named = {*errors._PAGES.values(), *errors._PAGES_OF_ERRNO.values(), *(each._page for each in classes)}
     for module in (ROOT / "src" / "telecine").rglob("*.py"):
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and (page := {each.arg: each.value for each in node.keywords}.get("page")):

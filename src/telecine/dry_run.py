@@ -85,7 +85,7 @@ def _first_frame(prepared: Prepared, source: Source, are_timed: bool) -> Frame:
     given = prepared.recognizer.frames(source.frames)
     for frame in prepared.changes.frames(given, are_timed) if prepared.changes else given:
         return frame
-    raise FrameError("no frames: there is nothing to write")
+    raise FrameError("no frames: there is nothing to write", page="troubleshooting#there-are-no-frames")
 
 
 def _count(

@@ -17,6 +17,7 @@ players will refuse.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Any, ClassVar, Self
@@ -24,6 +25,12 @@ from typing import Any, ClassVar, Self
 from .support.words import one_line
 
 DOCUMENTATION = "https://telecine.readthedocs.io/en/stable/"
+
+# The page of what the system says, whatever module meets it.
+_PAGES_OF_ERRNO = {
+    errno.ENAMETOOLONG: "troubleshooting#the-file-name-is-too-long",
+    errno.ENOSPC: "troubleshooting#the-disk-is-full",
+}
 
 # The page, and the section in it, that explains what a module raises, or all of a room.
 _PAGES = {
@@ -126,9 +133,9 @@ class FileError(TelecineError, OSError):
     """What is raised about a file. `errno` and `filename` are set as on any OSError, where they are known."""
 
     @classmethod
-    def of(cls, number: int | None, what: str, path: str | os.PathLike[str]) -> Self:
+    def of(cls, number: int | None, what: str, path: str | os.PathLike[str], page: str | None = None) -> Self:
         """Make one that prints `what` alone, with `errno` and `filename` for code to read."""
-        error = cls(what)
+        error = cls(what, page=page or _PAGES_OF_ERRNO.get(number or 0))
         error.errno = number
         error.filename = os.fspath(path)
         return error
@@ -141,11 +148,13 @@ class FileError(TelecineError, OSError):
 class InputError(FileError):
     """A file that is read can't be: it is missing, of no kind that is accepted, or damaged."""
 
-    _page = "frames"
+    _page = "troubleshooting#a-file-can-t-be-read"
 
 
 class PublishError(FileError):
     """The destination can't be written. `errno` and `filename` are set as on any OSError."""
+
+    _page = "troubleshooting#the-path-can-t-be-written"
 
 
 class ProvenanceError(TelecineError, RuntimeError):

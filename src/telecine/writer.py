@@ -185,7 +185,7 @@ class VideoWriter:
         with self._alone(self._writing, self._writing_audio):
             try:
                 if self._clock.count == 0:
-                    raise FrameError("no frames: there is nothing to write")
+                    raise FrameError("no frames: there is nothing to write", page="troubleshooting#there-are-no-frames")
                 video = self._job.finish([self._clock.repeat() for _ in range(self._repeat)])
                 if self._clock.starts_at:
                     start = float(self._clock.starts_at)

@@ -204,6 +204,7 @@ def leave_journal(path: Path) -> None:
 # What went before a command, and the exit codes that are answers.
 BEFORE: dict[str, Callable[[], None]] = {
     "telecine recover clip.mp4": lambda: leave_journal(Path("clip.mp4")),
+    "telecine recover clip.mp4 -o elsewhere/clip.mp4": lambda: leave_journal(Path("clip.mp4")),
     "telecine recover --list folder/": lambda: leave_journal(Path("folder/clip.mp4")),
 }
 ANSWERS = {"telecine provenance show clip.mp4": 4}  # there is no manifest

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 import telecine
+from telecine.errors import DOCUMENTATION
 
 from ..support.helpers import ROOT, failing_at, greys, noise
 
@@ -84,6 +85,9 @@ SAID: dict[str, Callable[[], Any]] = {
     "can't be opened": export(FRAMES, encoder="h264_nvenc"),
     "max_bytes=3000 can't be met": export(noise(24, 320, 240), max_bytes=3000),
     "does not play everywhere": export(FRAMES, crf=0),
+    "can't be read": lambda: telecine.probe("none.mp4"),
+    "does not exist": export("none.mp4"),
+    "has no images": export("*.png"),
     "moov atom not found": of_a_file_that_was_not_finished,
     "transparent pixels are shown on black": export(np.zeros((4, 48, 64, 4), np.uint8)),
     "audio is an array without a rate": export(FRAMES, audio=SOUND),
@@ -95,6 +99,15 @@ SAID: dict[str, Callable[[], Any]] = {
 }
 # A full disk, which tests/faults have, and what is no message.
 ELSEWHERE = {"No space left on device", "pip install 'telecine[…]'", "audio", "error.documentation", "video.notes"}
+# What others say, warnings, and the end of another error.
+NO_ERROR = {
+    "Expected str, got telecine.output.result.Video",
+    "does not play everywhere",
+    "frames are kept: telecine recover",
+    "is left out: audio='a.mp4' keeps it",
+    "transparent pixels are shown on black",
+    "what is beyond 1 is clipped",
+}
 
 
 def quoted() -> Iterator[str]:
@@ -106,6 +119,29 @@ def quoted() -> Iterator[str]:
 
 def test_all_that_the_page_quotes_is_tried() -> None:
     assert set(quoted()) - ELSEWHERE == SAID.keys()
+
+
+def rows() -> dict[str, str]:
+    """What each row of that table quotes first, and the heading of the section that it leads to."""
+    table = PAGE[PAGE.index("| the error says |") :].split("\n\n")[0]
+    found = re.findall(r"^\| `([^`]+)`.*\[(.*)\]\(#.*\) \|$", table, re.MULTILINE)
+    return dict(reversed(found))  # of two rows that quote the same, the first, which is of frames
+
+
+def pages_of(heading: str) -> set[str]:
+    """The address of a section, as docutils makes it, and the pages to which the section leads on."""
+    section = re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-")
+    text = PAGE.split(f"### {heading}\n")[1].split("\n#")[0]
+    return {f"troubleshooting.html#{section}", *(f"{page}.html" for page in re.findall(r"\]\(([\w-]+)\.md", text))}
+
+
+@pytest.mark.parametrize("words", [each for each in rows() if each in SAID.keys() - NO_ERROR])
+def test_the_address_of_an_error_leads_to_the_section_of_its_row_or_on_from_there(words: str) -> None:
+    with pytest.raises(telecine.TelecineError) as raised:
+        SAID[words]()
+    address = raised.value.documentation.removeprefix(DOCUMENTATION)
+    page = address if address.startswith("troubleshooting") else address.partition("#")[0]
+    assert page in pages_of(rows()[words])
 
 
 @pytest.mark.parametrize("words", SAID)

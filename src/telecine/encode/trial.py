@@ -72,7 +72,8 @@ def _tried(settings: EncoderSettings) -> VideoInfo:
     asked = f"{codec.encoder} with {_shown(settings.options)}"
     ignored = [f"{name!r} is not read" for name in ignored_options(codec.encoder, dict(settings.options))]
     if ignored:
-        raise OptionError(f"{asked} ignores a part: {'; '.join(ignored)}")
+        said = f"{asked} ignores a part: {'; '.join(ignored)}"
+        raise OptionError(said, page="limits#what-an-encoder-ignores")
     journal, file = io.BytesIO(), io.BytesIO()
     with captured_log() as lines:
         try:
@@ -90,7 +91,8 @@ def _tried(settings: EncoderSettings) -> VideoInfo:
         raise OptionError(f"{asked} counts in {tick} s, not in frames of {settings.time_base} s")
     ignored = [f"no option {name!r}" for name in encoder.context.options]
     if ignored or refused:
-        raise OptionError(f"{asked} ignores a part: {'; '.join(ignored + refused)}")
+        said = f"{asked} ignores a part: {'; '.join(ignored + refused)}"
+        raise OptionError(said, page="limits#what-an-encoder-ignores")
     try:
         info = probe_whole(file)
         check_promises(info, settings, _FRAMES, _FRAMES / settings.fps, settings.hdr_metadata(_LIGHT))

@@ -109,16 +109,21 @@ def _layouts(shape: tuple[int, ...]) -> list[str]:
         accepted = ", ".join(layout for layouts in AUTO_LAYOUTS.values() for layout in layouts)
         raise FrameError(
             f"an array of shape {shape} has no layout of {accepted} with 1, 3 or 4 channels, or 2 that come last: "
-            "pass layout= if it has another order, such as layout='HWTC'"
+            "pass layout= if it has another order, such as layout='HWTC'",
+            page="troubleshooting#the-layout-can-t-be-told",
         )
     shown = readings or [layout for layout, _ in fitting]
     described = " or ".join(f"{layout} ({_in_words(layout, shape)})" for layout in shown)
     settled = " or ".join(f"layout={layout!r}" for layout in shown)
     if readings:
-        raise FrameError(f"an array of shape {shape} can be {described}: pass {settled}")
+        raise FrameError(
+            f"an array of shape {shape} can be {described}: pass {settled}",
+            page="troubleshooting#the-layout-can-t-be-told",
+        )
     raise FrameError(
         f"an array of shape {shape} can only be {described}, which is unlikely: pass {settled} if it is that, "
-        "or the letters of the axes that it has"
+        "or the letters of the axes that it has",
+        page="troubleshooting#the-layout-can-t-be-told",
     )
 
 
@@ -151,7 +156,8 @@ def _chunk(array: Array, layout: str, where: str) -> Array:
     if batch != 1:
         raise FrameError(
             f"an array of shape {shape} holds {batch} videos ({layout}): export frames[i] one by one, "
-            "or telecine.grid(frames) to see them side by side"
+            "or telecine.grid(frames) to see them side by side",
+            page="troubleshooting#several-videos-at-once",
         )
     missing = [letter for letter in "THWCB" if letter not in layout]
     letters = layout + "".join(missing)
@@ -264,7 +270,9 @@ class Recognizer:
     def _of_array(self, array: Array, dtype: str, kind: str) -> Iterator[Frame]:
         where = f"frame {self.count}"
         if dtype != "bool" and dtype not in SAMPLES:
-            raise FrameError(f"{where} has dtype {dtype}: {', '.join(['bool', *SAMPLES])} are accepted")
+            accepted = ", ".join(["bool", *SAMPLES])
+            said = f"{where} has dtype {dtype}: {accepted} are accepted"
+            raise FrameError(said, page="troubleshooting#a-dtype-is-not-accepted")
         shape = tuple(array.shape)
         if 0 in shape:
             raise FrameError(f"{where} is empty: no frames in an array of shape {shape}")
@@ -308,7 +316,8 @@ class Recognizer:
 def _check_agreement(first: Frame, frame: Frame) -> None:
     if frame.size != first.size:
         sizes = [f"{width}x{height}" for width, height in (frame.size, first.size)]
-        raise FrameError(f"frame {frame.index} is {sizes[0]}, frame 0 is {sizes[1]}: all must be of one size")
+        said = f"frame {frame.index} is {sizes[0]}, frame 0 is {sizes[1]}: all must be of one size"
+        raise FrameError(said, page="troubleshooting#one-frame-has-another-size")
     of_full_scale = frame.kind == first.kind == "image" and None not in (frame.full_scale, first.full_scale)
     if frame.dtype != first.dtype and not of_full_scale:
         raise FrameError(
@@ -346,7 +355,8 @@ def only_video(source: Any) -> Any:
         return source[0]
     raise FrameError(
         f"frames holds {len(source)} videos of {len(source[0])} frames: export frames[i] one by one, "
-        "or telecine.grid(frames) to see them side by side"
+        "or telecine.grid(frames) to see them side by side",
+        page="troubleshooting#several-videos-at-once",
     )
 
 

@@ -99,7 +99,8 @@ def recommended_fps(pipe_or_name: object) -> Fraction:
     """
     name = pipe_or_name if isinstance(pipe_or_name, str) else _name_of(pipe_or_name)
     if name not in FRAME_RATES:
-        raise OptionError(f"no frame rate is known for {name!r}: pass fps=, or one of {', '.join(FRAME_RATES)}")
+        way_out = "pass fps=, or export={'fps': …} to generate_video; recommended_fps also takes"
+        raise OptionError(f"no frame rate is known for {name!r}: {way_out} {', '.join(FRAME_RATES)}", page="models")
     return Fraction(FRAME_RATES[name])
 
 

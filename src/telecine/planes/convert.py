@@ -154,7 +154,7 @@ class Conversion:
             low, high = self.stored_range(frame)
             tolerated = (high - low) / 2 + _TOLERANCE
         if not (deviation <= tolerated and math.isfinite(deviation)):
-            raise FrameError(_out_of_range(frame, self.value_range))
+            raise _out_of_range(frame, self.value_range)
 
     def stored_range(self, frame: Frame) -> tuple[float, float]:
         """Give the stored values that mean 0 and 1.
@@ -224,21 +224,24 @@ def _components(color: Color, pixel_format: PixelFormat) -> list[tuple[float, tu
     ]
 
 
-def _out_of_range(frame: Frame, value_range: ValueRange) -> str:
+def _out_of_range(frame: Frame, value_range: ValueRange) -> FrameError:
     """Say what is wrong with a frame's values: the slow look, taken once something is."""
     values = frame.values.astype(np.float64)
     broken = int(np.count_nonzero(~np.isfinite(values)))
     if broken:
-        return f"frame {frame.index} has {broken} NaN or infinite values of {values.size}: they can't be shown"
+        said = f"frame {frame.index} has {broken} NaN or infinite values of {values.size}: they can't be shown"
+        return FrameError(said, page="troubleshooting#black-frames-or-nan")
     low, high = float(values.min()), float(values.max())
     seen = f"frame {frame.index} is {frame.dtype} with values from {low:.4g} to {high:.4g}"
     if value_range != "auto":
-        return f"{seen}, too large for float32"
+        return FrameError(f"{seen}, too large for float32")
     within = float(np.mean((values >= 0) & (values <= 1)))
+    way_out = "not [0, 1], [-1, 1] or [0, 255]: pass value_range=(low, high)"
     for looks_like, advised, fits in _RANGES:
         if fits(low, high, within):
-            return f"{seen}, not [0, 1]: they look like {looks_like}, pass value_range={advised}"
-    return f"{seen}, not [0, 1], [-1, 1] or [0, 255]: pass value_range=(low, high)"
+            way_out = f"not [0, 1]: they look like {looks_like}, pass value_range={advised}"
+            break
+    return FrameError(f"{seen}, {way_out}", page="troubleshooting#other-colours-too-dark-or-too-bright")
 
 
 # What float frames may be that are not within [0, 1], by their lowest and highest value and the part that is within:

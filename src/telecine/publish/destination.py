@@ -24,6 +24,8 @@ _WAYS_TO_WRITE = {
     errno.EACCES: _ELSEWHERE,
     errno.EPERM: _ELSEWHERE,
     errno.EROFS: "choose a folder that is not on a read-only filesystem",
+    errno.ENOSPC: "make room, or choose a folder on another disk",
+    errno.ENAMETOOLONG: "choose a shorter name",
 }
 _WAYS_TO_REPLACE = {
     errno.EBUSY: "it is a mount point, as of a file given to a container: mount its folder, or choose another name",

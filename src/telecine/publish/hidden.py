@@ -87,7 +87,8 @@ class _Entry:
             PublishError: another writer of the path lives.
         """
         if not self.lock():
-            raise PublishError.of(errno.EBUSY, f"{path!r} is being written by another writer", path)
+            said = f"{path!r} is being written by another writer: choose another name, or wait for it"
+            raise PublishError.of(errno.EBUSY, said, path, page="troubleshooting#another-writer-has-the-path")
 
     def place(self) -> str | None:
         """Find where it is by now, should its folder be renamed; None where no name leads to it."""
