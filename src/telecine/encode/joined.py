@@ -24,12 +24,12 @@ from av.video.stream import VideoStream
 from ..container import alpha_packets as alpha
 from ..container.alpha_packets import VideoPacket
 from ..errors import OptionError
-from ..files.demux import video_streams
+from ..files.demux import sound_stream, video_streams
 from ..formats.codecs import CODECS
 from ..formats.containers import Container
 from ..metadata.mp4 import replace_filler
 from ..metadata.tags import Metadata
-from ..read.clips import Clip, sound_of
+from ..read.clips import Clip
 from ..read.sound_packets import SoundCoding, cut_off_end
 from ..sound.encode import AudioPacket, silent_packet
 from ..support.pyav import exact
@@ -159,7 +159,7 @@ class _Sound:
     def __init__(
         self, target: OutputContainer, source: InputContainer, clips: Sequence[Clip], clock: Fraction | None
     ) -> None:
-        track, sounds = sound_of(source), [clip.sound for clip in clips if clip.sound]
+        track, sounds = sound_stream(source), [clip.sound for clip in clips if clip.sound]
         assert track is not None
         self._target, self._clock, self._clips = target, clock, clips
         self._coding = SoundCoding.of(track, sounds[0].length_of_packet)

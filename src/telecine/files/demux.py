@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, cast
 
 import av
 from av import Packet
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
@@ -85,6 +86,11 @@ def opened_index(file: BinaryIO) -> Iterator[InputContainer]:
 def video_streams(container: InputContainer) -> list[VideoStream]:
     """Give a file's video streams, without the pictures of a cover."""
     return [stream for stream in container.streams.video if not stream.disposition & COVERS]
+
+
+def sound_stream(container: InputContainer) -> AudioStream | None:
+    """Give the first sound of a file; None where it has none that FFmpeg knows."""
+    return next((each for each in container.streams.audio if each.codec_context is not None), None)
 
 
 def packets_of(container: InputContainer, *streams: Any) -> Iterator[Packet[Any]]:

@@ -15,7 +15,7 @@ from av import Packet
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
-from ..container.alpha_packets import VideoPacket
+from ..container.alpha_packets import VideoPacket, with_data
 from ..container.fragments import FragmentReader, Piece
 from ..deliver.file_objects import BinaryWriter
 from ..encode.finish import Plan, add_video_stream, content_of, plan_of, rounded_up
@@ -269,7 +269,7 @@ class _FragmentMuxer:
     def _begin(self) -> None:
         firsts: list[VideoPacket | AudioPacket] = [*self._pictures[:1], *self._sounds[:1]]
         for packet in firsts:
-            self.target.mux(_copy(packet))
+            self.target.mux(with_data(packet, bytes(packet)))  # a muxer takes packets away
         self.target.close()
         self._sound_begins = self._sounds[0].dts if self._sounds else None
         init = next(piece.data for piece in FragmentReader().feed(self._beginning.getvalue()) if piece.is_init)
@@ -296,14 +296,6 @@ def _run(track: int, packets: list[VideoPacket] | list[AudioPacket], zero: int) 
     """Give packets as a run that counts from the first packet of its track."""
     samples = [Sample(bytes(each), each.duration or 0, each.is_keyframe) for each in packets]
     return Run(track, (packets[0].dts or 0) - zero, samples)
-
-
-def _copy(packet: VideoPacket | AudioPacket) -> VideoPacket | AudioPacket:
-    """Copy a packet, which a muxer takes away."""
-    copy = cast("VideoPacket | AudioPacket", Packet(bytes(packet)))
-    copy.pts, copy.dts, copy.duration, copy.time_base = packet.pts, packet.dts, packet.duration, packet.time_base
-    copy.is_keyframe, copy.stream = packet.is_keyframe, packet.stream
-    return copy
 
 
 _MUXERS: dict[str, type[_ClusterMuxer] | type[_FragmentMuxer]] = {

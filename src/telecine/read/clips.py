@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 
 from ..container.boxes import movie_tick
 from ..errors import InputError, OptionError
-from ..files.demux import packets_of
+from ..files.demux import packets_of, sound_stream
 from ..files.files import Source, opened_file
 from ..formats.containers import CONTAINERS
 from ..support.pyav import exact, seconds
@@ -83,13 +83,8 @@ class Clip(NamedTuple):
     def packets(self) -> Generator[Packet[Any]]:
         """Give the packets of its pictures and its sound, in the file's order. Raises InputError."""
         with open_video(self.source) as (container, pictures):
-            track = sound_of(container) if self.sound else None
+            track = sound_stream(container) if self.sound else None
             yield from (packet for packet in packets_of(container, *filter(None, (pictures, track))) if packet.size)
-
-
-def sound_of(container: InputContainer) -> AudioStream | None:
-    """Give the first sound of a file; None where it has none that FFmpeg knows."""
-    return next((each for each in container.streams.audio if each.codec_context is not None), None)
 
 
 def read_clip(source: Source, audio: bool = True) -> Clip:
@@ -108,7 +103,7 @@ def read_clip(source: Source, audio: bool = True) -> Clip:
     with opened_file(source) as file:
         movie = movie_tick(file) if info.container in ("mp4", "mov") else None
         with open_video(file) as (container, pictures):
-            track = sound_of(container) if audio else None
+            track = sound_stream(container) if audio else None
             found = _read(name, container, pictures, track)
             if bar := _bar(found):
                 raise OptionError(f"{name!r} can't follow another clip: {bar}: export it again")

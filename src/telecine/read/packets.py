@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 
 from ..files.demux import opened_index, packets_of
 from ..support.pyav import exact, seconds
+from .sound_packets import cut_off_end
 
 TimedPacket: TypeAlias = "tuple[int | None, bool]"
 
@@ -109,10 +110,8 @@ def discarded(packet: Packet[Any], audio: AudioStream) -> int:
 
     FFmpeg knows how much it is, but not that what is left is shorter than a tick: then it takes the packet for whole.
     """
-    if not packet.has_sidedata("skip_samples"):
-        return 0
-    samples = int.from_bytes(bytes(packet.get_sidedata("skip_samples"))[4:8], "little")
-    return round(samples / audio.codec_context.sample_rate / seconds(1, audio.time_base))
+    samples = cut_off_end(packet)
+    return round(samples / audio.codec_context.sample_rate / seconds(1, audio.time_base)) if samples else 0
 
 
 def end_of(stream: VideoStream, packets: list[TimedPacket], end: int) -> int:

@@ -27,7 +27,7 @@ from ..container import boxes, elements
 from ..container.alpha_packets import VideoPacket
 from ..container.hdr_boxes import metadata_of
 from ..errors import InputError
-from ..files.demux import opened_container, packets_of, video_streams
+from ..files.demux import opened_container, packets_of, sound_stream, video_streams
 from ..files.files import Place, Source, name_of, opened_file, path_of, source_of
 from ..files.pillow import opened_image
 from ..files.urls import StorageOptions
@@ -130,7 +130,7 @@ def _probe(path: Source, whole: bool) -> VideoInfo:
 
 
 def _probe_video(file: BinaryIO, container: InputContainer, stream: VideoStream, whole: bool) -> VideoInfo:
-    audio = next((each for each in container.streams.audio if each.codec_context is not None), None)
+    audio = sound_stream(container)
     times, ends, orientation = _scan(file, container, stream, audio, whole)
     context = stream.codec_context
     duration = _duration(container, stream, ends)
