@@ -86,6 +86,5 @@ def _pillow() -> ModuleType:
     from PIL import Image  # start-up: videos have no need of it
 
     for module in _PLUGINS.values():
-        with contextlib.suppress(ImportError):  # AVIF before Pillow 11.3
-            importlib.import_module(f"PIL.{module}")
+        importlib.import_module(f"PIL.{module}")
     return Image

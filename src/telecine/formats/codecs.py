@@ -99,9 +99,8 @@ class Codec:
     rate: frozenset[str] = frozenset()  # of that row: the options and parameters that would lose some of it
     key_frames_only: bool = False  # whether every frame is one
     hdr: bool = False  # whether PQ and HLG are usual in it, in 10 bit and more
-    live: Mapping[str, str] = field(
-        default_factory=_empty
-    )  # what lets it hold no frame back; empty where no player streams
+    # What lets it hold no frame back; empty where no player streams.
+    live: Mapping[str, str] = field(default_factory=_empty)
     library: Library = _USUAL_LIBRARY
     hardware: Hardware | None = None
     usual: bool = True  # whether it is what the codec's name stands for

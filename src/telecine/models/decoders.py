@@ -6,6 +6,7 @@ Each repeats what diffusers does behind the decoder. `tap` compares the two at a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 Tensor: TypeAlias = Any  # torch's, which is not imported here
@@ -83,14 +84,6 @@ class TileChunks(Chunks):
         return frames
 
 
-def _hunyuan(vae: VAE, latents: Tensor) -> TileChunks:
-    return TileChunks(vae, latents, slice(1, None))
-
-
-def _ltx(vae: VAE, latents: Tensor) -> TileChunks:
-    return TileChunks(vae, latents, slice(None, -1))
-
-
 class FlatChunks(Chunks):
     """Those of Stable Video Diffusion: frames of one video after the other, (frames, channels, height, width)."""
 
@@ -123,8 +116,8 @@ DECODERS = {
     "AutoencoderKLCogVideoX": Decoder(Chunks),
     "AutoencoderKLWan": Decoder(WanChunks),
     "AutoencoderKLMagvit": Decoder(Chunks),
-    "AutoencoderKLHunyuanVideo": Decoder(_hunyuan, _AT_ONCE),
-    "AutoencoderKLLTXVideo": Decoder(_ltx, _AT_ONCE),
+    "AutoencoderKLHunyuanVideo": Decoder(partial(TileChunks, kept=slice(1, None)), _AT_ONCE),
+    "AutoencoderKLLTXVideo": Decoder(partial(TileChunks, kept=slice(None, -1)), _AT_ONCE),
     "AutoencoderKLMochi": Decoder(MochiChunks, _AT_ONCE),
     "AutoencoderKLTemporalDecoder": Decoder(FlatChunks, owner="pipe", method="decode_latents"),
 }

@@ -10,6 +10,7 @@ from ..images.numbered import png_of
 from ..planes.codes import pixels_of
 from ..planes.convert import Conversion, ValueRange
 from ..planes.frame import Frame
+from ..planes.light import ENCODED
 from .image_file import ImageFile
 
 
@@ -25,7 +26,7 @@ class LastFrame:
             OptionError: it is no path of a PNG, it is the video's, or the frames are light.
             PublishError: it can't be written or replaced.
         """
-        if light not in (None, "encoded"):
+        if light not in (None, ENCODED):
             raise OptionError(f"last_frame= does not go with light={light!r}, which no PNG holds: leave it out")
         self._file = ImageFile(path, {".png": "PNG"}, "last_frame", overwrite)
         if os.path.realpath(self._file.path) == os.path.realpath(video):

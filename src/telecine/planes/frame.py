@@ -34,8 +34,8 @@ class Frame:
     """One frame as it lies in its owner's memory, which may be an accelerator's.
 
     `pixels` is a (height, width, channels) view with 1 (gray), 3 (RGB) or 4 (RGBA) channels and any strides; gray with
-    alpha is a copy, as RGBA;
-    `dtype` is its name, for bfloat16 lies as uint16; `kind` is "image", "array" or "tensor"; `index` counts from 0.
+    alpha is a copy, as RGBA; `dtype` is its name, for bfloat16 lies as uint16; `kind` is "image", "array" or "tensor";
+    `index` counts from 0.
     """
 
     pixels: npt.NDArray[Any] | DevicePixels

@@ -172,12 +172,6 @@ def _cleared(folder: Folder, entry: str, path: str) -> bool:
     return True
 
 
-def hidden_name(target: str, suffix: str) -> str:
-    """Give a hidden path beside the target, named after it."""
-    folder, name = os.path.split(target)
-    return os.path.join(folder, hidden_entry(name, suffix))
-
-
 def hidden_entry(name: str, suffix: str) -> str:
     """Give a hidden name for the target's; of a long one its beginning and a hash."""
     encoded = os.fsencode(name)

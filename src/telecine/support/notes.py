@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Iterable
+from types import FrameType
 
 from ..errors import TelecineWarning
 from .words import one_line
@@ -43,15 +44,18 @@ class Notes(list[str]):
 
 def warn(message: str) -> None:
     """Warn of what the caller's line, the nearest outside of this package, brings about."""
-    frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
-        frame, level = frame.f_back, level + 1
-    warnings.warn(one_line(message), TelecineWarning, stacklevel=level)
+    warnings.warn(one_line(message), TelecineWarning, stacklevel=1 + _callers_frame()[1])
 
 
 def callers_line() -> tuple[str, int]:
     """Give the file and the line of the caller, the nearest outside of this package."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
-        frame = frame.f_back
+    frame, _ = _callers_frame()
     return frame.f_code.co_filename, frame.f_lineno
+
+
+def _callers_frame() -> tuple[FrameType, int]:
+    """Give the frame of the nearest line outside of this package, and how far above the asking function's it is."""
+    frame, above = sys._getframe(1), 0
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
+        frame, above = frame.f_back, above + 1
+    return frame, above
