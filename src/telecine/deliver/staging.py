@@ -7,15 +7,14 @@ import os
 import stat
 
 from ..errors import PublishError
-from ..formats.choose import AnyFormat
-from ..formats.images import SequenceFormat
+from ..formats.choose import AnyFormat, extension_of
 
 MANIFEST = "manifest.json"  # of a folder of images in a store: put last, so that who finds it finds them all
 
 
 def temporary_path(row: AnyFormat) -> str:
     """Give the path of a new file of a format, or of a folder of images."""
-    return f"{os.path.join(_temporary_folder(), 'telecine-')}{os.urandom(4).hex()}{_extension(row)}"
+    return f"{os.path.join(_temporary_folder(), 'telecine-')}{os.urandom(4).hex()}{extension_of(row)}"
 
 
 def staged_path(address: str, row: AnyFormat) -> str:
@@ -23,7 +22,7 @@ def staged_path(address: str, row: AnyFormat) -> str:
     import hashlib  # start-up: few files go elsewhere
 
     digest = hashlib.sha256(address.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return os.path.join(_own_folder(), f"{digest}{_extension(row)}")
+    return os.path.join(_own_folder(), f"{digest}{extension_of(row)}")
 
 
 def make_folder_of(path: str) -> None:
@@ -59,7 +58,3 @@ def _temporary_folder() -> str:
     from tempfile import gettempdir  # start-up: few files go elsewhere
 
     return gettempdir()
-
-
-def _extension(row: AnyFormat) -> str:
-    return "" if isinstance(row, SequenceFormat) else row.extensions[0]

@@ -54,6 +54,15 @@ def output_of(path: str | os.PathLike[str], format: str | None = None) -> AnyFor
     )
 
 
+def extension_of(row: AnyFormat) -> str:
+    """Give the usual extension of what is written; a folder of images has none.
+
+    >>> extension_of(OUTPUTS["mkv"]), extension_of(OUTPUTS["png"])
+    ('.mkv', '')
+    """
+    return "" if isinstance(row, SequenceFormat) else row.extensions[0]
+
+
 def choose_format(
     container: Container,
     codec: str | Codec | None = None,

@@ -13,9 +13,9 @@ from typing import Any, Literal, TypeAlias, Union, cast, get_args, get_origin
 
 from ..errors import OptionError
 from ..formats.choices import FormatName
-from ..formats.choose import OUTPUTS
+from ..formats.choose import OUTPUTS, extension_of
 from ..formats.containers import CONTAINERS
-from ..formats.images import MOVING_IMAGES, SEQUENCES, SequenceFormat
+from ..formats.images import MOVING_IMAGES, SEQUENCES
 from ..frames.options import options_of, type_of
 from ..frames.recognise import Frames
 from ..look.compare import compare
@@ -169,7 +169,7 @@ class SaveVideo:
         """Write the file; an interrupt leaves nothing of it."""
         clip = clip_of(frames)
         sound = sound_of(audio) or _sound_of_video(clip, format)
-        place = place_of(filled(filename_prefix, prompt), _extension(format), clip.size)
+        place = place_of(filled(filename_prefix, prompt), extension_of(OUTPUTS[format]), clip.size)
         options: ExportOptions = {
             **clip.reading,
             **_given(widgets),
@@ -337,11 +337,6 @@ def _metadata(format: FormatName, graph: Graph | None, more: Graph | None) -> di
     if holds_none or comfyui("comfy.cli_args").args.disable_metadata:
         return None
     return {**({} if graph is None else {"prompt": graph}), **(more or {})} or None
-
-
-def _extension(format: FormatName) -> str:
-    row = OUTPUTS[format]
-    return "" if isinstance(row, SequenceFormat) else row.extensions[0]
 
 
 # ---- what the node shows -------------------------------------------------------------------------------------------

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, SupportsFloat, Unpack
 
 from ..errors import MissingDependencyError, OptionError, TelecineError
 from ..files.urls import url_in
-from ..formats.choose import output_of
-from ..formats.images import SequenceFormat
+from ..formats.choose import extension_of, output_of
 from ..frames.options import Option, complete, part, with_options
 from ..output.options import WriterOptions
 from ..writer import VideoWriter
@@ -199,8 +198,7 @@ class RecordVideo(Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     def _path_of(self, name: str) -> str:
         if name != os.path.basename(name):
             raise OptionError(f"{name!r} is no name of a file in {self._folder!r}: leave out what separates folders")
-        row = output_of("clip.mp4", self._options["format"])
-        extension = "" if isinstance(row, SequenceFormat) else row.extensions[0]
+        extension = extension_of(output_of("clip.mp4", self._options["format"]))
         return f"{self._folder}/{name}{extension}"
 
     def _try(self) -> None:

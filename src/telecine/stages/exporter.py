@@ -19,7 +19,7 @@ from ..engines.pending import delay_after
 from ..engines.place import Place
 from ..engines.work import Job, Outcome, perform
 from ..errors import OptionError, TelecineError
-from ..formats.choose import output_of
+from ..formats.choose import extension_of, output_of
 from ..frames.options import complete, options_of, with_options
 from ..output.options import ExportOptions
 
@@ -130,8 +130,7 @@ class Exporter:
         if not isinstance(job.frames, (np.ndarray, str)):
             raise OptionError("its name can't be made of its frames: name it in a column output, or give a template")
         row = output_of("clip.mp4", job.options.get("format") or self._options.get("format"))
-        extensions: tuple[str, ...] = getattr(row, "extensions", ("",))
-        return identity_of(job, self._options) + extensions[0]
+        return identity_of(job, self._options) + extension_of(row)
 
     def _outcome(self, job: Job) -> Outcome:
         number = 1
