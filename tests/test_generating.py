@@ -68,6 +68,22 @@ def test_what_would_fail_is_refused_before_the_pipeline_is_called(
     assert pipe.calls == 0
 
 
+class StrictPipeline(WanPipeline):
+    """It takes what it names, as those of diffusers do."""
+
+    def __call__(self, prompt: Any, height: int = 32) -> Any:  # type: ignore[override]
+        return super().__call__(prompt)
+
+
+def test_an_option_of_the_file_among_those_of_the_call_is_told_its_place(tmp_path: Path) -> None:
+    pipe = StrictPipeline()
+    said = r"StrictPipeline takes no fps and no quality: for the file, pass export=\{'fps': 12, 'quality': 'draft'\}"
+    with pytest.raises(OptionError, match=said):
+        telecine.generate_video(pipe, tmp_path / "clip.mp4", prompt="a panda", height=32, fps=12, quality="draft")
+    assert pipe.calls == 0
+    assert telecine.generate_video(pipe, tmp_path / "clip.mp4", prompt="a panda", height=32).height == 32
+
+
 def test_a_pipeline_whose_rate_is_not_known_is_asked_for_it_before_it_is_called(tmp_path: Path) -> None:
     pipe = Prompted()
     with pytest.raises(OptionError, match="no frame rate is known for 'Prompted': pass fps="):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from .models.tap import OnUnstreamable, Pipeline, tap
 from .output.options import WriterOptions
 from .output.result import Video
 from .writer import VideoWriter
+
+_OPTIONS = frozenset(WriterOptions.__annotations__)
 
 
 def generate_video(
@@ -36,13 +39,15 @@ def generate_video(
         **call: What the pipeline is called with, for one video.
 
     Raises:
-        OptionError: an argument, no frame rate is known for the pipeline, or it is called for several videos.
+        OptionError: an argument, an option of `VideoWriter` among those of the call, no frame rate is known for the
+            pipeline, or it is called for several videos.
         TelecineError: as `tap` and `VideoWriter` raise it. What the pipeline raises passes through.
 
     >>> video = generate_video(pipe, "clip.mp4", prompt="a panda", num_frames=81)  # doctest: +SKIP
     """
     options = export or WriterOptions()
     _check_is_one(call)
+    _check_has_no_options(call, pipe)
     if "fps" not in options:
         options = {**options, "fps": recommended_fps(pipe)}
     if "metadata" not in options:
@@ -57,3 +62,15 @@ def _check_is_one(call: Mapping[str, Any]) -> None:
     count = each * (len(prompt) if isinstance(prompt, (list, tuple)) else 1)
     if count != 1:
         raise OptionError(f"the call is for {count} videos: call telecine.tap(pipe, writers) with a writer for each")
+
+
+def _check_has_no_options(call: Mapping[str, Any], pipe: Pipeline) -> None:
+    """Refuse options of the writer that the pipeline does not take, of which it would say only that."""
+    parameters = inspect.signature(pipe).parameters if callable(pipe) else {}
+    if any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
+        return
+    misplaced = {name: value for name, value in call.items() if name in _OPTIONS and name not in parameters}
+    if misplaced:
+        raise OptionError(
+            f"{type(pipe).__name__} takes no {' and no '.join(misplaced)}: for the file, pass export={misplaced}"
+        )
