@@ -67,9 +67,10 @@ def table(printed: str) -> dict[str, str]:
 
 
 def only_line(printed: str) -> str:
-    """The one line of an error, and without the one that names a page: no traceback, no usage."""
+    """The one line of an error, and without the one that names a page or the help: no traceback, no usage."""
     line, *pages = printed.removesuffix("\n").split("\n")
-    assert all(re.fullmatch(rf"telecine: see {re.escape(DOCUMENTATION)}[\w-]+\.html(#[\w-]+)?", each) for each in pages)
+    named = rf"{re.escape(DOCUMENTATION)}[\w-]+\.html(#[\w-]+)?|telecine( [\w-]+)* --help"
+    assert all(re.fullmatch(f"telecine: see ({named})", each) for each in pages)
     assert len(pages) <= 1, printed
     assert line.startswith("telecine: ")
     return line.removeprefix("telecine: ")
@@ -475,6 +476,7 @@ def test_a_wrong_command_line_is_one_line_and_exit_code_2(capsys: pytest.Capture
     printed = capsys.readouterr()
     assert only_line(printed.err).startswith(message)
     assert printed.out == ""
+    assert printed.err.endswith(" --help\n") is (what in WRONG_USAGE)
     assert set(Path().iterdir()) == before
 
 

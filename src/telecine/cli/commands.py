@@ -66,11 +66,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-app.command("batch")(batch)
-app.command("doctor")(doctor)
-look.register(app)
-app.add_typer(provenance.app, name="provenance")
-
 _CTRL_C = 130  # what typer makes of it
 
 FramesArgument = Annotated[
@@ -93,7 +88,7 @@ def run(arguments: list[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     warnings.showwarning = show_warning
     try:
-        code = int(app(arguments, standalone_mode=False) or 0)
+        code = int(app(arguments, prog_name="telecine", standalone_mode=False) or 0)
         return _say("stopped", 1) if code == _CTRL_C else code
     except typer.Exit as error:
         return _say("stopped", 1) if error.exit_code == _CTRL_C else error.exit_code
@@ -111,7 +106,7 @@ def run(arguments: list[str] | None = None) -> int:
         if isinstance(error, TelecineError):
             return _say(str(error), 2 if isinstance(error, OptionError) else 1, error.documentation)
         if hasattr(error, "format_message"):  # the command line itself: click's UsageError
-            return _say(error.format_message(), 2)
+            return _say(error.format_message(), 2, _help_of(error))
         return _say(f"{type(error).__name__}: {error} (--debug shows where)", 1, f"{DOCUMENTATION}doctor.html")
 
 
@@ -120,6 +115,11 @@ def _say(message: str, code: int, page: str = "") -> int:
     if page:
         complain(f"telecine: see {page}")
     return code
+
+
+def _help_of(error: Exception) -> str:
+    context = getattr(error, "ctx", None)
+    return f"{context.command_path} --help" if context else ""
 
 
 @app.callback(invoke_without_command=True)
@@ -241,7 +241,7 @@ def _verify(
     debug: DebugOption = False,
     **options: Any,
 ) -> None:
-    """Compare a video file with the frames it was made of; exit code 1 if they differ."""
+    """Compare a video file with the frames it was made of. Exit code 1 if they differ."""
     report = verify(
         video, _source(frames, allow_gaps).frames, **cast(FrameOptions, given_options(FrameOptions, options))
     )
@@ -267,7 +267,7 @@ def _concat(
     overwrite: Annotated[bool, typer.Option(help="Replace what is there.")] = True,
     debug: DebugOption = False,
 ) -> None:
-    """Join clips in one file, without encoding them again; what is not alike is refused."""
+    """Join clips in one file, without encoding them again. What is not alike is refused."""
     to = _standard_output() if output == "-" else output
     video = concat(videos, to, audio=audio, format=format, overwrite=overwrite)
     if output != "-":
@@ -285,7 +285,7 @@ def _strip(
     ] = None,
     debug: DebugOption = False,
 ) -> None:
-    """Remove what a video file says of itself; its packets stay as they are."""
+    """Remove what a video file says of itself. Its packets stay as they are."""
     info = strip(video, _standard_output() if output == "-" else output)
     if output != "-":
         print_facts(facts_of_file(info))
@@ -308,7 +308,7 @@ def _add_audio(
     debug: DebugOption = False,
     **options: Any,
 ) -> None:
-    """Give a video file another sound; its pictures stay as they are."""
+    """Give a video file another sound. Its pictures stay as they are."""
     if remove == (audio is not None):
         raise OptionError("add-audio takes a file with the sound, or --remove to take the sound away")
     given = cast(AudioOptions, given_options(AudioOptions, options))
@@ -343,11 +343,18 @@ def _recover(
 def _formats(
     debug: DebugOption = False,
 ) -> None:
-    """List containers and codecs, where they play, their pixel formats, quality levels, and encoders that open here."""
+    """List containers, codecs and where they play. Also pixel formats, quality levels, and encoders that open here."""
     print_rows(("extension", "codec", "browser", "QuickTime", "editor", "archive"), rows_of_places())
     print_rows(("codec", "bits", "pixel formats, the default first"), rows_of_pixel_formats())
     print_rows(("codec", "quality", "encoder options"), rows_of_qualities())
     print_rows(("codec", "encoder", "licence", "opens here"), rows_of_encoders())
+
+
+# The rest, in the order of the help.
+look.register(app)
+app.command("batch")(batch)
+app.add_typer(provenance.app, name="provenance")
+app.command("doctor")(doctor)
 
 
 def _source(given: list[str], allow_gaps: bool) -> Source:

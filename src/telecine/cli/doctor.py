@@ -17,7 +17,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
 ) -> int:
-    """Say what is here and what works, for a report of trouble: exit code 1 if H.264 in MP4 does not."""
+    """Say what is here and what works, for a report of trouble. Exit code 1 if H.264 in MP4 does not."""
     from ..diagnosis.doctor import Diagnosis, examined, markdown  # start-up: it looks at what others have no need of
 
     with contextlib.suppress(OSError, RuntimeError):  # there is no standard error

@@ -53,7 +53,7 @@ def _sheet(
     debug: DebugOption = False,
     **options: Any,
 ) -> None:
-    """Make one picture of frames of a clip, evenly spaced, with their times."""
+    """Make one picture of evenly spaced frames of a clip. Each says when it is shown."""
     from ..pictures.image_file import ImageFile  # start-up: Pillow, which other commands have no need of
     from ..pictures.sheet import contact_sheet
 
@@ -79,7 +79,7 @@ def _grid(
     debug: DebugOption = False,
     **options: Any,
 ) -> None:
-    """Write several clips side by side, row by row, to a video file; one that ends early holds its last frame."""
+    """Write several clips side by side to a video file. One that ends early holds its last frame."""
     from ..pictures.arrange import grid  # start-up: as above
 
     sources = [open_source(each) for each in videos]
@@ -118,7 +118,7 @@ def _compare(
     overwrite: Annotated[bool, typer.Option(help="Replace what is there.")] = True,
     debug: DebugOption = False,
 ) -> None:
-    """Write a page that shows two clips in step, how near they are, and what is in both files."""
+    """Write a page that shows two clips in step. It says how near they are, and what is in both files."""
     from ..look.compare import compare  # start-up: as above
 
     page = compare(first, second, reference, output, titles=titles, overwrite=overwrite)
@@ -132,7 +132,7 @@ def _gallery(
     trust: TrustOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Make a site of the clips in a folder, which opens from a disk: find, play, compare them, copy their settings."""
+    """Make a site of the clips in a folder. It opens from a disk: find, play and compare clips, copy their settings."""
     from ..look.gallery import gallery  # start-up: as above
 
     print_facts([("page", str(gallery(folder, output, title=title, trust_anchors=trust)))])
@@ -148,7 +148,7 @@ def _serve(
     browser: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
     debug: DebugOption = False,
 ) -> None:
-    """Serve a gallery of a folder until Ctrl-C: clips that a run writes there appear by themselves."""
+    """Serve a gallery of a folder until Ctrl-C. Clips that a run writes there appear by themselves."""
     from ..look.serve import serve  # start-up: as above
 
     def tell(address: str) -> None:
