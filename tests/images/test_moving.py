@@ -26,8 +26,8 @@ import telecine
 from telecine import EncodeError, FrameError, MissingDependencyError, OptionError
 from telecine.formats.images import MOVING_IMAGES
 from telecine.images.moving import (
-    Clock,
     MovingImage,
+    TickCounter,
     check_file,
     check_options,
     parse_quality,
@@ -269,9 +269,9 @@ def test_what_browsers_would_slow_down_is_refused(format: str) -> None:
     with pytest.raises(OptionError, match="too fast"):
         check_options(format, 0, Fraction(120))
     with pytest.raises(OptionError, match="browsers slow down"):
-        Clock(format, Fraction(1, 1000)).ticks(Fraction(5, 1000))
+        TickCounter(format, Fraction(1, 1000)).ticks(Fraction(5, 1000))
     with pytest.raises(OptionError, match=f"{format} takes"):
-        Clock(format, Fraction(1)).ticks(Fraction(2**31))
+        TickCounter(format, Fraction(1)).ticks(Fraction(2**31))
 
 
 @pytest.mark.parametrize(("format", "loops", "found"), [

@@ -19,7 +19,7 @@ import telecine
 from telecine import FrameError, MissingDependencyError, OptionError
 from telecine.color.color import BT709
 from telecine.frames.recognise import Frames, Recognizer
-from telecine.images.numbered import Sequence, SequenceSettings, check_sequence
+from telecine.images.numbered import ImageSequence, SequenceSettings, check_sequence
 from telecine.planes.codes import pixels_of
 from telecine.planes.convert import Conversion, parse_background
 
@@ -201,7 +201,7 @@ def test_tiff_without_its_package_says_what_to_install(monkeypatch: pytest.Monke
 
 
 def test_a_frame_of_another_shape_is_an_error(tmp_path: Path) -> None:
-    sequence = Sequence(str(tmp_path), SequenceSettings("png", 64, 48, False, 8))
+    sequence = ImageSequence(str(tmp_path), SequenceSettings("png", 64, 48, False, 8))
     with pytest.raises(FrameError, match=r"of shape \(47, 63, 3\): \(48, 64, 3\) was promised"):
         sequence.encode(random_frames("uint8")[0])
     sequence.close()

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from telecine import EncodeError, PublishError
-from telecine.images.numbered import Sequence, SequenceSettings
+from telecine.images.numbered import ImageSequence, SequenceSettings
 from telecine.publish.folder import FolderPublication, recover_folder
 
 from ..support.helpers import ROOT, names_in, noise
@@ -42,10 +42,10 @@ def assert_untouched(path: Path) -> None:
     assert [each.name for each in threading.enumerate() if each.name.startswith("telecine-images")] == []
 
 
-def started(path: Path, frames: Pixels, **options: Any) -> tuple[FolderPublication, Sequence]:
+def started(path: Path, frames: Pixels, **options: Any) -> tuple[FolderPublication, ImageSequence]:
     publication = FolderPublication(path, **options)
     height, width = frames.shape[1:3]
-    sequence = Sequence(publication.folder, SequenceSettings("png", width, height, False, 8, threads=2))
+    sequence = ImageSequence(publication.folder, SequenceSettings("png", width, height, False, 8, threads=2))
     for frame in frames:
         sequence.encode(frame)
     return publication, sequence
@@ -192,7 +192,7 @@ def test_a_disk_that_fails_leaves_the_path(path: Path, monkeypatch: pytest.Monke
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     monkeypatch.setattr("os.fsync", failing(os.fsync, 3, full))
     publication, sequence = FolderPublication(path), None
-    sequence = Sequence(publication.folder, SequenceSettings("png", 64, 48, False, 8, threads=2))
+    sequence = ImageSequence(publication.folder, SequenceSettings("png", 64, 48, False, 8, threads=2))
     with pytest.raises(OSError, match="No space left"):
         write_all(sequence, noise(30))
     sequence.close()
@@ -200,7 +200,7 @@ def test_a_disk_that_fails_leaves_the_path(path: Path, monkeypatch: pytest.Monke
     assert_untouched(path)
 
 
-def write_all(sequence: Sequence, frames: Pixels) -> None:
+def write_all(sequence: ImageSequence, frames: Pixels) -> None:
     for frame in frames:
         sequence.encode(frame)
     sequence.finish()
@@ -228,7 +228,7 @@ def test_a_rename_that_fails_loses_neither_folder(
 
 
 def test_an_encoder_that_fails_is_an_encode_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sequence = Sequence(str(tmp_path), SequenceSettings("jpeg", 63, 47, False, 8))
+    sequence = ImageSequence(str(tmp_path), SequenceSettings("jpeg", 63, 47, False, 8))
     monkeypatch.setattr(Image.Image, "save", failing(Image.Image.save, 1, OSError("encoder error -2")))
     with pytest.raises(EncodeError, match="libjpeg failed: encoder error -2"):
         write_all(sequence, random_frames("uint8"))
@@ -241,7 +241,7 @@ KILLED = """
 import os, sys
 from telecine.publish import open_folder
 from telecine.publish.folder import FolderPublication
-from telecine.images.numbered import Sequence, SequenceSettings
+from telecine.images.numbered import ImageSequence, SequenceSettings
 from tests.support.helpers import noise
 
 def dies_at(name, call):
@@ -259,7 +259,7 @@ if exchanges == "False":
     open_folder._exchanger = lambda: None
 dies_at(name, int(call))
 publication = FolderPublication(path)
-sequence = Sequence(publication.folder, SequenceSettings("png", 64, 48, False, 8, threads=2))
+sequence = ImageSequence(publication.folder, SequenceSettings("png", 64, 48, False, 8, threads=2))
 for frame in noise(9):
     sequence.encode(frame)
 sequence.finish()

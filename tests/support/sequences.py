@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from telecine.formats.images import SEQUENCES
-from telecine.images.numbered import Sequence, SequenceSettings
+from telecine.images.numbered import ImageSequence, SequenceSettings
 from telecine.publish.folder import FolderPublication
 
 from .helpers import names_in
@@ -32,7 +32,7 @@ def written(path: Path, frames: Pixels, format: str = "png", bits: int = 8, **op
     _, height, width, channels = frames.shape
     settings = SequenceSettings(format, width, height, channels == 4, bits, threads=2, **options)
     publication = FolderPublication(path)
-    sequence = Sequence(publication.folder, settings)
+    sequence = ImageSequence(publication.folder, settings)
     for frame in frames:
         sequence.encode(frame)
     sequence.finish()

@@ -107,7 +107,7 @@ def check_frames(settings: MovingImageSettings) -> None:
         )
 
 
-class Clock:
+class TickCounter:
     """Counts durations in a format's ticks; what rounding one adds or takes, the next one makes good."""
 
     def __init__(self, format: str, tick: Fraction) -> None:
@@ -119,8 +119,8 @@ class Clock:
     def ticks(self, duration: Fraction) -> int:
         """Give for how many ticks the next frame is shown.
 
-        >>> clock = Clock("gif", Fraction(1, 24))
-        >>> [clock.ticks(Fraction(1, 24)) for _ in range(6)]
+        >>> counter = TickCounter("gif", Fraction(1, 24))
+        >>> [counter.ticks(Fraction(1, 24)) for _ in range(6)]
         [4, 4, 5, 4, 4, 4]
 
         Raises:
@@ -154,7 +154,7 @@ class MovingImage:
         check_frames(settings)
         self._settings = settings
         self._shape = settings.height, settings.width, 4 if settings.alpha else 3
-        self._clock = Clock(settings.format, settings.tick)
+        self._counter = TickCounter(settings.format, settings.tick)
         self._journal = journal
         self._lossless = LosslessJournal(
             journal,
@@ -181,7 +181,7 @@ class MovingImage:
         """
         if frame.shape != self._shape or frame.dtype != np.uint8:
             raise FrameError(f"a frame is {frame.dtype} of shape {frame.shape}: uint8 of {self._shape} was promised")
-        ticks = self._clock.ticks(duration)
+        ticks = self._counter.ticks(duration)
         frame = np.ascontiguousarray(frame)
         self._lossless.encode(frame, duration)
         self._encoder.encode(frame, ticks)
@@ -233,10 +233,10 @@ def rewrite(journal: BinaryIO, file: BinaryIO, format: str, quality: float | Non
     settings = MovingImageSettings(
         format, info.width, info.height, info.channels == 4, info.time_base, quality, loops, metadata=info.metadata
     )
-    encoder, clock = _open(file, settings), Clock(format, settings.tick)
+    encoder, counter = _open(file, settings), TickCounter(format, settings.tick)
     try:
         for frame, duration in read_lossless(journal):
-            encoder.encode(frame, clock.ticks(duration))
+            encoder.encode(frame, counter.ticks(duration))
             count += 1
         encoder.finish(lambda: (frame for frame, _ in read_lossless(journal)))
         _add_metadata(file, settings)

@@ -194,7 +194,7 @@ def check_sequence(settings: SequenceSettings) -> None:
 # ---- the folder ----------------------------------------------------------------------------------------------------
 
 
-class Sequence:
+class ImageSequence:
     """Writes frames into a folder, on `threads` threads. Frames that wait are bounded by them.
 
     Raises:

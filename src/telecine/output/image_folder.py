@@ -10,7 +10,7 @@ from typing import cast
 from ..deliver.target import Target
 from ..errors import EncodeError, FrameError, OptionError
 from ..formats.images import SequenceFormat
-from ..images.numbered import Sequence, SequenceSettings, check_sequence
+from ..images.numbered import ImageSequence, SequenceSettings, check_sequence
 from ..images.pictures import Pictures
 from ..planes.codes import Pixels
 from ..planes.frame import Frame
@@ -104,7 +104,7 @@ class ImageFolderJob:
 
     def encoder(self) -> _SequenceEncoder:
         """Open the encoders, which write into the hidden folder."""
-        return _SequenceEncoder(Sequence(self._publication.folder, self._settings))
+        return _SequenceEncoder(ImageSequence(self._publication.folder, self._settings))
 
     def finish(self, stop: Callable[[], bool]) -> Video:
         """Count the images and their bytes, and compare the number with what was promised."""
@@ -126,7 +126,7 @@ class ImageFolderJob:
 class _SequenceEncoder:
     """A sequence that is given pictures; images have no times."""
 
-    def __init__(self, sequence: Sequence) -> None:
+    def __init__(self, sequence: ImageSequence) -> None:
         self._sequence = sequence
 
     def encode(self, picture: Pixels, pts: int) -> None:

@@ -46,24 +46,24 @@ RatedArray: TypeAlias = "tuple[ArrayLike | DLPackLike, int] | tuple[int, ArrayLi
 Audio: TypeAlias = "ArrayLike | DLPackLike | Place | SoundDict | RatedArray | SoundSamples | SoundDecoder"
 
 
-class Sound(NamedTuple):
+class RatedSound(NamedTuple):
     """Samples or a file, and the rate that came with it."""
 
     given: object
     rate: int | None = None
 
 
-def sound_in(audio: Audio) -> Sound:
+def sound_in(audio: Audio) -> RatedSound:
     """Give the samples or the file that sound of any form has, and its rate where it tells one.
 
     >>> sound_in({"array": "samples", "sampling_rate": 24_000, "path": "talk.wav"})
-    Sound(given='samples', rate=24000)
+    RatedSound(given='samples', rate=24000)
 
     Raises:
         OptionError: a dict has other keys, a tuple is no array with its rate, or a list has several sounds.
     """
     if is_place(audio):
-        return Sound(audio)
+        return RatedSound(audio)
     if isinstance(audio, Mapping):
         return _in_dict(audio)
     if isinstance(audio, tuple):
@@ -71,23 +71,23 @@ def sound_in(audio: Audio) -> Sound:
     if isinstance(audio, SoundDecoder):
         audio = audio.get_all_samples()
     if isinstance(audio, SoundSamples):
-        return Sound(audio.data, parse_rate(audio.sample_rate, "the sample_rate of the sound"))
+        return RatedSound(audio.data, parse_rate(audio.sample_rate, "the sample_rate of the sound"))
     if isinstance(audio, list) and audio and not _is_number(audio[0]):
         raise OptionError(f"audio is a list of {len(audio)}: give one sound, such as audio[0]")
-    return Sound(audio)
+    return RatedSound(audio)
 
 
-def _in_dict(audio: SoundDict) -> Sound:
+def _in_dict(audio: SoundDict) -> RatedSound:
     values = {name: value for name, value in audio.items() if value is not None}
     samples, rates, files = ([name for name in names if name in values] for names in (_SAMPLES, _RATES, _FILES))
     rate = parse_rate(values[rates[0]], f"audio[{rates[0]!r}]") if rates else None
     if len(samples) == len(rates) == 1:
-        return Sound(values[samples[0]], rate)
+        return RatedSound(values[samples[0]], rate)
     if samples or not files or len(rates) > 1:
         names = ", ".join(map(repr, list(audio)[:_MOST_NAMES])) or "no key"
         more = f" and {len(audio) - _MOST_NAMES} more" if len(audio) > _MOST_NAMES else ""
         raise OptionError(f"audio is a dict with {names}{more}: it is to have {_KEYS_TAKEN}")
-    return Sound(_file(files[0], values[files[0]]), rate)
+    return RatedSound(_file(files[0], values[files[0]]), rate)
 
 
 def _file(name: str, given: object) -> object:
@@ -98,14 +98,14 @@ def _file(name: str, given: object) -> object:
     raise OptionError(f"audio[{name!r}] is of type {type(given).__name__}: 'bytes' are bytes, a 'path' is text")
 
 
-def _in_tuple(audio: tuple[object, ...]) -> Sound:
+def _in_tuple(audio: tuple[object, ...]) -> RatedSound:
     """Take gradio's (rate, array) as well as (array, rate) of soundfile and torchaudio: one of the two is a number."""
     are_rates = [_is_number(each) for each in audio]
     if len(audio) != 2 or sum(are_rates) != 1:
         kinds = ", ".join(type(each).__name__ for each in audio[:_MOST_NAMES])
         raise OptionError(f"audio is a tuple ({kinds}): it is to be (samples, rate) or (rate, samples)")
     at = are_rates.index(True)
-    return Sound(audio[1 - at], parse_rate(audio[at], f"audio[{at}]"))
+    return RatedSound(audio[1 - at], parse_rate(audio[at], f"audio[{at}]"))
 
 
 def _is_number(given: object) -> TypeGuard[numbers.Real]:
