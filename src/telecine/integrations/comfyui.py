@@ -28,22 +28,20 @@ from ..read.probe import probe
 from ..support.notes import warn
 from ..support.rate import FrameRate
 from ..writer import VideoWriter
+from .comfyui_places import Place, filled, place_of
 from .comfyui_values import (
     AudioDict,
     Clip,
     Graph,
     ImageOrVideo,
-    Place,
     Sound,
     audio_of,
     check_memory,
     clip_of,
     comfyui,
-    filled,
     floats_of,
     frames_of_file,
     held,
-    place_of,
     sound_of,
     times_of,
     video_of,
