@@ -22,7 +22,7 @@ from .files.demux import COVERS
 from .files.files import Place, is_open_file, name_of, opened_file, source_of
 from .files.pillow import opened_image
 from .files.urls import StorageOptions, options_of_urls
-from .metadata.images import cut_metadata
+from .metadata.strip_images import strip_image
 from .metadata.strip_matroska import strip_elements
 from .metadata.strip_mp4 import strip_boxes
 from .planes.to_rgb import to_rgba
@@ -179,8 +179,8 @@ class _Kind:
 
 _MP4 = _Kind(strip_boxes, _packets)
 _MATROSKA = _Kind(lambda file, spans: strip_elements(file), _packets)
-_MOVING = _Kind(lambda file, spans: cut_metadata(file), _moving_image)
-_STILL = _Kind(lambda file, spans: cut_metadata(file), _image)
+_MOVING = _Kind(lambda file, spans: strip_image(file), _moving_image)
+_STILL = _Kind(lambda file, spans: strip_image(file), _image)
 _KINDS = {
     "mp4": _MP4,
     "mov": _MP4,

@@ -1,4 +1,4 @@
-"""What PNG, WebP and GIF files say of themselves: chunks that are put into a finished file, read back or cut out.
+"""What PNG, WebP and GIF files say of themselves: chunks that are put into a finished file, and read back.
 
 An AVIF is told while Pillow encodes it.
 """
@@ -7,23 +7,12 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import BinaryIO
 
-from ..container.chunks import (
-    PNG,
-    WEBP_PICTURE,
-    bytes_of_colors,
-    contents_of,
-    first_parts_of,
-    parts_of,
-    png_chunk,
-    riff_chunk,
-    riff_parts,
-)
+from ..container.chunks import PNG, contents_of, first_parts_of, parts_of, png_chunk, riff_chunk
 from ..errors import InputError
 from ..files.pillow import opened_image
-from ..planes.orientation import ORIENTATION_TAG
 from .tags import Metadata, exact_text, graphs_in, tags_of
 from .xmp import copy_in, packet_of
 
@@ -33,18 +22,12 @@ _XMP_IN_GIF = b"\x21\xff\x0bXMP DataXMP"  # XMP specification part 3, 1.1.2
 # Which a reader that takes the packet for blocks runs into, wherever it is, and finds the end.
 _XMP_GIF_END = b"\x01" + bytes(range(255, -1, -1)) + b"\0"
 # Of the flags in the VP8X chunk (WebP container specification, "Extended File Format").
-_HAS_EXIF, _HAS_XMP = 0x08, 0x04
+HAS_EXIF, HAS_XMP = 0x08, 0x04
 # Where ComfyUI has its graphs in an Exif (nodes_images.py): two strings "name:JSON".
 _EXIF_TAGS = {"workflow": 0x010F, "prompt": 0x0110}
-_APPLICATIONS = {b"NETSCAPE", b"ANIMEXTS"}  # what says how many times a GIF is shown
+APPLICATIONS = {b"NETSCAPE", b"ANIMEXTS"}  # what says how many times a GIF is shown
 _STEP = 1 << 20
 _ASCII = 2  # the type of an Exif value
-_SHORT = 3
-# What is shown or says how: PNG, third edition, 4.8 and 11.3; WebP container specification.
-_SHOWN_OF_PNG = set(
-    b"IHDR PLTE IDAT IEND tRNS cHRM gAMA sBIT sRGB cICP mDCV mDCv cLLI cLLi bKGD pHYs acTL fcTL fdAT".split()
-)
-_SHOWN_OF_WEBP = {b"VP8X", b"ANIM", b"ICCP", *WEBP_PICTURE}
 
 
 def image_kind(file: BinaryIO) -> str | None:
@@ -68,7 +51,7 @@ def add_metadata(file: BinaryIO, metadata: Metadata) -> None:
         _add_to_webp(file, metadata)
     elif kind == "gif":
         # In front of the first image: FFmpeg takes what follows the last one for one more frame.
-        first = next(part for part in parts_of(file, kind) if part.kind not in _APPLICATIONS)
+        first = next(part for part in parts_of(file, kind) if part.kind not in APPLICATIONS)
         _insert(file, first.start, gif_extensions(metadata))
     else:
         _insert(file, file.seek(0, os.SEEK_END) - 12, png_chunks(metadata))  # in front of the chunk that ends it
@@ -78,7 +61,8 @@ def _insert(file: BinaryIO, at: int, data: bytes) -> None:
     end = file.seek(0, os.SEEK_END)
     while end > at:
         start = max(at, end - _STEP)
-        moved = _read(file, start, end - start)
+        file.seek(start)
+        moved = file.read(end - start)
         file.seek(start + len(data))
         file.write(moved)
         end = start
@@ -119,16 +103,16 @@ def exif_of(metadata: Metadata) -> bytes:
 
 
 def _add_to_webp(file: BinaryIO, metadata: Metadata) -> None:
-    exif, flags = exif_of(metadata), _HAS_XMP
+    exif, flags = exif_of(metadata), HAS_XMP
     file.seek(0, os.SEEK_END)
     if exif:
         file.write(riff_chunk(b"EXIF", exif))
-        flags |= _HAS_EXIF
+        flags |= HAS_EXIF
     file.write(riff_chunk(b"XMP ", packet_of(metadata)))
-    _finish_webp(file, lambda before: before | flags)
+    finish_webp(file, lambda before: before | flags)
 
 
-def _finish_webp(file: BinaryIO, change: Callable[[int], int]) -> None:
+def finish_webp(file: BinaryIO, change: Callable[[int], int]) -> None:
     """Write how large the file is by now, and change the flags that say what is in it."""
     size = file.seek(0, os.SEEK_END)
     file.seek(4)
@@ -224,93 +208,3 @@ def _strings_of_exif(exif: bytes) -> dict[str, str]:
         return {}
     pairs = (text.partition(":") for text in texts)
     return {name.lower(): text for name, _, text in pairs if name.lower() in _EXIF_TAGS}
-
-
-# ---- cut out -------------------------------------------------------------------------------------------------------
-
-
-def cut_metadata(file: BinaryIO) -> None:
-    """Cut out of a PNG, WebP or GIF all that showing it does not take; of an Exif stays how it turns the image."""
-    kind = image_kind(file)
-    assert kind is not None
-    size_of_file, to = file.seek(0, os.SEEK_END), 0
-    for piece in _KEPT[kind](file):
-        data = piece if isinstance(piece, bytes) else _read(file, piece[0], min(piece[1], size_of_file) - piece[0])
-        file.seek(to)
-        to += file.write(data)
-    file.truncate(to)
-    if kind == "webp":
-        said = _HAS_EXIF if any(part.kind == b"EXIF" for part in parts_of(file, "webp")) else 0
-        _finish_webp(file, lambda before: before & ~(_HAS_EXIF | _HAS_XMP) | said)
-
-
-_Piece = tuple[int, int] | bytes  # of the file, or what takes the place of something in it that is no shorter
-
-
-def _kept_of_png(file: BinaryIO) -> Iterator[_Piece]:
-    yield 0, len(PNG)
-    for part in parts_of(file, "png"):
-        if part.kind in _SHOWN_OF_PNG:
-            yield part.start, part.end
-        elif part.kind == b"iCCP":
-            name, end_of_name, profile = contents_of(file, part).partition(b"\0")
-            yield png_chunk(b"iCCP", b"-" * len(name) + end_of_name + profile)
-        elif part.kind == b"eXIf" and (exif := _turning(contents_of(file, part))):
-            yield png_chunk(b"eXIf", exif)
-        if part.kind == b"IEND":
-            return
-
-
-def _kept_of_webp(file: BinaryIO) -> Iterator[_Piece]:
-    yield 0, 12
-    for part in parts_of(file, "webp"):
-        if part.kind == b"ANMF":
-            shown = [
-                each for each in riff_parts(file, part.contents + 16, part.contents_end) if each.kind in WEBP_PICTURE
-            ]
-            yield b"ANMF" + (16 + sum(each.end - each.start for each in shown)).to_bytes(4, "little")
-            yield part.contents, part.contents + 16
-            yield from ((each.start, each.end) for each in shown)
-        elif part.kind in _SHOWN_OF_WEBP:
-            yield part.start, part.end
-        elif part.kind == b"EXIF" and (exif := _turning(contents_of(file, part))):
-            yield riff_chunk(b"EXIF", exif)
-
-
-def _kept_of_gif(file: BinaryIO) -> Iterator[_Piece]:
-    yield 0, 13 + bytes_of_colors(_read(file, 10, 1))
-    for part in parts_of(file, "gif"):
-        if part.kind in _APPLICATIONS and _read(file, part.contents, 2) == b"\x03\x01":
-            yield part.start, part.contents + 4  # how many times it is shown, without what may follow
-            yield b"\0"
-        elif part.kind in (b"\x2c", b"\x3b") or _read(file, part.start, 2) == b"\x21\xf9":
-            yield part.start, part.end
-        if part.kind == b"\x3b":
-            return
-
-
-def _turning(exif: bytes) -> bytes:
-    """Give an Exif that says how to turn the image and no more; empty where it is not turned."""
-    from PIL import Image  # start-up: Pillow, which videos have no need of
-
-    read = Image.Exif()
-    try:
-        read.load(exif)
-        orientation = read.get(ORIENTATION_TAG)
-    except Exception:  # Pillow raises anything of damaged bytes
-        return b""
-    if orientation not in range(2, 9) or len(exif) < 26:  # shorter than what takes its place
-        return b""
-    return struct.pack(">2sHIHHHIHHI", b"MM", 42, 8, 1, ORIENTATION_TAG, _SHORT, 1, orientation, 0, 0)
-
-
-_KEPT: dict[str, Callable[[BinaryIO], Iterator[_Piece]]] = {
-    "png": _kept_of_png,
-    "webp": _kept_of_webp,
-    "gif": _kept_of_gif,
-}
-
-
-def _read(file: BinaryIO, at: int, size: int) -> bytes:
-    file.seek(at)
-    return file.read(size)
