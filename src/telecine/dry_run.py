@@ -17,7 +17,7 @@ from .errors import FrameError
 from .export import count_of_written, differences_of
 from .formats.choose import output_of
 from .frames.recognise import count_frames
-from .frames.sources import Source
+from .frames.sources import FrameSource
 from .output.options import ExportOptions
 from .output.prepare import Prepared, prepare
 from .output.protocol import Outlook
@@ -45,7 +45,7 @@ class DryRun:
     notes: tuple[str, ...]
 
 
-def dry_run(source: Source, path: Output | None, options: ExportOptions) -> DryRun:
+def dry_run(source: FrameSource, path: Output | None, options: ExportOptions) -> DryRun:
     """Do what `export` does until it writes: options, sound, destination, the first frame, and a trial of the encoder.
 
     Raises as `export_video` does.
@@ -81,7 +81,7 @@ def dry_run(source: Source, path: Output | None, options: ExportOptions) -> DryR
     )
 
 
-def _first_frame(prepared: Prepared, source: Source, are_timed: bool) -> Frame:
+def _first_frame(prepared: Prepared, source: FrameSource, are_timed: bool) -> Frame:
     given = prepared.recognizer.frames(source.frames)
     for frame in prepared.changes.frames(given, are_timed) if prepared.changes else given:
         return frame
@@ -89,7 +89,7 @@ def _first_frame(prepared: Prepared, source: Source, are_timed: bool) -> Frame:
 
 
 def _count(
-    prepared: Prepared, source: Source, options: ExportOptions, times: Iterator[int], notes: Notes
+    prepared: Prepared, source: FrameSource, options: ExportOptions, times: Iterator[int], notes: Notes
 ) -> int | None:
     """Count the frames that will be written, by the clock; None where that is not known before they are read."""
     given, count = source.count(options["layout"]), count_of_written(source, options)

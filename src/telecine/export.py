@@ -10,13 +10,12 @@ from typing import Unpack, cast
 
 from .deliver.ranks import is_elsewhere
 from .deliver.target import Output
-from .files.files import UNNAMED, source_of
-from .files.files import Source as FileSource
+from .files.files import UNNAMED, Source, source_of
 from .files.urls import options_of_urls
 from .frames.options import complete, part, with_options
 from .frames.pacing import Pacing, parse_pacing
 from .frames.recognise import Frames, check_channels, check_layout, only_video
-from .frames.sources import Source, open_source
+from .frames.sources import FrameSource, open_source
 from .output.options import ExportOptions, WriterOptions
 from .output.progress import check_progress, reporting
 from .output.result import Video
@@ -93,13 +92,13 @@ def _export(frames: Frames, output: Output | None, options: ExportOptions) -> Vi
     of_path, of_frames, of_audio = options_of_urls(options["storage_options"], output, frames, audio)
     options["storage_options"] = of_path
     if of_audio is not None:
-        options["audio"] = source_of(cast(FileSource, audio), of_audio)
+        options["audio"] = source_of(cast(Source, audio), of_audio)
     if is_elsewhere(options["only_rank"]):
-        return export(Source(frames), output, options)  # which may not be there for this rank
+        return export(FrameSource(frames), output, options)  # which may not be there for this rank
     return export(open_source(only_video(frames), storage_options=of_frames), output, options)
 
 
-def export(source: Source, path: Output | None, options: ExportOptions) -> Video:
+def export(source: FrameSource, path: Output | None, options: ExportOptions) -> Video:
     """Write an opened source, with all options given."""
     if is_elsewhere(options["only_rank"]):
         with VideoWriter(path, **part(WriterOptions, options)) as writer:
@@ -117,7 +116,7 @@ def export(source: Source, path: Output | None, options: ExportOptions) -> Video
     return replace(writer.video, notes=writer.video.notes + differences)
 
 
-def differences_of(source: Source, options: ExportOptions) -> tuple[str, ...]:
+def differences_of(source: FrameSource, options: ExportOptions) -> tuple[str, ...]:
     """Say in what the frames of a source will be shown otherwise than there, and warn of it."""
     differences = tuple(_differences(source.video, options)) if source.video else ()
     for note in differences:
@@ -125,7 +124,7 @@ def differences_of(source: Source, options: ExportOptions) -> tuple[str, ...]:
     return differences
 
 
-def count_of_written(source: Source, options: ExportOptions) -> int | None:
+def count_of_written(source: FrameSource, options: ExportOptions) -> int | None:
     """Tell how many frames of a source are written, but for the last that is repeated; None where nobody knows yet."""
     given, pacing = source.count(options["layout"]), _pacing(options)
     return given if given is None or pacing is None else pacing.written(given)

@@ -13,8 +13,7 @@ from typing import Self, TypeVar, Unpack, cast
 from .container.fragments import media_type
 from .deliver.live import Fragment, Listener
 from .errors import OptionError, TelecineError
-from .files.files import Source as FileSource
-from .files.files import source_of
+from .files.files import Source, source_of
 from .files.urls import options_of_urls
 from .frames.options import complete, part, with_options
 from .frames.recognise import Frames, only_video
@@ -60,7 +59,7 @@ class VideoStream(Iterator[bytes]):
         self._steps = self._writer._settled_steps(source.frames, options["timestamps"])
         try:
             if audio is not None:
-                self._writer.write_audio(audio if of_audio is None else source_of(cast(FileSource, audio), of_audio))
+                self._writer.write_audio(audio if of_audio is None else source_of(cast(Source, audio), of_audio))
         except BaseException:
             self._writer.abort()
             raise

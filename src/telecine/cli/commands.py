@@ -23,7 +23,7 @@ from ..errors import DOCUMENTATION, InputError, OptionError, PublishError, Telec
 from ..export import export
 from ..formats.containers import CONTAINERS
 from ..frames.options import FrameOptions, complete
-from ..frames.sources import Source, images_in_order, open_source
+from ..frames.sources import FrameSource, images_in_order, open_source
 from ..joining import concat
 from ..output.options import ExportOptions
 from ..output.result import Video
@@ -194,7 +194,7 @@ def _export(
         print_facts(facts)
 
 
-def _own_timing(source: Source, given: dict[str, Any]) -> dict[str, Any]:
+def _own_timing(source: FrameSource, given: dict[str, Any]) -> dict[str, Any]:
     """Give the options that keep a video's own timing, unless another rate is given."""
     if source.video is None or "fps" in given:
         return {}
@@ -203,7 +203,7 @@ def _own_timing(source: Source, given: dict[str, Any]) -> dict[str, Any]:
     return {"fps": source.video.fps / max(1, given["every"])}
 
 
-def _exported(source: Source, to: str | BinaryIO, options: ExportOptions) -> Video:
+def _exported(source: FrameSource, to: str | BinaryIO, options: ExportOptions) -> Video:
     try:
         return export(source, to, options)
     except KeyboardInterrupt as error:  # of which click shows no note
@@ -357,10 +357,10 @@ app.add_typer(provenance.app, name="provenance")
 app.command("doctor")(doctor)
 
 
-def _source(given: list[str], allow_gaps: bool) -> Source:
+def _source(given: list[str], allow_gaps: bool) -> FrameSource:
     if len(given) == 1:
         return open_source(given[0], allow_gaps)
     missing = next((each for each in given if not os.path.isfile(each)), None)
     if missing is not None:
         raise InputError(f"{missing!r} is no file: several arguments are read as images")
-    return Source(images_in_order(map(Path, given), "the command line", allow_gaps))
+    return FrameSource(images_in_order(map(Path, given), "the command line", allow_gaps))

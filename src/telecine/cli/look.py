@@ -13,7 +13,7 @@ import typer
 
 from ..export import export
 from ..frames.options import ArrayOptions, complete, part
-from ..frames.sources import Source, open_source
+from ..frames.sources import FrameSource, open_source
 from ..output.options import ExportOptions
 from ..support.notes import warn
 from .options import given_options, with_options
@@ -96,12 +96,12 @@ def _grid(
         labels=texts if labels else None,
         **part(ArrayOptions, all_options),
     )
-    video = export(Source(frames), output, all_options)
+    video = export(FrameSource(frames), output, all_options)
     if not quiet:
         print_facts(facts_of_export(video))
 
 
-def _rate(sources: list[Source]) -> object:
+def _rate(sources: list[FrameSource]) -> object:
     """Give the rate of the first video, and say so where others have another; 16 where none has one."""
     rates = [each.video.fps for each in sources if each.video is not None]
     if len(set(rates)) > 1:

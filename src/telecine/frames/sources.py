@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from ..errors import FrameError, InputError
-from ..files.files import Place, is_open_file, name_of, opened_file, said_of, source_of, stored_path
-from ..files.files import Source as FileSource
+from ..files.files import Place, Source, is_open_file, name_of, opened_file, said_of, source_of, stored_path
 from ..files.pillow import ACCEPTED, image_extensions, opened_image
 from ..files.urls import StorageOptions, local_path, options_of_urls
 from ..planes.pixel_formats import has_alpha
@@ -33,7 +32,7 @@ _MAY_MOVE, _FORMATS_THAT_MAY_MOVE = {".webp", ".png", ".apng", ".avif"}, {"WEBP"
 
 
 @dataclass(frozen=True)
-class Source:
+class FrameSource:
     """What is given as frames, looked at once: the frames, and of a video what is in its file."""
 
     frames: Frames
@@ -50,7 +49,7 @@ def open_source(
     *,
     key: str | None = None,
     storage_options: StorageOptions | None = None,
-) -> Source:
+) -> FrameSource:
     """Look at what is given as frames: a path, an open file, an image of several pictures, or frames themselves.
 
     Raises as `open_frames`.
@@ -64,8 +63,8 @@ def open_source(
     if storage_options is not None:
         frames = [source_of(cast(str, each), storage_options) for each in cast(Iterable[object], frames)]
     if is_image(frames) and count_pictures(frames) > 1:
-        return Source(copies_of_pictures(frames))
-    return Source(frames)
+        return FrameSource(copies_of_pictures(frames))
+    return FrameSource(frames)
 
 
 def open_frames(
@@ -94,38 +93,40 @@ def open_frames(
     return open_source(path, allow_gaps, key=key, storage_options=storage_options).frames
 
 
-def _source_at(name: str, allow_gaps: bool, key: str | None) -> Source:
+def _source_at(name: str, allow_gaps: bool, key: str | None) -> FrameSource:
     if os.path.isdir(name):
-        return Source(images_in_order((each for each in Path(name).iterdir() if _is_image(each)), name, allow_gaps))
+        return FrameSource(
+            images_in_order((each for each in Path(name).iterdir() if _is_image(each)), name, allow_gaps)
+        )
     if not os.path.exists(name):
         if glob.has_magic(name):
-            return Source(images_in_order(map(Path, glob.glob(name, recursive=True)), name, allow_gaps))
+            return FrameSource(images_in_order(map(Path, glob.glob(name, recursive=True)), name, allow_gaps))
         said = f"{name!r} does not exist: give a folder or a glob of images, a file of arrays or a video"
         raise InputError.of(errno.ENOENT, said, name)
     if is_array(name):
-        return Source(read_array(name, key))
-    return _video(name) if _is_video(name) else Source([Path(name)])
+        return FrameSource(read_array(name, key))
+    return _video(name) if _is_video(name) else FrameSource([Path(name)])
 
 
-def _stored(path: StoredPath, allow_gaps: bool, key: str | None) -> Source:
+def _stored(path: StoredPath, allow_gaps: bool, key: str | None) -> FrameSource:
     """Look at what is in a store: a prefix of images, a file of arrays, an image, or a video."""
     from ..stores.addresses import files_at  # start-up: few files are in a store
 
     name, extension, of_images = str(path), path.suffix.lower(), image_extensions()
     if images := [each for each in files_at(path) if each.suffix.lower() in of_images]:
-        return Source(images_in_order(images, name, allow_gaps))
+        return FrameSource(images_in_order(images, name, allow_gaps))
     if is_array(name):
         with opened_file(path) as file:
-            return Source(_array_in(file, extension, key))
+            return FrameSource(_array_in(file, extension, key))
     is_image = extension in of_images and extension not in {*_MAY_MOVE, ".gif"}
-    return Source([path]) if is_image else _video(path)
+    return FrameSource([path]) if is_image else _video(path)
 
 
-def _opened(file: BinaryIO, key: str | None) -> Source:
+def _opened(file: BinaryIO, key: str | None) -> FrameSource:
     """Look at what an open file holds, by its content, for it may have no name: an array, an image, or a video."""
     if extension := extension_of_array(file):
-        return Source(_array_in(file, extension, key))
-    return Source([file]) if _stands_still(file) else _video(file)
+        return FrameSource(_array_in(file, extension, key))
+    return FrameSource([file]) if _stands_still(file) else _video(file)
 
 
 def _array_in(file: BinaryIO, extension: str, key: str | None) -> Frames:
@@ -206,10 +207,10 @@ def _is_image(path: Path) -> bool:
     return path.is_file() and not path.name.startswith(".") and path.suffix.lower() in image_extensions()
 
 
-def _video(path: FileSource) -> Source:
+def _video(path: Source) -> FrameSource:
     name, info = name_of(path), probe(path)  # what can't be read shows now, not when the first frame is asked for
     if info.cut_off:
         raise InputError(f"{name!r} is cut off: {info.frame_count} of its frames are whole")
     for note in info.notes:
         warn(f"of {name!r}: {note}")
-    return Source(read_frames(path, alpha=has_alpha(info.pixel_format)), info)
+    return FrameSource(read_frames(path, alpha=has_alpha(info.pixel_format)), info)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ..errors import InputError, OptionError
 from ..files.files import is_place, name_of, source_of
 from ..frames.recognise import Frames, Recognizer
-from ..frames.sources import Source, open_source
+from ..frames.sources import FrameSource, open_source
 from ..metadata.tags import Json
 from ..output.options import ExportOptions
 from ..pages.page import page
@@ -32,7 +32,7 @@ class _Clip(NamedTuple):
     """One of the two: what was given, what that is, and what plays of it."""
 
     given: Frames
-    source: Source
+    source: FrameSource
     held: Playable
 
 
@@ -120,7 +120,7 @@ def _titles(titles: Sequence[str] | None, first: Frames, second: Frames) -> list
     return [str(PurePath(*each[-least:])) for each in parts]
 
 
-def _clip(given: Frames, source: Source, fps: Fraction) -> _Clip:
+def _clip(given: Frames, source: FrameSource, fps: Fraction) -> _Clip:
     if source.video is not None and is_place(given):
         return _Clip(given, source, playable(source_of(given)))
     if isinstance(source.frames, Iterator):
@@ -136,7 +136,7 @@ def _measured(clips: Sequence[_Clip], reference: Frames | None, fps: Fraction) -
     return measure(sides, [("A", "the reference"), ("B", "the reference")], fps)
 
 
-def _sides(given: Frames, source: Source) -> Iterator[Side]:
+def _sides(given: Frames, source: FrameSource) -> Iterator[Side]:
     """Give the frames of a clip as they are measured."""
     if source.video is not None and is_place(given):
         return decoded_frames(source_of(given), alpha=True)

@@ -15,13 +15,12 @@ import numpy.typing as npt
 
 from ..errors import FrameError, InputError, OptionError
 from ..export import export_bytes
-from ..files.files import Place, is_place, name_of, opened_file, source_of
-from ..files.files import Source as FileSource
+from ..files.files import Place, Source, is_place, name_of, opened_file, source_of
 from ..formats.containers import media_type_of
 from ..formats.images import MOVING_IMAGES
 from ..frames.options import ArrayOptions, complete, with_options
 from ..frames.recognise import Frames, check_channels, check_layout, find_layout
-from ..frames.sources import Source, open_source
+from ..frames.sources import FrameSource, open_source
 from ..output.result import Video
 from ..pages.page import data_url, page
 from ..planes.convert import parse_value_range
@@ -126,8 +125,8 @@ class _Given(NamedTuple):
     """What one video was given as, looked at: its name and its file, if it has one, and its frames."""
 
     name: str
-    file: FileSource | None
-    source: Source
+    file: Source | None
+    source: FrameSource
     fps: Fraction
 
 
@@ -135,7 +134,7 @@ class _Opened(NamedTuple):
     """A video's file, or one in memory that was made of frames."""
 
     name: str
-    file: FileSource
+    file: Source
     info: VideoInfo
 
 
@@ -175,7 +174,7 @@ def _given(video: Frames, fps: Fraction) -> _Given:
     if isinstance(video, Video):
         fps = video.fps  # which a folder of images does not tell
         if not os.path.isdir(video):  # nor is its name a pattern
-            return _Given(name, file, Source(video, probe(video)), fps)
+            return _Given(name, file, FrameSource(video, probe(video)), fps)
     return _Given(name, file, open_source(video if file is None else file), fps)
 
 

@@ -12,7 +12,7 @@ from ..errors import FrameError, OptionError
 from ..files.files import Place
 from ..frames.options import ArrayOptions, complete, with_options
 from ..frames.recognise import Frames
-from ..frames.sources import Source, open_source
+from ..frames.sources import FrameSource, open_source
 from ..planes.codes import pixels_of
 from ..planes.convert import BLACK, Conversion
 from ..planes.frame import Frame
@@ -128,7 +128,7 @@ def _small(frame: Frame, conversion: Conversion, width: int, shape: Fraction) ->
     return image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3)
 
 
-def _saying(given: Frames, source: Source, fps: Fraction | None) -> Callable[[int], str]:
+def _saying(given: Frames, source: FrameSource, fps: Fraction | None) -> Callable[[int], str]:
     """Give what says when a frame is shown, or which it is."""
     if fps is not None:
         return lambda index: _clock(index / fps)
