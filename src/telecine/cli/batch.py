@@ -16,8 +16,8 @@ from ..batch.ledger import DONE
 from ..batch.options import BatchOptions
 from ..errors import OptionError
 from ..support.words import one_line
-from .options import given_options, with_options
-from .terminal import complain, print_facts
+from .options import DebugOption, given_options, with_options
+from .terminal import complain, errors_are_seen, print_facts
 
 if TYPE_CHECKING:
     from ..batch.ledger import Entry
@@ -35,7 +35,7 @@ def batch(
     output: Annotated[str | None, typer.Option("--output", "-o", metavar="PREFIX", help="A folder or a URL.")] = None,
     log_json: Annotated[str | None, typer.Option(metavar="FILE", help="A line of JSON for each attempt.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what is wrong.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
+    debug: DebugOption = False,
     **options: Any,
 ) -> int:
     """Export many videos, and go on where an earlier run ended."""
@@ -81,7 +81,7 @@ class _View:
 
     def __init__(self, quiet: bool, log: TextIO | None) -> None:
         self._log, self._quiet, self._bytes, self._said = log, quiet, 0, time.monotonic()
-        self._is_terminal = not quiet and sys.stderr is not None and sys.stderr.isatty()
+        self._is_terminal = not quiet and errors_are_seen()
 
     def __call__(self, entry: Entry, report: BatchReport) -> None:
         """Take an entry of the ledger, and what was done by then."""

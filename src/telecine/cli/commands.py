@@ -38,7 +38,16 @@ from . import look, provenance
 from .as_json import plain
 from .batch import batch
 from .doctor import doctor
-from .options import completing, given_options, read_metadata, read_provenance_options, with_options
+from .options import (
+    DebugOption,
+    JsonOption,
+    QuietOption,
+    completing,
+    given_options,
+    read_metadata,
+    read_provenance_options,
+    with_options,
+)
 from .tables import (
     facts_of_dry_run,
     facts_of_export,
@@ -52,6 +61,7 @@ from .tables import (
 from .terminal import (
     complain,
     drop_output,
+    errors_are_seen,
     print_facts,
     print_json,
     print_rows,
@@ -76,8 +86,6 @@ FramesArgument = Annotated[
 ]
 VideoArgument = Annotated[str, typer.Argument(help="The video file, or its URL.")]
 GapsOption = Annotated[bool, typer.Option("--allow-gaps", help="Accept images whose numbering skips a number.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")]
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -165,7 +173,7 @@ def _export(
     only_look: Annotated[
         bool, typer.Option("--dry-run", help="Check all that can be, say what would be written, and write nothing.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no table.")] = False,
+    quiet: QuietOption = False,
     debug: DebugOption = False,
     **options: Any,
 ) -> None:
@@ -181,7 +189,7 @@ def _export(
     given = given_options(ExportOptions, options) | {
         "metadata": read_metadata(metadata or [], metadata_json),
         "provenance": read_provenance_options(provenance_certificate, of_manifest),
-        "progress": not quiet and sys.stderr is not None and sys.stderr.isatty(),
+        "progress": not quiet and errors_are_seen(),
     }
     source = _source(frames, allow_gaps)
     all_options = complete(ExportOptions, cast(ExportOptions, {**given, **_own_timing(source, given)}), "export")

@@ -5,17 +5,15 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import sys
-from typing import Annotated
-
-import typer
 
 from .as_json import plain
+from .options import DebugOption, JsonOption
 from .terminal import print_facts, print_json, print_text
 
 
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")] = False,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
 ) -> int:
     """Say what is here and what works, for a report of trouble. Exit code 1 if H.264 in MP4 does not."""
     from ..diagnosis.doctor import Diagnosis, examined, markdown  # start-up: it looks at what others have no need of

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-import sys
 import webbrowser
-from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
@@ -16,19 +14,14 @@ from ..frames.options import ArrayOptions, complete, part
 from ..frames.sources import FrameSource, open_source
 from ..output.options import ExportOptions
 from ..support.notes import warn
-from .options import given_options, with_options
+from .options import DebugOption, QuietOption, TrustOption, given_options, with_options
 from .tables import facts_of_export
-from .terminal import print_facts, print_text
+from .terminal import errors_are_seen, print_facts, print_text
 
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 _CLIP = "A video, a folder or a glob of images, or a file of arrays; or a URL."
 
 _CLIPS = "A folder of clips, and of folders of them."
-
-TrustOption = Annotated[
-    Path | None, typer.Option(metavar="ANCHORS", help="Certificates in PEM that stand for signers.")
-]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -75,7 +68,7 @@ def _grid(
         list[str] | None, typer.Option(metavar="TEXT", help="The text in each, in order; without, its name.")
     ] = None,
     labels: Annotated[bool, typer.Option(help="Whether a text is drawn into each.")] = True,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no table.")] = False,
+    quiet: QuietOption = False,
     debug: DebugOption = False,
     **options: Any,
 ) -> None:
@@ -86,7 +79,7 @@ def _grid(
     given = given_options(ExportOptions, options)
     if "fps" not in given:
         given["fps"] = _rate(sources)
-    given["progress"] = not quiet and sys.stderr is not None and sys.stderr.isatty()
+    given["progress"] = not quiet and errors_are_seen()
     all_options = complete(ExportOptions, cast(ExportOptions, given), "grid")
     texts = label or [os.path.basename(each.rstrip("/")) for each in videos]
     frames = grid(

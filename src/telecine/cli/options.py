@@ -1,4 +1,4 @@
-"""The command's options, made of the record that the functions have theirs of."""
+"""The command's options: those of several commands, and those made of the record that the functions have theirs of."""
 
 from __future__ import annotations
 
@@ -22,6 +22,13 @@ from ..metadata.tags import Json
 from ..provenance.seal import Provenance
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no table.")]
+TrustOption = Annotated[
+    Path | None, typer.Option(metavar="ANCHORS", help="Certificates in PEM that stand for signers.")
+]
 
 _MEMBERS = {str, int, float, bool, type(None)}
 

@@ -9,14 +9,13 @@ import typer
 
 from ..provenance.certificates import make_development_chain
 from ..provenance.report import read_provenance
+from .options import DebugOption, TrustOption
 from .tables import facts_of_provenance
 from .terminal import print_facts, print_json, print_text
 
 app = typer.Typer(help="Make a certificate for development, show a file's manifest.")
 
 _CODES = {"valid": 0, "tampered": 1, "valid but untrusted": 3, "no manifest": 4}
-
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show an error's traceback.")]
 
 
 @app.command("init")
@@ -39,9 +38,7 @@ def _init(
 @app.command("show")
 def _show(
     file: Annotated[str, typer.Argument(help="A video or a moving image, or its URL.")],
-    trust: Annotated[
-        Path | None, typer.Option(metavar="ANCHORS", help="Certificates in PEM that stand for signers.")
-    ] = None,
+    trust: TrustOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with the whole manifest.")] = False,
     debug: DebugOption = False,
 ) -> None:

@@ -27,6 +27,11 @@ def complain(line: str) -> None:
         print(line, file=sys.stderr)
 
 
+def errors_are_seen() -> bool:
+    """Tell whether standard error is a terminal, where progress can be shown."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
 def show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
     """Print a warning of this package; others are the developers'. In place of `warnings.showwarning`."""
     if issubclass(category, TelecineWarning):
