@@ -96,7 +96,7 @@ def test_it_says_nothing_then(path: Path) -> None:
 )
 def test_an_option_that_is_wrong_is_one_error(options: dict[str, Any], said: str, path: Path) -> None:
     frames = Asked(greys())
-    with pytest.raises(OptionError, match=f"^{said}"):
+    with pytest.raises(OptionError, match=f"(?m)^{said}"):
         export_video(frames, path, encoder="auto", **options)
     assert frames.count == 0
     assert_untouched(path)
