@@ -22,7 +22,7 @@ from av.filter import Graph
 from av.filter.context import FilterContext
 from av.video.stream import VideoStream
 
-from ..support.in_order import InOrder
+from ..support.in_order import in_parallel
 from .protocol import MovingImageSettings, Pixels
 
 _TICK = Fraction(1, 100)
@@ -136,13 +136,7 @@ def reduced(frames: Iterable[Pixels], palette: VideoFrame, settings: MovingImage
 
     palette.pts, palette.time_base = 0, _TICK
     palette.colorspace, palette.color_range = 2, 0  # not told, as of the buffer that takes it: else FFmpeg warns
-    work = InOrder(in_colors, settings.threads, "gif")
-    try:
-        for frame in frames:
-            yield from work.call(frame)
-        yield from work.rest()
-    finally:
-        work.close()
+    yield from in_parallel(in_colors, frames, settings.threads, "gif")
 
 
 def _reducer(palette: VideoFrame, settings: MovingImageSettings) -> tuple[Graph, FilterContext, FilterContext]:

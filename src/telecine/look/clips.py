@@ -7,12 +7,12 @@ import io
 import json
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, TypeVar
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,12 +27,7 @@ from ..provenance.certificates import Pem, load_trust_anchors
 from ..provenance.report import MEDIA_TYPES, read_provenance
 from ..read.frames import read_frames
 from ..read.probe import VideoInfo, probe
-from ..support.in_order import InOrder
-from ..support.processors import available_processors
 from ..support.words import shown
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 _IMAGES = frozenset(extension for row in MOVING_IMAGES.values() for extension in row.extensions)
 _EXTENSIONS = _IMAGES.union(*(row.extensions for row in CONTAINERS.values()))
@@ -222,17 +217,6 @@ def _first_good(frames: Iterator[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8
 def _beginning(name: str, text: str) -> str:
     most = _LONGEST_PROMPT if name in _PROMPTS else _LONGEST
     return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters: telecine probe shows all)"
-
-
-def in_parallel(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Give what a function makes of each item, in order, on as many threads as there are processors."""
-    calls = InOrder(work, available_processors(), "clips")
-    try:
-        for item in items:
-            yield from calls.call(item)
-        yield from calls.rest()
-    finally:
-        calls.close()
 
 
 def row_of(clip: Clip, address: str, poster: str) -> dict[str, object]:

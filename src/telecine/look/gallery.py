@@ -19,7 +19,9 @@ from ..files.urls import local_path
 from ..pages.page import page
 from ..provenance.certificates import Pem, load_trust_anchors
 from ..publish.destination import naming
-from .clips import Clip, ClipFolder, Stamp, in_parallel, row_of
+from ..support.in_order import in_parallel
+from ..support.processors import available_processors
+from .clips import Clip, ClipFolder, Stamp, row_of
 
 SCRIPTS = ("steps.js", "transport.js", "gallery_python.js", "gallery_cards.js", "gallery_dialogs.js")
 _PAGE, _POSTERS, _KNOWN = "index.html", "posters", "clips.json"
@@ -70,8 +72,9 @@ def gallery(
         os.makedirs(posters, exist_ok=True)
         told_by = _told_by(trust_anchors)
         known = _read_known(os.path.join(site, _KNOWN), told_by)
-        looked = partial(_looked_at, clips_in, known, posters)
-        clips = [clip for clip in in_parallel(looked, clips_in.find().items()) if clip is not None]
+        look = partial(_looked_at, clips_in, known, posters)
+        looked = in_parallel(look, clips_in.find().items(), available_processors(), "clips")
+        clips = [clip for clip in looked if clip is not None]
         rows = [row_of(each, base + _quoted(each.name), f"{_POSTERS}/{each.id}.webp") for each in clips]
         name = title or clips_in.path.name
         text = "".join(page(name, "gallery", {"clips": rows}, scripts=SCRIPTS, sources=_SOURCES))

@@ -9,7 +9,9 @@ from itertools import takewhile
 from queue import SimpleQueue
 
 from ..support.handover import Latch, start_thread
-from .clips import Clip, ClipFolder, Stamp, in_parallel
+from ..support.in_order import in_parallel
+from ..support.processors import available_processors
+from .clips import Clip, ClipFolder, Stamp
 
 _BETWEEN_LOOKS = 1.0  # seconds, and no less than ten times what the names took: 10,000 on a disk take a tenth
 _AT_A_TIME = 64  # files; a second or two
@@ -96,7 +98,7 @@ class Shelf:
         new = sorted(found.keys() - self._seen.keys(), key=lambda name: (-found[name].modified, name))
         self._left = len(new)
         names = new[:_AT_A_TIME]
-        read = in_parallel(lambda name: self.folder.read(name, found[name]), names)
+        read = in_parallel(lambda name: self.folder.read(name, found[name]), names, available_processors(), "clips")
         for name, clip in zip(names, read, strict=True):
             self._left -= 1
             self._seen[name] = found[name]

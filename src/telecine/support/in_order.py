@@ -6,12 +6,13 @@ Not on those of `concurrent.futures`, which end before a writer that is open whe
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 from .handover import Latch, start_thread
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
@@ -83,3 +84,14 @@ class InOrder(Generic[Result]):
                     call.run(self._function)
         finally:
             ended.set()
+
+
+def in_parallel(function: Callable[[Item], Result], items: Iterable[Item], threads: int, name: str) -> Iterator[Result]:
+    """Give what a function makes of each item, in order. Raises whatever one of its calls did."""
+    calls = InOrder(function, threads, name)
+    try:
+        for item in items:
+            yield from calls.call(item)
+        yield from calls.rest()
+    finally:
+        calls.close()
