@@ -99,7 +99,7 @@ class ClipFolder:
             raise InputError(f"{os.fspath(path)!r} is no folder: give one with clips in it")
         self._root = os.path.realpath(self.path)
         self._without = without and os.path.realpath(without)
-        self._anchors = None if trust_anchors is None else load_trust_anchors(trust_anchors).encode()
+        self.anchors = None if trust_anchors is None else load_trust_anchors(trust_anchors).encode()
 
     def find(self) -> dict[str, Stamp]:
         """Give the names of all that may be a clip, with the state of each. Hidden names are left out."""
@@ -179,7 +179,7 @@ class ClipFolder:
 
     def _signature(self, file: BinaryIO) -> str:
         try:
-            return read_provenance(file, self._anchors).state
+            return read_provenance(file, self.anchors).state
         except MissingDependencyError:
             return "not looked at"
 

@@ -17,7 +17,7 @@ from ..deliver.playlist import LocalFolder
 from ..errors import InputError, OptionError
 from ..files.urls import local_path
 from ..pages.page import page
-from ..provenance.certificates import Pem, load_trust_anchors
+from ..provenance.certificates import Pem
 from ..publish.destination import naming
 from ..support.in_order import in_parallel
 from ..support.processors import available_processors
@@ -70,7 +70,7 @@ def gallery(
     base = _address_from(site, clips_in.path)
     with naming(site, "written"):
         os.makedirs(posters, exist_ok=True)
-        told_by = _told_by(trust_anchors)
+        told_by = _told_by(clips_in.anchors)
         known = _read_known(os.path.join(site, _KNOWN), told_by)
         look = partial(_looked_at, clips_in, known, posters)
         looked = in_parallel(look, clips_in.find().items(), available_processors(), "clips")
@@ -109,10 +109,9 @@ def _quoted(name: str) -> str:
     return quote(os.fsencode(name))
 
 
-def _told_by(trust_anchors: Pem | None) -> str:
+def _told_by(anchors: bytes | None) -> str:
     """Name what the notes of a run stand on: their form, and who was trusted."""
-    anchors = "" if trust_anchors is None else load_trust_anchors(trust_anchors)
-    return f"{_FORM} {hashlib.sha256(anchors.encode()).hexdigest()}"
+    return f"{_FORM} {hashlib.sha256(anchors or b'').hexdigest()}"
 
 
 def _read_known(path: str, told_by: str) -> dict[str, Clip]:
