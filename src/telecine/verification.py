@@ -199,7 +199,7 @@ def _difference(decoded: Picture, frame: Frame, conversion: Conversion) -> _Diff
     reference = planes_of_frame(frame, conversion, name)
     figures = Meter().measure(planes_of_picture(decoded, conversion, name), reference)
     width, height = frame.size
-    shown = _cell_means(to_rgba(decoded.frame, decoded.color, decoded.location)[:height, :width])
+    shown = _cell_means(decoded.rgba[:height, :width])
     expected = _cell_means(to_rgba(reference, conversion.color)[:height, :width])
     return _Difference(figures.mean_squared_error, figures.ssim, float(np.abs(shown - expected).max()))
 

@@ -15,7 +15,6 @@ from ..color.color import BT709
 from ..planes.convert import Conversion
 from ..planes.frame import Frame
 from ..planes.pixel_formats import has_alpha
-from ..planes.to_rgb import to_rgba
 from .frames import Picture
 
 Pair: TypeAlias = tuple[VideoFrame, VideoFrame]
@@ -134,7 +133,7 @@ def planes_of_picture(picture: Picture, conversion: Conversion, name: str = "yuv
     if not (stored.format.is_rgb or stored.width % 2 or stored.height % 2):
         return stored.reformat(format=name, dst_color_range="MPEG")
     # FFmpeg would scale an odd size, and choose a matrix.
-    rgba = Frame(to_rgba(stored, picture.color, picture.location), "uint8", "array", 0)
+    rgba = Frame(picture.rgba, "uint8", "array", 0)
     return planes_of_frame(rgba, replace(conversion, value_range="auto", light=None), name)
 
 
@@ -151,5 +150,4 @@ def planes_of_frame(frame: Frame, conversion: Conversion, name: str = "yuv420p")
 
 
 def _shown(picture: Picture) -> Frame:
-    rgba = to_rgba(picture.frame, picture.color, picture.location)
-    return Frame(picture.orientation.shown(rgba), "uint8", "array", 0)
+    return Frame(picture.orientation.shown(picture.rgba), "uint8", "array", 0)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from itertools import accumulate
-from typing import NamedTuple, TypeVar, overload
+from typing import TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -225,13 +226,19 @@ def _filled(times: list[int | None]) -> list[Fraction]:
     return sorted(found)
 
 
-class Picture(NamedTuple):
+@dataclass(frozen=True)
+class Picture:
     """A decoded frame as it is stored, the colour and the chroma location to read it by, and how it is shown."""
 
     frame: VideoFrame
     color: Color
     location: tuple[float, float]
     orientation: Orientation = UPRIGHT
+
+    @cached_property
+    def rgba(self) -> npt.NDArray[np.uint8]:
+        """The frame's pixels as `to_rgba` gives them, as it is stored."""
+        return to_rgba(self.frame, self.color, self.location)
 
 
 def decoded_frames(path: Source, alpha: bool = False) -> Iterator[Picture]:
