@@ -556,7 +556,7 @@ def test_ctrl_c_leaves_the_file_that_was_there(video: telecine.Video) -> None:
                 if index == 7:
                     os.kill(os.getpid(), signal.SIGINT)
                 yield frame
-        cli.open_source = lambda *given: cli.Source(interrupted(*given))
+        cli.open_source = lambda *given: cli.FrameSource(interrupted(*given))
         sys.exit(cli.run())
     """
     done = script(code, "export", "images", "-o", "video.mp4")
