@@ -75,11 +75,11 @@ def test_where_the_path_exists_the_video_goes_beside_it(tmp_path: Path) -> None:
 
 def test_the_output_is_where_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "there").mkdir()
-    leave_journal(tmp_path / "clip.mp4", greys())
-    video = telecine.recover("clip.mp4", "there/other.m4v")
-    assert_frames(video, greys())
-    assert (names_in(tmp_path), names_in(tmp_path / "there")) == (["there"], ["other.m4v"])
+    for folder in ("there", "made/for/it"):
+        leave_journal(tmp_path / "clip.mp4", greys())
+        assert_frames(telecine.recover("clip.mp4", f"{folder}/other.m4v"), greys())
+        assert names_in(tmp_path / folder) == ["other.m4v"]
+    assert names_in(tmp_path) == ["made", "there"]
 
 
 def test_an_output_that_exists_is_an_error_and_stays_and_so_does_the_journal(tmp_path: Path) -> None:

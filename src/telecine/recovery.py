@@ -62,8 +62,8 @@ def recover(
 
     Args:
         path: The path, the URL or the (store, name) that the export was to write, or the journal itself.
-        output: Where the video goes. Without one it is `path`, or where that exists `clip.recovered.mp4` beside it. To
-            a URL it goes if nothing is there.
+        output: Where the video goes; folders that are missing are made. Without one it is `path`, or where that exists
+            `clip.recovered.mp4` beside it. To a URL it goes if nothing is there.
         storage_options: What the store of a URL is opened with, as for `export_video`.
 
     The journal is removed once the video is at its path, synced, and was read back with all the frames that were
@@ -273,7 +273,10 @@ def _write(journal: Journal, destination: str, row: Container | MovingImageForma
     # that is run again takes what a killed one left.
     digest = hashlib.sha256(os.fsencode(journal.path)).hexdigest()[:8]
     name = os.path.basename(target_of(journal.path) or destination)
-    with naming(destination, "written"), Folder(os.path.dirname(destination)) as folder:
+    around = os.path.dirname(destination)
+    with naming(destination, "written"):
+        os.makedirs(around, exist_ok=True)  # as an export does
+    with naming(destination, "written"), Folder(around) as folder:
         finished = new_file(folder, hidden_entry(name, f".{digest}{FINISHED_SUFFIX}"))
         try:
             set_mode(finished.fileno(), stat.S_IMODE(journal.identity.st_mode) & 0o666)  # what was private stays so

@@ -215,6 +215,7 @@ def recover_folder(path: str | os.PathLike[str], output: str | os.PathLike[str] 
                     hidden.sync()
                     hidden.check_there()
                     free = free_path(target) if output is None else os.path.realpath(os.fsdecode(output))
+                    os.makedirs(os.path.dirname(free), exist_ok=True)  # as an export does
                     os.rename(hidden.path, free)
                     with Folder(os.path.dirname(free)) as there:
                         there.sync()
