@@ -9,7 +9,8 @@ from sphinx.application import Sphinx
 
 import telecine
 
-project, version, language = "telecine", telecine.__version__, "en"
+# Without the name of the commit, which is wider than a phone.
+project, version, language = "telecine", telecine.__version__.partition("+")[0], "en"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 
 html_theme, html_title = "furo", f"telecine {version}"

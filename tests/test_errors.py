@@ -72,11 +72,11 @@ def tapped() -> None:
     [
         (exported(fps=0), "options.html"),
         (exported(dither=True, bit_depth=10), "dither.html"),
-        (exported(max_bytes=1), "limits.html#under-a-limit"),
+        (exported(max_bytes=1), "limits.html"),
         (exported(color="pq", codec="h264"), "hdr.html"),
         (exported(light="display-linear"), "hdr.html"),
         (exported(encoder="libx264", codec="av1"), "encoders.html"),
-        (exported(encoder_options={"nonsense": 1}), "limits.html#what-an-encoder-ignores"),
+        (exported(encoder_options={"nonsense": 1}), "encoders.html#what-an-encoder-ignores"),
         (exported(audio=np.zeros((2, 9), np.float32)), "audio.html"),
         (exported(height=0), "size-and-time.html#size"),
         (exported(latency="low"), "anywhere.html#while-it-grows"),

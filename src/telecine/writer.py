@@ -84,9 +84,7 @@ class VideoWriter:
         row = output_of(target.name, given["format"])
         share = share_of(given["only_rank"])
         if share and path is None:
-            raise OptionError(
-                "only_rank= goes with a path, which all ranks know: give one", page="encoders#one-rank-of-several"
-            )
+            raise OptionError("only_rank= goes with a path, which all ranks know: give one", page="ranks")
         self._is_elsewhere = share is not None and not share.writes
         if share and self._is_elsewhere:
             fps, none = parse_fps(given["fps"]), Fraction(0)

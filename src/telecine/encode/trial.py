@@ -73,7 +73,7 @@ def _tried(settings: EncoderSettings) -> VideoInfo:
     ignored = [f"{name!r} is not read" for name in ignored_options(codec.encoder, dict(settings.options))]
     if ignored:
         said = f"{asked} ignores a part: {'; '.join(ignored)}"
-        raise OptionError(said, page="limits#what-an-encoder-ignores")
+        raise OptionError(said, page="encoders#what-an-encoder-ignores")
     journal, file = io.BytesIO(), io.BytesIO()
     with captured_log() as lines:
         try:
@@ -92,7 +92,7 @@ def _tried(settings: EncoderSettings) -> VideoInfo:
     ignored = [f"no option {name!r}" for name in encoder.context.options]
     if ignored or refused:
         said = f"{asked} ignores a part: {'; '.join(ignored + refused)}"
-        raise OptionError(said, page="limits#what-an-encoder-ignores")
+        raise OptionError(said, page="encoders#what-an-encoder-ignores")
     try:
         info = probe_whole(file)
         check_promises(info, settings, _FRAMES, _FRAMES / settings.fps, settings.hdr_metadata(_LIGHT))

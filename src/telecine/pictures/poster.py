@@ -36,7 +36,7 @@ def poster(frames: Frames, count: int | None = None, **options: Unpack[ArrayOpti
     """Choose the best frame: the one of the highest product of three numbers, each of its luma in [0, 1].
 
     - sharpness: the variance of the Laplacian, of a picture that is reduced to 512 pixels or less a side;
-    - exposure: 4 m (1 - m) of the mean m, which is 1 of a middle grey and 0 of black and of white;
+    - exposure: 4 m (1 - m) of the mean m, which is 1 of a middle gray and 0 of black and of white;
     - rest: 1 / (1 + (d / 0.1)^2) of the larger mean difference d to the frame before and after, which is low at a cut
       and in a flash. A dissolve is two pictures of less contrast, so less sharp.
 
