@@ -173,9 +173,7 @@ class Broadcast:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with self._lock:
             self._is_over = True
             for each in self._listeners:
@@ -207,9 +205,7 @@ class ListenerThread:
         start_thread(self._run, "telecine-listener")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._listening.end()
         if not self._is_done.wait(_PATIENCE):
             self._left = max(0, self._listening.waiting - 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self, TypeAlias
 
 from ..errors import MissingDependencyError, OptionError
@@ -46,9 +45,7 @@ class Reporter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
 
 
 def reporting(progress: Progress, total: int | None = None) -> Reporter:
@@ -105,7 +102,5 @@ class _Bar(Reporter):
         said = f"{done / 1e6:.1f} of {in_all / 1e6:.1f} MB"
         self._bar.update(self._upload, completed=done, total=in_all, said=said)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bar.stop()
