@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import html
 import io
 import os
 from collections.abc import Iterable, Sequence
@@ -14,46 +12,16 @@ from PIL import Image
 from ..deliver.playlist import LocalFolder
 from ..engines.place import Place
 from ..errors import TelecineError
+from ..pages.page import as_text, data_url, still_page
 from ..publish.destination import naming
 from ..read.frames import read_frames
-from ..support.words import shown
 from .ledger import DONE, FAILED, Entry, Ledger
 
 _SLOWEST, _FAILURES, _POSTERS = 12, 200, 24  # so many are shown
 _POSTER = 240  # pixels wide
 _BARS = 40
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; --ink: #1c1d21; --page: #fbfbfa; --line: #d9d9d6; --mark: #3b6ea5; --bad: #a33a2b; }}
-@media (prefers-color-scheme: dark) {{
-  :root {{ --ink: #e8e8e6; --page: #17181b; --line: #3a3b40; --mark: #7fb0e0; --bad: #e58b7d; }}
-}}
-body {{ margin: 0 auto; max-width: 72rem; padding: 1rem; font: 1rem/1.5 system-ui, sans-serif;
-  color: var(--ink); background: var(--page); }}
-h1 {{ font-size: 1.4rem; overflow-wrap: anywhere; }} h2 {{ font-size: 1.1rem; margin-top: 2rem; }}
-dl {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); gap: 1rem; margin: 0; }}
-dt {{ font-size: .85rem; }} dd {{ margin: 0; font-size: 1.3rem; font-variant-numeric: tabular-nums; }}
-.bad {{ color: var(--bad); }}
-.charts {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); gap: 1.5rem; }}
-figure {{ margin: 0; }} svg {{ width: 100%; height: 6rem; }} svg rect {{ fill: var(--mark); }}
-figcaption {{ font-size: .85rem; overflow-wrap: anywhere; }}
-.posters {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); gap: .75rem; }}
-.posters img {{ width: 100%; height: auto; display: block; }}
-.wide {{ overflow-x: auto; }}
-table {{ border-collapse: collapse; width: 100%; font-size: .9rem; }}
-th, td {{ text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); }}
-td {{ overflow-wrap: anywhere; unicode-bidi: isolate; }} td.number {{ white-space: nowrap; }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
+_BODY = """<h1>{title}</h1>
 <dl>{facts}</dl>
 <h2>Times and sizes</h2>
 <div class="charts">{charts}</div>
@@ -63,8 +31,6 @@ td {{ overflow-wrap: anywhere; unicode-bidi: isolate; }} td.number {{ white-spac
 <div class="wide">{failures}</div>
 <h2>Clips</h2>
 <div class="posters">{posters}</div>
-</body>
-</html>
 """
 
 
@@ -88,8 +54,9 @@ def page_of(entries: Sequence[Entry], place: Place) -> str:
     slowest = sorted(done, key=lambda each: -each.seconds)[:_SLOWEST]
     rows = [(each.output, f"{each.seconds:.2f} s", f"{each.frames}", _bytes(each.bytes)) for each in slowest]
     wrong = [(f"{each.index}", each.output, f"{each.attempts}", each.error) for each in failed[:_FAILURES]]
-    return _PAGE.format(
-        title=_text(f"Batch to {place.prefix}"),
+    title = f"Batch to {place.prefix}"
+    body = _BODY.format(
+        title=as_text(title),
         facts="".join(_facts(entries, done, failed)),
         charts=_chart("seconds a clip", [each.seconds for each in done], "s")
         + _chart("size of a clip", [each.bytes / 1e6 for each in done], "MB"),
@@ -97,6 +64,7 @@ def page_of(entries: Sequence[Entry], place: Place) -> str:
         failures=_table(("row", "output", "attempts", "why"), wrong),
         posters="".join(_posters(done, place)),
     )
+    return "".join(still_page(title, "report", body))
 
 
 def _facts(entries: Sequence[Entry], done: Sequence[Entry], failed: Sequence[Entry]) -> Iterable[str]:
@@ -110,7 +78,7 @@ def _facts(entries: Sequence[Entry], done: Sequence[Entry], failed: Sequence[Ent
         ("seconds of work", f"{seconds:.1f}", False),
     ):
         mark = ' class="bad"' if is_bad else ""
-        yield f"<div><dt>{name}</dt><dd{mark}>{_text(value)}</dd></div>"
+        yield f"<div><dt>{name}</dt><dd{mark}>{as_text(value)}</dd></div>"
 
 
 def _chart(title: str, values: Sequence[float], unit: str) -> str:
@@ -140,7 +108,7 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     if not rows:
         return "<p>none</p>"
     head = "".join(f'<th scope="col">{each}</th>' for each in headings)
-    body = "".join("<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    body = "".join("<tr>" + "".join(f"<td>{as_text(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
@@ -156,16 +124,10 @@ def _poster(frame: Image.Image, name: str) -> str:
     frame.thumbnail((_POSTER, _POSTER * 2))
     file = io.BytesIO()
     frame.save(file, "JPEG", quality=80)
-    data = base64.b64encode(file.getvalue()).decode()
     size = f'width="{frame.width}" height="{frame.height}"'
-    picture = f'<img {size} alt="" src="data:image/jpeg;base64,{data}">'
-    return f"<figure>{picture}<figcaption>{_text(name)}</figcaption></figure>"
+    picture = f'<img {size} alt="" src="{data_url("image/jpeg", file.getvalue())}">'
+    return f"<figure>{picture}<figcaption>{as_text(name)}</figcaption></figure>"
 
 
 def _bytes(count: int) -> str:
     return f"{count / 1e6:.2f} MB" if count >= 10_000 else f"{count} bytes"
-
-
-def _text(text: str) -> str:
-    """Escape text, with its controls shown: none turns the words around it."""
-    return html.escape(shown(text))

@@ -40,13 +40,7 @@ def page(
     """
     style = _read("base.css") + _read(f"{name}.css")
     script = '"use strict";\n' + "\n".join(_read(each) for each in ("data.js", *scripts, f"{name}.js"))
-    policy = f"default-src 'none'; base-uri 'none'; form-action 'none'; {sources}"
-    policy += f"; style-src 'sha256-{_hash(style)}'; script-src 'sha256-{_hash(script)}'"
-    yield "<!doctype html>\n"
-    yield '<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-    yield f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-    yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-    yield f"<title>{html.escape(shown(title))}</title>\n<style>{style}</style>\n</head>\n<body>\n"
+    yield from _head(title, style, f"{sources}; style-src 'sha256-{_hash(style)}'; script-src 'sha256-{_hash(script)}'")
     yield _read(f"{name}.html")
     for key, content in (held or {}).items():
         yield f'<script type="text/plain" id="{html.escape(key)}">'
@@ -56,9 +50,30 @@ def page(
     yield f"<script>{script}</script>\n</body>\n</html>\n"
 
 
+def still_page(title: str, name: str, body: str) -> Iterator[str]:
+    """Give the parts of a page that runs nothing: its body is HTML, its style `base.css` and `<name>.css`."""
+    style = _read("base.css") + _read(f"{name}.css")
+    yield from _head(title, style, f"img-src data:; style-src 'sha256-{_hash(style)}'")
+    yield f"{body}</body>\n</html>\n"
+
+
+def as_text(text: str) -> str:
+    """Escape text, with its controls shown: none turns the words around it."""
+    return html.escape(shown(text))
+
+
 def data_url(kind: str, content: bytes) -> str:
     """Give the address of bytes that are in the page themselves."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _head(title: str, style: str, sources: str) -> Iterator[str]:
+    policy = f"default-src 'none'; base-uri 'none'; form-action 'none'; {sources}"
+    yield "<!doctype html>\n"
+    yield '<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+    yield f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+    yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+    yield f"<title>{as_text(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n"
 
 
 @cache
