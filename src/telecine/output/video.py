@@ -211,7 +211,7 @@ def _note(notes: Notes, settings: EncoderSettings, dither: bool, quality: str) -
     codec, container = settings.format.codec, settings.format.container
     if settings.profile not in codec.plays_everywhere or not container.plays_everywhere:
         what = f"{codec.name} {settings.profile} in {container.name}"
-        notes.warn(f"{what} does not play everywhere: some browsers and phones refuse it")
+        notes.warn(f"{what} does not play everywhere: some players, browsers or phones refuse it")
     if dither and quality not in codec.dithered:
         what = f"{codec.called} at quality={quality!r}"
         notes.warn(f"{what} takes most of the dither for noise: use h264 at 'high', or bit_depth=10")
