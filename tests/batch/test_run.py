@@ -291,3 +291,14 @@ def test_a_batch_goes_to_a_store_whatever_that_does_meanwhile(
         assert counts(export_batch(images, url, **how)) == (1, 1, skipped, 0, 0)
     with pytest.raises(PublishError, match="can't be written"):
         export_batch(rows, "s3://no-such-bucket/run", **how)
+
+
+def test_what_another_user_plants_where_a_shard_is_written_first_is_not_followed(tmp_path: Path) -> None:
+    victim, out = tmp_path / "victim", tmp_path / "out"
+    victim.mkdir()
+    out.mkdir()
+    (out / ".shard-000000.tar.telecine-new").symlink_to(victim)
+    rows = [{"frames": greys(3), "output": "a.mp4"}]
+    with pytest.raises(PublishError, match=r"\.shard-000000\.tar\.telecine-new' is somebody else's, and in the way"):
+        export_batch(rows, output=out, to="webdataset", **OPTIONS)
+    assert names_in(victim) == []

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import json
 import os
+import stat
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
@@ -27,7 +28,7 @@ from ..formats.choose import either, output_of
 from ..formats.containers import PlaylistFormat
 from ..formats.images import SequenceFormat
 from ..publish.destination import naming
-from ..publish.open_folder import Folder
+from ..publish.open_folder import IS_POSIX, Folder
 from ..sets.clips import Clip, Packing
 from ..sets.lerobot import LeRobot
 from ..sets.parquet import ParquetSet, check_pyarrow, write_manifest
@@ -280,13 +281,23 @@ def put(place: Place, name: str, write: Callable[[str], object], scratch: Place)
 
 
 def _path_before(place: Place, name: str, scratch: Place) -> str:
-    """Give a path, free of what a dead process has left there: beside where the file goes, or for a URL here."""
+    """Give a path, free of what a dead process has left there: beside where the file goes, or for a URL here.
+
+    It is in a folder that nobody else may enter: what opens it by its name would follow a link that others plant.
+    """
     if place.is_url:
-        path = os.path.join(scratch.prefix, f".{name.replace('/', '-')}.telecine-new")
+        beside, file = scratch.prefix, name.replace("/", "-")
     else:
-        folder, file = os.path.split(place.path_of(name))
-        path = os.path.join(folder, f".{file}.telecine-new")
-    os.makedirs(os.path.dirname(path), exist_ok=True)
+        beside, file = os.path.split(place.path_of(name))
+    folder = os.path.join(beside, f".{file}.telecine-new")
+    os.makedirs(beside, exist_ok=True)
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        found = os.lstat(folder)
+        if not stat.S_ISDIR(found.st_mode) or (IS_POSIX and (found.st_uid, found.st_mode & 0o77) != (os.geteuid(), 0)):
+            raise PublishError(f"{folder!r} is somebody else's, and in the way: remove it") from None
+    path = os.path.join(folder, file)
     with contextlib.suppress(FileNotFoundError):
         os.remove(path)
     return path
@@ -296,13 +307,15 @@ def _deliver(path: str, place: Place, name: str) -> None:
     if place.is_url:
         upload(path, place.path_of(name), place, "mp4")  # any format that is one file
         os.remove(path)
+        os.rmdir(os.path.dirname(path))
         with contextlib.suppress(OSError):  # other clips are in it
-            os.rmdir(os.path.dirname(path))
+            os.rmdir(os.path.dirname(os.path.dirname(path)))
         return
     with open(path, "rb+") as file:
         os.fsync(file.fileno())
     target = place.path_of(name)
     os.replace(path, target)
+    os.rmdir(os.path.dirname(path))
     with Folder(os.path.dirname(target)) as folder:
         folder.sync()
 
