@@ -114,7 +114,7 @@ class Viewer:
 
     def _page(self, exchange: Exchange) -> None:
         data = {"name": self._name, "fps": float(self._fps)}
-        html = "".join(page(f"{self._name} · live", "live", data, scripts=("transport.js",), sources=_SOURCES))
+        html = "".join(page(f"{self._name} · live", "live", data, sources=_SOURCES))
         exchange.send("text/html; charset=utf-8", html.encode())
 
     def _state(self, exchange: Exchange) -> None:

@@ -29,36 +29,35 @@
   };
 
   const data = pageData();
-  const place = (/** @type {string} */ id) => found(document, `#${id}`);
   /** @type {(Clip & {title: string, size: number[], note: string})[]} */
   const clips = data.clips.map((/** @type {any} */ clip, /** @type {number} */ at) => ({ ...clip, source: heldFile(`clip-${at}`, clip.kind) }));
   clips.forEach(({ title }, at) => {
-    place(`title-${at}`).textContent = title;
-    place(`picture-${at}`).setAttribute("aria-label", `${"AB"[at]}, ${title}`.slice(0, SHORT));
+    byId(`title-${at}`).textContent = title;
+    byId(`picture-${at}`).setAttribute("aria-label", `${"AB"[at]}, ${title}`.slice(0, SHORT));
   });
   const notes = clips.flatMap(({ note }, at) => (note ? [`${"AB"[at]} is ${note}.`] : []));
   const [one, other] = clips.map(({ size }) => size.join("x"));
   if (one !== other) notes.push(`A has ${one} pixels, B ${other}: both are scaled to one size, and no pixel of B is shown as it is.`);
   if (clips[0].times.length !== clips[1].times.length)
     notes.push(`A has ${clips[0].times.length} frames, B ${clips[1].times.length}: the shorter one holds its last.`);
-  place("notes").append(...notes.map((note) => make("li", {}, note)));
-  place("notes").hidden = !notes.length;
-  fill(place("facts"), data.facts);
-  fill(place("metadata"), data.metadata);
-  place("metadata-section").hidden = !data.metadata.length;
+  byId("notes").append(...notes.map((note) => make("li", {}, note)));
+  byId("notes").hidden = !notes.length;
+  fill(byId("facts"), data.facts);
+  fill(byId("metadata"), data.metadata);
+  byId("metadata-section").hidden = !data.metadata.length;
 
-  const views = new ComparedViews(place("stage"), place("modes"), place("pixel"));
+  const views = new ComparedViews(byId("stage"), byId("modes"), byId("pixel"));
   const steps = new Steps(clips, (_, pictures) => views.draw(pictures), "frame");
-  const transport = new Transport(place("transport"), steps);
-  say(place("unmeasured"), data.curves.length ? "" : data.note);
+  const transport = new Transport(byId("transport"), steps);
+  say(byId("unmeasured"), data.curves.length ? "" : data.note);
   if (data.curves.length) {
-    place("quality").hidden = false;
-    place("measured").textContent = `Of ${data.curves.map((/** @type {Curve} */ { name }) => name).join(" and ")} against ${data.against}, as 8-bit 4:2:0. ${data.note}`;
-    const chart = new FidelityChart(place("quality"), data.curves, steps);
+    byId("quality").hidden = false;
+    byId("measured").textContent = `Of ${data.curves.map((/** @type {Curve} */ { name }) => name).join(" and ")} against ${data.against}, as 8-bit 4:2:0. ${data.note}`;
+    const chart = new FidelityChart(data.curves, steps);
     steps.changed = () => {
       transport.update();
       chart.update();
     };
   }
-  steps.open().catch((error) => say(place("trouble"), `The pictures can't be shown: ${error.message}`));
+  steps.open().catch((error) => say(byId("trouble"), `The pictures can't be shown: ${error.message}`));
 }

@@ -17,13 +17,13 @@ const LEVELS = 4; // about as many rules are drawn
 const ABOVE = 0.15; // of the height: where identical frames are
 
 class FidelityChart {
-  /** @param {HTMLElement} place @param {Curve[]} curves @param {Steps} steps */
-  constructor(place, curves, steps) {
+  /** @param {Curve[]} curves @param {Steps} steps */
+  constructor(curves, steps) {
     this.curves = curves;
     this.steps = steps;
     /** @type {number | null} */
     this.pointed = null;
-    this.parts = Object.fromEntries(["metrics", "chart", "reading", "worst"].map((id) => [id, found(place, `#${id}`)]));
+    this.parts = Object.fromEntries(["metrics", "chart", "reading", "worst"].map((id) => [id, byId(id)]));
     this.plot = make("div", { id: "plot" });
     this.parts.chart.append(this.plot);
     this.parts.chart.setAttribute("aria-valuemax", String(steps.count - 1));
@@ -192,11 +192,4 @@ function drawing(name, attributes) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", name);
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
   return /** @type {SVGElement} */ (element);
-}
-
-/** @param {ParentNode} place @param {string} selector @returns {HTMLElement} */
-function found(place, selector) {
-  const element = place.querySelector(selector);
-  if (element === null) throw new Error(`the page has no ${selector}`);
-  return /** @type {HTMLElement} */ (element);
 }

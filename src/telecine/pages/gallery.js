@@ -41,11 +41,6 @@
   /** @type {ClipRow[]} */
   let shown = [];
 
-  /** @param {string} id */
-  function byId(id) {
-    return /** @type {HTMLElement} */ (document.getElementById(id));
-  }
-
   /** @param {ClipRow} clip */
   function seedOf(clip) {
     const seed = saidOf(clip, "seed").match(/-?\d+/)?.[0];

@@ -2,7 +2,7 @@
 {
   /** @type {{columns: number, clips: {id: string, kind: string, title: string, width: number, height: number, times: number[], duration: number}[]}} */
   const { columns, clips } = pageData();
-  const [grid, controls, status] = ["clips", "playing", "status"].map((id) => /** @type {HTMLElement} */ (document.getElementById(id)));
+  const [grid, controls, status] = ["clips", "playing", "status"].map(byId);
 
   const canvases = clips.map(({ title, width, height }, at) => {
     const canvas = make("canvas", { width: String(width), height: String(height), role: "img", "aria-label": title || `video ${at + 1}` });

@@ -15,8 +15,8 @@
 
   /** @type {{name: string, fps: number}} */
   const { name, fps } = pageData();
-  const [heading, line, controls] = ["name", "state", "controls"].map((id) => /** @type {HTMLElement} */ (document.getElementById(id)));
-  let video = adopted(/** @type {HTMLVideoElement} */ (document.getElementById("video"))); // in the end another, of the file
+  const [heading, line, controls] = ["name", "state", "controls"].map(byId);
+  let video = adopted(/** @type {HTMLVideoElement} */ (byId("video"))); // in the end another, of the file
   heading.textContent = name;
 
   const back = make("button", { type: "button", "aria-label": "one frame back", "aria-keyshortcuts": "," }, "‹");
@@ -267,12 +267,8 @@
   };
 
   document.addEventListener("keydown", (event) => {
-    const pressed = /** @type {HTMLElement} */ (event.target);
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === " " && pressed.matches("button, video")) return; // which it presses
-    if (event.key.startsWith("Arrow") && pressed === video) return; // whose own controls have them
     const action = actions[event.key];
-    if (action === undefined) return;
+    if (action === undefined || !isForPage(event)) return;
     event.preventDefault();
     action();
   });

@@ -27,8 +27,9 @@ def page(
 ) -> Iterator[str]:
     """Give the parts of a page, in their order: together they are its HTML.
 
-    Its body is `<name>.html` of this room, its style `base.css` and `<name>.css`, its scripts those named and
-    `<name>.js`, in one scope. The data comes in as JSON, and no text of it as HTML: the scripts make the elements.
+    Its body is `<name>.html` of this room, its style `base.css` and `<name>.css`, its scripts `data.js`,
+    `elements.js`, those named and `<name>.js`, in one scope. The data comes in as JSON, and no text of it as HTML: the
+    scripts make the elements.
 
     Args:
         title: The title, any text.
@@ -39,7 +40,7 @@ def page(
         sources: The part of the policy that says from where pictures, videos and data may come.
     """
     style = _read("base.css") + _read(f"{name}.css")
-    script = '"use strict";\n' + "\n".join(_read(each) for each in ("data.js", *scripts, f"{name}.js"))
+    script = '"use strict";\n' + "\n".join(_read(each) for each in ("data.js", "elements.js", *scripts, f"{name}.js"))
     yield from _head(title, style, f"{sources}; style-src 'sha256-{_hash(style)}'; script-src 'sha256-{_hash(script)}'")
     yield _read(f"{name}.html")
     for key, content in (held or {}).items():

@@ -59,13 +59,8 @@ class Transport {
 
   /** @param {KeyboardEvent} event */
   key(event) {
-    const target = /** @type {HTMLElement} */ (event.target);
-    const isTyped = target.matches("input:not([type='range']), textarea, select");
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyped) return;
-    if (event.key === " " && target.matches("button, a, summary")) return; // which it presses
-    if (event.key.startsWith("Arrow") && target.matches("input, [role='slider'], [role='tab'], [role='radio']")) return;
     const action = this.actions()[event.key];
-    if (action === undefined) return;
+    if (action === undefined || !isForPage(event)) return;
     event.preventDefault();
     action();
   }
@@ -96,20 +91,4 @@ class Transport {
     const part = range[0] > 0 || range[1] < count - 1 ? `, loop ${range[0]}–${range[1]}` : "";
     this.counter.textContent = `${at} / ${count - 1} · ${times[at].toFixed(2)} s${part}`;
   }
-}
-
-/**
- * Make an element of attributes and of parts, which are elements or text, never HTML.
- *
- * @template {keyof HTMLElementTagNameMap} Name
- * @param {Name} name
- * @param {Record<string, string>} attributes
- * @param {(Node | string)[]} parts
- * @returns {HTMLElementTagNameMap[Name]}
- */
-function make(name, attributes = {}, ...parts) {
-  const element = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  element.append(...parts);
-  return element;
 }
