@@ -73,7 +73,7 @@ def costs(clip: Clip) -> dict[str, list[float]]:
     taken: dict[str, list[float]] = {"index: packets copied to the finished file": []}
     taken |= {"check: the file read back": [], "sync and rename": []}
     waits: dict[str, list[float]] = {}
-    steps = ((video_output, "write_finished"), (video_output, "probe"), (Publication, "commit"))
+    steps = ((video_output, "write_finished"), (video_output, "probe_whole"), (Publication, "commit"))
     with tempfile.TemporaryDirectory() as folder, ExitStack() as patches:
         for (owner, name), seconds in zip(steps, taken.values(), strict=True):
             patches.enter_context(mock.patch.object(owner, name, timed(getattr(owner, name), seconds)))
