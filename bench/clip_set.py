@@ -8,11 +8,9 @@ have and that encoders find hard: rain, confetti, grain, small text, fades, cuts
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import islice
-from pathlib import Path
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -22,7 +20,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 import telecine
 from examples.demo import sea_at_dusk
 
-from .frames import Clip
+from .frames import Clip, path_of
 
 Light: TypeAlias = npt.NDArray[np.floating]  # (height, width, 3) in [0, 1]
 Half = Literal["tuning", "test"]
@@ -42,7 +40,7 @@ REAL = (
 
 def names(half: Half | None = None) -> list[str]:
     """The names of all clips that there are, or of a half of them."""
-    there = [name for name in REAL if _file(name).is_file()]
+    there = [name for name in REAL if path_of(name).is_file()]
     return [name for name in sorted([*there, *MADE]) if half is None or half_of(name) == half]
 
 
@@ -55,11 +53,7 @@ def clip_of(name: str) -> Clip:
     """The frames of a clip."""
     if name in MADE:
         return Clip(name, [np.rint(255 * frame.clip(0, 1)).astype(np.uint8) for frame in MADE[name]()])
-    return Clip(name, list(islice(telecine.read_frames(_file(name)), FRAMES)))
-
-
-def _file(name: str) -> Path:
-    return Path(os.environ.get("TELECINE_CLIPS", ""), f"{name}.mp4")
+    return Clip(name, list(islice(telecine.read_frames(path_of(name)), FRAMES)))
 
 
 # ---- what the made ones are made of ----------------------------------------------------------------------------------

@@ -7,13 +7,8 @@ is against an export with the encoder options that it sets.
 from __future__ import annotations
 
 import io
-import re
-import subprocess
-import sys
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +17,7 @@ import fsspec
 import numpy as np
 
 import telecine
+from tests.support.object_store import s3_server
 
 from .frames import small
 from .measure import in_turns, ratio
@@ -38,9 +34,9 @@ def run() -> Report:
     """Measure all of them."""
     images = small().images
     tempfile.tempdir = "/dev/shm"  # where the files of file objects are made, too
-    with s3_server() as address, tempfile.TemporaryDirectory() as folder:
+    with s3_server() as port, tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "clip.mp4")
-        options = {**KEYS, "endpoint_url": address}
+        options = {**KEYS, "endpoint_url": f"http://127.0.0.1:{port}"}
         store = fsspec.filesystem("s3", **options)
         store.call_s3("create_bucket", Bucket="clips")
         export = partial(telecine.export_video, images, fps=FPS)
@@ -92,21 +88,6 @@ def upload_memory(options: dict[str, Any], path: Path) -> float:
 
     to_path = max(peak_of(str(path)) for _ in range(2))
     return peak_of("s3://clips/large.mkv", storage_options=options) - to_path
-
-
-@contextmanager
-def s3_server() -> Iterator[str]:
-    """Run moto's server as long as the `with`, and give its address."""
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stderr is not None
-            lines = iter(process.stderr.readline, "")
-            address = next(found[0] for line in lines if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
-            threading.Thread(target=lambda: [None for _ in lines], daemon=True).start()
-            yield address
-        finally:
-            process.kill()
 
 
 if __name__ == "__main__":

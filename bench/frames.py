@@ -14,6 +14,7 @@ from PIL import Image
 
 import telecine
 from examples.demo import sea_at_dusk
+from telecine.color.color import BT601, Color
 
 Picture = npt.NDArray[np.uint8]
 
@@ -35,6 +36,12 @@ class Clip:
         """The frames as a pipeline gives them by default."""
         return [Image.fromarray(picture) for picture in self.pictures]
 
+    @property
+    def matrix(self) -> str:
+        """That of the files that telecine makes of them, "bt601" or "bt709"."""
+        height, width, _ = self.pictures[0].shape
+        return "bt601" if Color.of_size(width, height) == BT601 else "bt709"
+
     def __str__(self) -> str:
         height, width, _ = self.pictures[0].shape
         return f"{self.name}, {width}x{height}, {len(self.pictures)} frames"
@@ -42,13 +49,13 @@ class Clip:
 
 def names() -> list[str]:
     """The names of the clips there are; the first is small, the last large."""
-    return list(CLIPS if all(_path(name).is_file() for name in CLIPS) else SCENES)
+    return list(CLIPS if all(path_of(name).is_file() for name in CLIPS) else SCENES)
 
 
 def clip(name: str) -> Clip:
     """The frames of a clip, scaled to its size by Lanczos where its file has another."""
     width, height, count = (CLIPS | SCENES)[name]
-    pictures = telecine.read_frames(_path(name)) if name in CLIPS else _scene()
+    pictures = telecine.read_frames(path_of(name)) if name in CLIPS else _scene()
     images = (Image.fromarray(picture) for picture in islice(pictures, count))
     return Clip(name, [np.asarray(image.resize((width, height), Image.Resampling.LANCZOS)) for image in images])
 
@@ -63,7 +70,8 @@ def large() -> Clip:
     return clip(names()[-1])
 
 
-def _path(name: str) -> Path:
+def path_of(name: str) -> Path:
+    """Where the file of a real clip would be."""
     return Path(os.environ.get("TELECINE_CLIPS", ""), f"{name}.mp4")
 
 

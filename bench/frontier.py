@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, TypedDict
 
 import telecine
-from telecine.color.color import Color
 from telecine.formats.codecs import CODECS
 
 from .fidelity import fidelity
@@ -89,7 +88,6 @@ def points() -> dict[Key, Settings]:
 def measured(clip: Clip) -> dict[Key, Point]:
     """What each of them takes, and how near it is."""
     images = clip.images
-    matrix = "bt601" if Color.of_size(*images[0].size).matrix == 6 else "bt709"
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore", telecine.TelecineWarning)  # of what does not play everywhere
         theirs = Path(folder, "diffusers.mp4")
@@ -104,7 +102,7 @@ def measured(clip: Clip) -> dict[Key, Point]:
             key: Point(
                 ratio(seconds[key], seconds[DIFFUSERS]).median,
                 path.stat().st_size / theirs.stat().st_size,
-                fidelity(path, clip.pictures, matrix).vmaf,
+                fidelity(path, clip.pictures, clip.matrix).vmaf,
             )
             for key, path in paths.items()
         }

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import telecine
-from telecine.color.color import Color
 from telecine.formats.codecs import CODECS
 
 from .fidelity import Fidelity, fidelity
@@ -57,7 +56,6 @@ def run() -> Report:
 def measured(each: Clip) -> tuple[dict[str, Spread], dict[str, float], dict[str, Fidelity]]:
     """Wall time and size as ratios to diffusers', and how alike the pictures are, by quality level."""
     images = each.images
-    of_size = "bt601" if Color.of_size(*images[0].size).matrix == 6 else "bt709"
     with tempfile.TemporaryDirectory() as folder:
         paths = {name: Path(folder, f"{name}.mp4") for name in (DIFFUSERS, *LEVELS)}
         seconds = in_turns(
@@ -67,7 +65,9 @@ def measured(each: Clip) -> tuple[dict[str, Spread], dict[str, float], dict[str,
                 for quality in LEVELS
             }
         )
-        matrices = dict.fromkeys(paths, of_size) | {DIFFUSERS: "bt601"}  # swscale's default, as bench/chart.py finds
+        matrices = dict.fromkeys(paths, each.matrix) | {
+            DIFFUSERS: "bt601"
+        }  # swscale's default, as bench/chart.py finds
         bytes_of_diffusers = paths[DIFFUSERS].stat().st_size
         return (
             {name: ratio(taken, seconds[DIFFUSERS]) for name, taken in seconds.items()},

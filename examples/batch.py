@@ -5,11 +5,7 @@ Run by `make demo-batch`, or: python -m examples.batch FOLDER
 
 from __future__ import annotations
 
-import re
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,27 +15,12 @@ from PIL import Image
 
 import telecine
 from telecine.cli.terminal import print_facts
+from tests.support.object_store import s3_server
 
 from .demo import sea_at_dusk
 
 COUNT, FRAMES, SIDE, FPS = 200, 16, 192, 16
 KEYS = {"key": "me", "secret": "unknown"}
-
-
-@contextmanager
-def s3_server() -> Iterator[dict[str, Any]]:
-    """Run moto's server with a bucket of clips, and give the storage options for it."""
-    command = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        try:
-            found = next(filter(None, (re.search(r"Running on (http\S+)", line) for line in process.stderr)))
-            options = {**KEYS, "endpoint_url": found[1]}
-            fsspec.filesystem("s3", **options).call_s3("create_bucket", Bucket="clips")
-            yield options
-        finally:
-            process.terminate()
-            process.communicate()
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:
@@ -62,7 +43,9 @@ def main(folder: Path) -> None:
     (folder / "frames").mkdir(parents=True, exist_ok=True)
     jobs, ledger, report = rows(folder / "frames"), folder / "ledger.sqlite", folder / "batch.html"
     ledger.unlink(missing_ok=True)
-    with s3_server() as options:
+    with s3_server() as port:
+        options = {**KEYS, "endpoint_url": f"http://127.0.0.1:{port}"}
+        fsspec.filesystem("s3", **options).call_s3("create_bucket", Bucket="clips")
         how: dict[str, Any] = {
             "template": "{index:06d}-{prompt_slug}.mp4",
             "fps": FPS,

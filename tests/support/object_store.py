@@ -57,6 +57,14 @@ class ObjectStore:
 @contextmanager
 def object_store() -> Iterator[ObjectStore]:
     """Run a server, and a proxy in front of it, as long as the `with`."""
+    with s3_server() as port, _proxy(port) as store:
+        store.filesystem.call_s3("create_bucket", Bucket=BUCKET)
+        yield store
+
+
+@contextmanager
+def s3_server() -> Iterator[int]:
+    """Run moto's server as long as the `with`, and give its port on 127.0.0.1."""
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -65,9 +73,7 @@ def object_store() -> Iterator[ObjectStore]:
             port = next(int(found[1]) for line in lines if (found := re.search(r"http://127\.0\.0\.1:(\d+)", line)))
             drain = threading.Thread(target=lambda: [None for _ in lines])
             drain.start()
-            with _proxy(port) as store:
-                store.filesystem.call_s3("create_bucket", Bucket=BUCKET)
-                yield store
+            yield port
         finally:
             process.kill()
     drain.join()
