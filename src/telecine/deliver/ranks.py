@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import numbers
 import os
 import sys
 from collections import deque
@@ -11,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..errors import OptionError
+from ..support.rate import is_whole
 
 # The rank and the number of processes, as they are told by torchrun, DeepSpeed and Accelerate; mpirun; srun.
 _VARIABLES = (
@@ -48,7 +48,7 @@ def share_of(only_rank: int | None) -> Share | None:
     """
     if only_rank is None:
         return None
-    if isinstance(only_rank, bool) or not isinstance(only_rank, numbers.Integral):
+    if not is_whole(only_rank):
         raise OptionError(f"only_rank={only_rank!r} is no rank: use the number of the process that writes, such as 0")
     rank, count = _rank_and_count()
     if not 0 <= only_rank < count:

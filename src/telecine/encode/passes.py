@@ -8,7 +8,6 @@ next.
 
 from __future__ import annotations
 
-import numbers
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,6 +26,7 @@ from ..publish.publication import Publication
 from ..read.probe import VideoInfo
 from ..support.ffmpeg_log import captured_log, in_words
 from ..support.pyav import open_input, seconds
+from ..support.rate import is_whole
 from .encoder import Encoder, EncoderSettings
 from .rate_search import Bracket, Try, scale_and_level
 from .trial import is_here
@@ -66,7 +66,7 @@ def parse_max_bytes(max_bytes: int | None, format: Format, options: Mapping[str,
     if max_bytes is None:
         return None
     given, codec = f"max_bytes={max_bytes!r}", format.codec
-    if isinstance(max_bytes, bool) or not (isinstance(max_bytes, numbers.Integral) and max_bytes >= _LEAST):
+    if not (is_whole(max_bytes) and max_bytes >= _LEAST):
         raise OptionError(f"{given} is no limit in bytes: use an int from {_LEAST}, such as 10_000_000")
     if codec.scale is None:
         raise OptionError(f"{given} does not go with {codec.encoder} here, which has no rate to lower: leave it out")

@@ -6,6 +6,7 @@ import numbers
 from collections.abc import Iterator, Mapping
 
 from ..errors import OptionError
+from ..support.rate import is_whole
 from .choose import choice, either
 from .codecs import Codec, CrfScale
 
@@ -81,7 +82,7 @@ def _scale_for_bitrate(codec: Codec, bitrate: int) -> CrfScale:
     """Give the codec's scale. Raises OptionError where it has none, or it is no number of bits per second."""
     if codec.scale is None:
         raise OptionError(f"bitrate={bitrate!r} does not go with {codec.called}, which has none: leave it out")
-    if isinstance(bitrate, bool) or not (isinstance(bitrate, numbers.Integral) and 1000 <= bitrate < 2**31):
+    if not (is_whole(bitrate) and 1000 <= bitrate < 2**31):
         raise OptionError(f"bitrate={bitrate!r} is not in bits per second: use an int from 1000, such as 5_000_000")
     return codec.scale
 
@@ -99,9 +100,7 @@ def _group(codec: Codec, keyframe_interval: int | None, own: Mapping[str, str]) 
     if keyframe_interval is None:
         return {}
     given = f"keyframe_interval={keyframe_interval!r}"
-    if isinstance(keyframe_interval, bool) or not (
-        isinstance(keyframe_interval, numbers.Integral) and 1 <= keyframe_interval < 2**31
-    ):
+    if not (is_whole(keyframe_interval) and 1 <= keyframe_interval < 2**31):
         raise OptionError(f"{given} is no number of frames: use an int from 1")
     if codec.key_frames_only:
         raise OptionError(f"{given} does not go with {codec.called}, of which every frame is a key frame: leave it out")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import numbers
 from fractions import Fraction
 from typing import NamedTuple
 
 from ..errors import OptionError
-from ..support.rate import FrameRate, parse_fps
+from ..support.rate import FrameRate, is_whole, parse_fps
 
 
 class Pacing(NamedTuple):
@@ -59,7 +58,7 @@ def parse_pacing(every: int, fps_from: FrameRate | None, fps: Fraction) -> Pacin
     Raises:
         OptionError: one is no such number, or both are given.
     """
-    if isinstance(every, bool) or not (isinstance(every, numbers.Integral) and every >= 1):
+    if not (is_whole(every) and every >= 1):
         raise OptionError(f"every={every!r} is not which frames are written: use 1 for all, 2 for every other one, …")
     if fps_from is None:
         step = Fraction(1, int(every))

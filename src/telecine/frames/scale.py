@@ -6,7 +6,6 @@ so that light above white is lost; codes of 16 bits are off by up to 33, and tho
 
 from __future__ import annotations
 
-import numbers
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
@@ -20,6 +19,7 @@ from ..planes.convert import Conversion, ValueRange
 from ..planes.frame import Frame
 from ..planes.pixel_formats import is_too_large
 from ..support.notes import Notes
+from ..support.rate import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -85,7 +85,7 @@ def _rounded(numerator: int, denominator: int) -> int:
 def _parse_side(name: str, side: int | None) -> int | None:
     if side is None:
         return None
-    if isinstance(side, bool) or not (isinstance(side, numbers.Integral) and 1 <= side <= _LARGEST_SIDE):
+    if not (is_whole(side) and 1 <= side <= _LARGEST_SIDE):
         raise OptionError(f"{name}={side!r} is no size: use a whole number of pixels, 1 to {_LARGEST_SIDE}")
     return int(side)
 

@@ -24,6 +24,7 @@ from ..formats.images import MOVING_IMAGES
 from ..metadata.images import add_metadata, read_image
 from ..metadata.tags import read_tags
 from ..planes.pixel_formats import MOST_PIXELS, is_too_large
+from ..support.rate import is_whole
 from ..support.words import differences
 from .apng import Apng
 from .avif import Avif, require_avif
@@ -87,7 +88,7 @@ def check_options(format: str, loops: int, fps: Fraction) -> None:
     """
     row = MOVING_IMAGES[format]
     _ENCODINGS[format].require()
-    if not (isinstance(loops, numbers.Integral) and not isinstance(loops, bool) and 0 <= loops <= row.most_loops):
+    if not (is_whole(loops) and 0 <= loops <= row.most_loops):
         accepted = f"0 (forever) to {row.most_loops}" if row.most_loops else "0, forever"
         raise OptionError(f"loops={loops!r} is not how many times {format} can be shown: use {accepted}")
     if 1 / fps < row.shortest:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Iterator
 
 from ..color.color import RGB
@@ -21,8 +20,3 @@ def recognized(frames: Frames, options: ArrayOptions) -> Iterator[Frame]:
 def reading(options: ArrayOptions) -> Conversion:
     """Tell what values mean. Raises OptionError."""
     return Conversion(RGB, parse_value_range(options["value_range"]))
-
-
-def is_whole(number: object) -> bool:
-    """Tell whether this is a whole number, of Python's or NumPy's."""
-    return isinstance(number, numbers.Integral) and not isinstance(number, bool)

@@ -21,8 +21,9 @@ from ..frames.recognise import Frames
 from ..planes.frame import Frame
 from ..read.frames import ReadFrames
 from ..support.notes import warn
+from ..support.rate import is_whole
 from ..support.words import shown
-from .given import is_whole, reading, recognized
+from .given import reading, recognized
 
 Text: TypeAlias = str | Callable[[int], str] | Iterable[str]
 PositionName = Literal["top-left", "top", "top-right", "bottom-left", "bottom", "bottom-right"]

@@ -15,7 +15,8 @@ from ..frames.recognise import Frames, only_video
 from ..planes.frame import Frame
 from ..read.frames import ReadFrames
 from ..read.images import is_image
-from .given import is_whole, recognized
+from ..support.rate import is_whole
+from .given import recognized
 
 
 @with_options(ArrayOptions)

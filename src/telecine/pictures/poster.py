@@ -15,7 +15,8 @@ from ..frames.options import ArrayOptions, complete, with_options
 from ..frames.recognise import Frames
 from ..frames.sources import open_source
 from ..planes.codes import pixels_of
-from .given import is_whole, reading, recognized
+from ..support.rate import is_whole
+from .given import reading, recognized
 from .sheet import evenly
 
 _LOOKED_AT = 512  # pixels that the longer side is reduced to: grain is not sharpness

@@ -17,9 +17,9 @@ from ..planes.codes import pixels_of
 from ..planes.convert import BLACK, Conversion
 from ..planes.frame import Frame
 from ..read.frames import read_timestamps
-from ..support.rate import FrameRate, parse_fps
+from ..support.rate import FrameRate, is_whole, parse_fps
 from .arrange import grid
-from .given import is_whole, reading, recognized
+from .given import reading, recognized
 from .label import label
 
 _PADDING = 4

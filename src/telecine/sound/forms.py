@@ -11,6 +11,7 @@ from ..errors import OptionError
 from ..files.files import Place, is_place
 from ..frames.recognise import ArrayLike, DLPackLike
 from ..metadata.tags import of_one
+from ..support.rate import is_whole
 
 _LOWEST_RATE, _HIGHEST_RATE = 1_000, 655_350  # the latter is FLAC's (RFC 9639 9.1.2)
 
@@ -120,7 +121,7 @@ def parse_rate(given: object, what: str) -> int:
         OptionError: it is none.
     """
     rate = of_one(given)
-    whole = int(rate) if isinstance(rate, numbers.Integral) and not isinstance(rate, bool) else 0
+    whole = int(rate) if is_whole(rate) else 0
     if not _LOWEST_RATE <= whole <= _HIGHEST_RATE:
         raise OptionError(f"{what}={given!r} is not in samples a second: use an int, such as 48_000")
     return whole

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import SupportsFloat, TypeAlias
 
 from ..errors import OptionError
-from .rate import MOST_TICKS_A_FRAME, VARIABLE_TIME_BASE, ticks_a_second
+from .rate import MOST_TICKS_A_FRAME, VARIABLE_TIME_BASE, is_whole, ticks_a_second
 
 Seconds: TypeAlias = "int | float | Fraction | SupportsFloat"
 Timestamps: TypeAlias = "Seconds | Iterable[Seconds]"
@@ -143,7 +143,7 @@ def parse_last_frame(hold: Seconds | None, repeat: int) -> tuple[Fraction | None
     Raises:
         OptionError: one is no number, or both are given.
     """
-    if isinstance(repeat, bool) or not (isinstance(repeat, numbers.Integral) and repeat >= 0):
+    if not (is_whole(repeat) and repeat >= 0):
         raise OptionError(f"repeat={repeat!r} is not how many more times the last frame is shown: use 0 or more")
     if hold is None:
         return None, int(repeat)

@@ -1,11 +1,11 @@
-"""The frame rate: always an exact fraction."""
+"""Numbers as they are given: whole ones, and the frame rate, always an exact fraction."""
 
 from __future__ import annotations
 
 import math
 import numbers
 from fractions import Fraction
-from typing import SupportsFloat, TypeAlias
+from typing import SupportsFloat, TypeAlias, TypeGuard
 
 from ..errors import OptionError
 
@@ -18,6 +18,11 @@ _MOST_TICKS = 2**31 - 1  # a media time scale is 32 bit (ISO/IEC 14496-12 8.4.2)
 # 1/120000 s divides milliseconds, the frames of every common rate and those of the n/1001 ones.
 VARIABLE_TIME_BASE = Fraction(1, 120_000)
 MOST_TICKS_A_FRAME = 2**26  # and so are a sample's duration and its offset, by what frames are reordered (8.6.1)
+
+
+def is_whole(number: object) -> TypeGuard[int]:
+    """Tell whether this is a whole number, of Python's or NumPy's."""
+    return isinstance(number, numbers.Integral) and not isinstance(number, bool)
 
 
 def parse_fps(fps: FrameRate, name: str = "fps") -> Fraction:
