@@ -11,10 +11,7 @@ from .options import DebugOption, JsonOption
 from .terminal import print_facts, print_json, print_text
 
 
-def doctor(
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
-) -> int:
+def doctor(as_json: JsonOption = False, debug: DebugOption = False) -> int:
     """Say what is here and what works, for a report of trouble. Exit code 1 if H.264 in MP4 does not."""
     from ..diagnosis.doctor import Diagnosis, examined, markdown  # start-up: it looks at what others have no need of
 
