@@ -14,9 +14,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "command.md"
 _INTRODUCTION = """\
 # The command
 
-`pip install 'telecine[cli]'` brings it. `telecine COMMAND --help` prints what is here. An error is a line on standard error,
-and one that names the page or the help for it. The exit code is then 1, or 2 where the command line is wrong. This page is
-made of the command itself.
+`pip install 'telecine[cli]'` brings it. `telecine COMMAND --help` prints what is here. An error is a line on standard
+error, and one that names the page or the help for it. The exit code is then 1, or 2 where the command line is wrong.
+This page is made of the command itself.
 
 `telecine --install-completion` has bash, zsh, fish and PowerShell complete commands, options, the names of codecs,
 formats, qualities and so on, and files. `telecine --show-completion` prints the script instead.
