@@ -481,7 +481,7 @@ def test_hdr_alone_chooses_codec_and_depth(
         (HOW | {"primaries": "aces"}, "primaries='aces' is not known: use 'bt709' or 'p3-d65' or 'bt2020'"),
         (HOW | {"light": "encoded", "primaries": "bt709"}, "does not go with light='encoded', which is BT.2020"),
         (HOW | {"codec": "h264"}, "h264 is not used for PQ and HLG: use codec='hevc' or 'av1'"),
-        (HOW | {"bit_depth": 8}, "bit_depth=8 does not go with HDR in hevc: use 'yuv420p10le' or"),
+        (HOW | {"bit_depth": 8}, "bit_depth=8 does not go with HDR in hevc: use bit_depth=10 or 12"),
         (HOW | {"pixel_format": "yuv420p"}, "pixel_format='yuv420p' does not go with HDR in hevc"),
         (HOW | {"quality": "lossless"}, "color='pq' is a matrix, and gbrp10le has none: leave it out"),
         (HOW | {"dither": True}, "dither=True is for 8 bit, and yuv420p10le has more: leave it out"),

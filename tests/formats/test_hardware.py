@@ -200,7 +200,7 @@ def test_the_usual_encoder_may_be_named(tmp_path: Path, codec: Codec) -> None:
         ({"encoder": "libx264", "codec": "hevc"}, "'libx264' makes h264, not codec='hevc': leave one of them out"),
         ({"encoder": "libx264", "format": "webm"}, "codec='h264' does not go into webm: use 'vp9' or 'av1'"),
         ({"encoder": "h264_nvenc", "quality": "lossless"}, "'lossless' is not what h264_nvenc does: use codec='h264'"),
-        ({"encoder": "h264_nvenc", "bit_depth": 10}, "bit_depth=10 does not go with h264_nvenc: use 'yuv420p' or"),
+        ({"encoder": "h264_nvenc", "bit_depth": 10}, "bit_depth=10 does not go with h264_nvenc: use bit_depth=8"),
         ({"encoder": "h264_nvenc", "crf": 52}, r"crf=52 is not in h264_nvenc's range: use 1 \(best\) to 51"),
         ({"encoder": "av1_nvenc", "crf": 20.5}, "crf=20.5 is between what av1_nvenc has: use a multiple of 1"),
         ({"encoder": "h264_qsv", "preset": "fastest"}, "preset='fastest' is not known: use 'ultrafast' or"),

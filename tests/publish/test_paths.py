@@ -103,6 +103,15 @@ def test_a_name_is_only_ever_a_name(name: str, relative: bool, tmp_path: Path, m
     assert telecine.probe(given).frame_count == 3
 
 
+def test_a_folder_that_is_called_as_a_shell_calls_the_home_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for given in ("./~/a.mp4", "~/b.mp4"):  # of which the first makes it
+        export_video(greys(2), given)
+    assert names_in(tmp_path / "~") == ["a.mp4", "b.mp4"]
+
+
 @linux_only
 @pytest.mark.parametrize("name", [b"\xff\xfe.mp4", os.fsdecode(b"\xff\xfe.mp4")], ids=["bytes", "text"])
 def test_a_name_that_is_no_text_is_a_name(name: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

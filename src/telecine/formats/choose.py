@@ -102,13 +102,15 @@ def choose_format(
     arguments = {"pixel_format": pixel_format, "bit_depth": bit_depth, "chroma": chroma}
     wanted = {name: value for name, value in arguments.items() if value is not None}
     rows = [PIXEL_FORMATS[name] for name in chosen.pixel_formats if not hdr or PIXEL_FORMATS[name].depth >= 10]
-    for row in rows:
-        has = {"pixel_format": row.name, "bit_depth": row.depth, "chroma": row.chroma}
+    kinds = [{"pixel_format": row.name, "bit_depth": row.depth, "chroma": row.chroma} for row in rows]
+    for row, has in zip(rows, kinds, strict=True):
         if all(has[name] == value for name, value in wanted.items()):
             return Format(container, chosen, row)
     said = ", ".join(f"{name}={value!r}" for name, value in wanted.items())
     what = f"HDR in {chosen.called}" if hdr else chosen.called
-    raise OptionError(f"{said} does not go with {what}: use {either(row.name for row in rows)}")
+    asked = next(iter(wanted)) if len(wanted) == 1 else "pixel_format"
+    taken = " or ".join(dict.fromkeys(repr(has[asked]) for has in kinds))
+    raise OptionError(f"{said} does not go with {what}: use {asked}={taken}")
 
 
 def keeping_alpha(format: Format) -> str:

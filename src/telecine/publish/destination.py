@@ -58,7 +58,8 @@ class Destination:
         """Take a path.
 
         Raises:
-            OptionError: it can't be one: it is a URL, has a NUL, or characters that the filesystem has no bytes for.
+            OptionError: it can't be one: it is a URL, has a NUL, or characters that the filesystem has no bytes for; or
+                it begins with ~, which only a shell reads as the home.
             PublishError: it leads through a link that anybody could have made.
         """
         self.path = local_path(path)
@@ -68,6 +69,8 @@ class Destination:
             is_a_name = False
         if not is_a_name:
             raise OptionError(f"path={self.path!r} has a character that no file name can have")
+        if self.path.startswith(f"~{os.sep}") and not os.path.lexists("~"):  # a folder of that name is hardly meant
+            raise OptionError(f"path={self.path!r} is not in your home: use os.path.expanduser(path), or name ./~")
         self.overwrite = overwrite
         self._check_links(self.path)
         # Absolute, should the working directory change; through a link, should the path be one.
