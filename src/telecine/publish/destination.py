@@ -70,7 +70,8 @@ class Destination:
         if not is_a_name:
             raise OptionError(f"path={self.path!r} has a character that no file name can have")
         if self.path.startswith(f"~{os.sep}") and not os.path.lexists("~"):  # a folder of that name is hardly meant
-            raise OptionError(f"path={self.path!r} is not in your home: use os.path.expanduser(path), or name ./~")
+            said = f"path={self.path!r} is not in your home: use os.path.expanduser(path), or name ./~"
+            raise OptionError(said, page="troubleshooting#the-path-can-t-be-written")
         self.overwrite = overwrite
         self._check_links(self.path)
         # Absolute, should the working directory change; through a link, should the path be one.
