@@ -1,7 +1,8 @@
 """Start-up: what the import costs, how soon the first frame is written, and many short clips one after another.
 
-The import is that of `import telecine` once `av` and `numpy` are there, each in a fresh interpreter. A clip is 16
-frames of 256x256; diffusers, which starts a process for each, makes a tenth as many and its rate is scaled.
+The import is that of `from telecine import export_video` once `av` and `numpy` are there, each in a fresh interpreter:
+`import telecine` alone imports the errors. A clip is 16 frames of 256x256; diffusers, which starts a process for each,
+makes a tenth as many and its rate is scaled.
 """
 
 from __future__ import annotations
@@ -22,8 +23,13 @@ from .report import Bar, Report, Table, alone
 from .writers import DIFFUSERS, OURS, write
 from .x264 import FPS
 
-IMPORT = "import time, av, numpy; start = time.perf_counter(); import telecine; print(time.perf_counter() - start)"
-INTERPRETERS, MOST_MILLISECONDS = 15, 60
+IMPORT = """
+import time, av, numpy
+start = time.perf_counter()
+from telecine import export_video
+print(time.perf_counter() - start)
+"""
+INTERPRETERS, MOST_IMPORT, MOST_FIRST = 15, 30, 60
 CLIPS, SIZE, FRAMES, LEAST_TIMES = 1000, 256, 16, 5
 
 
@@ -31,13 +37,14 @@ def run() -> Report:
     """Measure all three."""
     imported, opened, one_frame, clips = import_time(), first_write(), export_of_one_frame(), throughput()
     rows = [
-        ("`import telecine` above `import av, numpy`", f"{imported:.1f} ms"),
+        ("`from telecine import export_video` above `import av, numpy`", f"{imported:.1f} ms"),
         ("a writer opened, its first frame of 1360x768 written", f"{opened:.1f} ms"),
         ("one frame of 1360x768 to a published file, / diffusers", f"{one_frame:.3f}"),
         (f"{CLIPS} clips of {FRAMES} frames {SIZE}x{SIZE}, clips a second / diffusers'", f"{clips:.2f}"),
     ]
     bars = [
-        Bar("import, milliseconds", imported, MOST_MILLISECONDS, form=".1f"),
+        Bar("import, milliseconds", imported, MOST_IMPORT, form=".1f"),
+        Bar("first frame written, milliseconds", opened, MOST_FIRST, form=".1f"),
         Bar("short clips a second / diffusers'", clips, LEAST_TIMES, at_least=True, form=".2f"),
     ]
     return Report("Start-up", __doc__ or "", [Table(("what", "figure"), rows)], bars)
