@@ -216,7 +216,9 @@ def by_diffusers(frames: list[Pixels], path: Path) -> list[Pixels]:
 
 
 @pytest.mark.parametrize(
-    ("name", "trip"), [("telecine", by_telecine), ("PyAV", by_pyav), ("diffusers", by_diffusers)], ids=str
+    ("name", "trip"),
+    [("telecine", by_telecine), ("PyAV", by_pyav), ("diffusers", by_diffusers)],
+    ids=["telecine", "PyAV", "diffusers"],
 )
 def test_ten_round_trips_darken_as_the_table_says(
     name: str, trip: Callable[[list[Pixels], Path], list[Pixels]], tmp_path: Path
