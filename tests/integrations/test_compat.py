@@ -135,7 +135,7 @@ def test_metadata_gives_the_rates(tmp_path: Path) -> None:
 def test_a_gif_is_written_at_25_fps(tmp_path: Path) -> None:
     write_video(tmp_path / "clip.gif", shades(), codec="gif", qp=3, encoded_format="yuv420p")  # of no use there too
     with Image.open(tmp_path / "clip.gif") as gif:
-        assert (gif.format, gif.n_frames, gif.info["duration"]) == ("GIF", FRAMES, 40)  # type: ignore[attr-defined]
+        assert (gif.format, getattr(gif, "n_frames", 1), gif.info["duration"]) == ("GIF", FRAMES, 40)
 
 
 def test_a_codec_and_a_pixel_format_are_taken(tmp_path: Path) -> None:
