@@ -43,7 +43,7 @@ _PIPELINES = (
 
 
 _BAND = 96  # rows of a frame that are made pixels at a time: of a whole one malloc would hold several
-_GRACE = 0.5  # seconds for what is decoded when a run ends amid it; the writer has one more for what it holds
+_GRACE = 0.25  # seconds for what is decoded when a run ends amid it; the writer takes 1.7 at most, and Ctrl-C two
 
 
 class FrameWriter(Protocol):
