@@ -11,7 +11,6 @@ import contextlib
 import errno
 import json
 import os
-import stat
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
@@ -20,6 +19,7 @@ from itertools import count, takewhile
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from ..deliver.staging import make_own_folder
 from ..engines.place import Place
 from ..engines.work import Job, upload
 from ..errors import OptionError, PublishError
@@ -28,7 +28,7 @@ from ..formats.choose import either, output_of
 from ..formats.containers import PlaylistFormat
 from ..formats.images import SequenceFormat
 from ..publish.destination import naming
-from ..publish.open_folder import IS_POSIX, Folder
+from ..publish.open_folder import Folder
 from ..sets.clips import Clip, Packing
 from ..sets.lerobot import LeRobot
 from ..sets.parquet import ParquetSet, check_pyarrow, write_manifest
@@ -291,12 +291,8 @@ def _path_before(place: Place, name: str, scratch: Place) -> str:
         beside, file = os.path.split(place.path_of(name))
     folder = os.path.join(beside, f".{file}.telecine-new")
     os.makedirs(beside, exist_ok=True)
-    try:
-        os.mkdir(folder, 0o700)
-    except FileExistsError:
-        found = os.lstat(folder)
-        if not stat.S_ISDIR(found.st_mode) or (IS_POSIX and (found.st_uid, found.st_mode & 0o77) != (os.geteuid(), 0)):
-            raise PublishError(f"{folder!r} is somebody else's, and in the way: remove it") from None
+    if not make_own_folder(folder):
+        raise PublishError(f"{folder!r} is somebody else's, and in the way: remove it")
     path = os.path.join(folder, file)
     with contextlib.suppress(FileNotFoundError):
         os.remove(path)

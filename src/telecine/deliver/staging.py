@@ -35,19 +35,24 @@ def make_folder_of(path: str) -> None:
     if folder == _temporary_folder():
         return
     try:
-        os.mkdir(folder, 0o700)
-    except FileExistsError:
-        found = os.lstat(folder)
-        if not stat.S_ISDIR(found.st_mode) or (os.name == "posix" and not _is_own(found)):
-            said = f"{folder!r} is no folder of yours alone: remove it, or set TMPDIR to another place"
-            raise PublishError.of(errno.EPERM, said, folder) from None
+        is_own = make_own_folder(folder)
     except OSError as error:
         said = f"{folder!r}, for files that go elsewhere, can't be made: {error.strerror}"
         raise PublishError.of(error.errno, said, folder) from error
+    if not is_own:
+        said = f"{folder!r} is no folder of yours alone: remove it, or set TMPDIR to another place"
+        raise PublishError.of(errno.EPERM, said, folder)
 
 
-def _is_own(found: os.stat_result) -> bool:
-    return found.st_uid == os.geteuid() and not found.st_mode & 0o077
+def make_own_folder(path: str) -> bool:
+    """Make a folder that nobody else may enter; tells whether what is there is one. Raises OSError."""
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        found = os.lstat(path)
+        is_own = os.name != "posix" or (found.st_uid == os.geteuid() and not found.st_mode & 0o077)
+        return stat.S_ISDIR(found.st_mode) and is_own
+    return True
 
 
 def _own_folder() -> str:
