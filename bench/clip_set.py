@@ -8,7 +8,7 @@ have and that encoders find hard: rain, confetti, grain, small text, fades, cuts
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from itertools import islice
 from typing import Literal, TypeAlias
@@ -136,22 +136,21 @@ def _over(layer: Light, below: Light) -> Light:
 # ---- the clips -------------------------------------------------------------------------------------------------------
 
 
-def _falling(below: Callable[[], Iterator[Light]], *drops: object) -> Iterator[Light]:
-    layers = _drops(*drops)  # type: ignore[arg-type]
-    return (_over(layer, frame) for layer, frame in zip(layers, below(), strict=True))
+def _falling(below: Iterable[Light], drops: Iterable[Light]) -> Iterator[Light]:
+    return (_over(layer, frame) for layer, frame in zip(drops, below, strict=True))
 
 
 def _rain() -> Iterator[Light]:
-    return _falling(lambda: _pan(1, 1.0), 11, 900, (2, 26), (4.0, 47.0), np.full((1, 3), 0.85, np.float32))
+    return _falling(_pan(1, 1.0), _drops(11, 900, (2, 26), (4.0, 47.0), np.full((1, 3), 0.85, np.float32)))
 
 
 def _snow() -> Iterator[Light]:
-    return _falling(lambda: _pan(2, 0.5), 12, 700, (7, 7), (2.5, 6.0), np.full((1, 3), 0.97, np.float32))
+    return _falling(_pan(2, 0.5), _drops(12, 700, (7, 7), (2.5, 6.0), np.full((1, 3), 0.97, np.float32)))
 
 
 def _confetti() -> Iterator[Light]:
     colors = np.random.default_rng(3).uniform(0, 1, (12, 3)).astype(np.float32)
-    return _falling(lambda: iter(_sea()), 13, 900, (12, 8), (5.0, 11.0), colors)
+    return _falling(_sea(), _drops(13, 900, (12, 8), (5.0, 11.0), colors))
 
 
 def _fade_in() -> Iterator[Light]:

@@ -25,6 +25,7 @@ from .decoders import DECODERS, Chunks, Tensor
 
 Pipeline: TypeAlias = Any  # one of diffusers', which are not imported here
 OnUnstreamable = Literal["whole", "error"]
+_Videos = Sequence[tuple[int, Tensor]]  # frames of some videos by their numbers, (1, channels, frames, height, width)
 
 # Those that give what their VAE decodes, frame for frame; each is tried on its class.
 _PIPELINES = (
@@ -40,7 +41,6 @@ _PIPELINES = (
     "MochiPipeline",
     "StableVideoDiffusionPipeline",
 )
-
 
 _BAND = 96  # rows of a frame that are made pixels at a time: of a whole one malloc would hold several
 _GRACE = 0.25  # seconds for what is decoded when a run ends amid it; the writer takes 1.7 at most, and Ctrl-C two
@@ -138,9 +138,6 @@ def tap(
         )
 
 
-Videos = Sequence[tuple[int, Tensor]]  # frames of some videos by their numbers, (1, channels, frames, height, width)
-
-
 class _Writers:
     """Has the pipeline's own processing make pixels of what is decoded, and gives them to the writer of each video."""
 
@@ -149,7 +146,7 @@ class _Writers:
         self._stop_at = math.inf
         self.count = 0
 
-    def write(self, videos: Videos, rows: int) -> None:
+    def write(self, videos: _Videos, rows: int) -> None:
         """Write frames one by one, processed some rows at a time."""
         for video, decoded in videos:
             if video >= len(self._writers):
@@ -168,14 +165,14 @@ class _Writers:
         return whole.permute(0, 2, 3, 1)
 
     @contextmanager
-    def behind(self) -> Iterator[Callable[[Videos], None]]:
+    def behind(self) -> Iterator[Callable[[_Videos], None]]:
         """Give a `write` that returns when what it was given before is written, and raises what that has.
 
         What ends the `with` amid the decoding leaves a moment for the rest.
         """
         calls = InOrder(self._write_on, 1, "tap", most=1)
 
-        def write(videos: Videos) -> None:
+        def write(videos: _Videos) -> None:
             calls.call(_stream_of(videos), videos)
 
         try:
@@ -191,7 +188,7 @@ class _Writers:
         finally:
             calls.close()
 
-    def _write_on(self, stream: AbstractContextManager[object], videos: Videos) -> None:
+    def _write_on(self, stream: AbstractContextManager[object], videos: _Videos) -> None:
         with stream:
             self.write(videos, _BAND)
 
@@ -211,7 +208,7 @@ def _whole(pipe: Pipeline, writers: _Writers) -> Iterator[None]:
 class _Decoding:
     """Takes each chunk of frames as the decoder gives it: of a batch of videos, or of one after the other."""
 
-    def __init__(self, pipe: Pipeline, write: Callable[[Videos], None], keep_frames: bool) -> None:
+    def __init__(self, pipe: Pipeline, write: Callable[[_Videos], None], keep_frames: bool) -> None:
         self._pipe, self._write, self._keeps = pipe, write, keep_frames
         self._chunks: Chunks | None = None  # while something is decoded
         self._first = 0  # number of the first video of what is decoded
@@ -263,7 +260,7 @@ class _Decoding:
                 raise EncodeError(f"the VAE gives {frames.shape[1]} frames, of which {begin} were written: not tapped")
 
 
-def _stream_of(videos: Videos) -> AbstractContextManager[object]:
+def _stream_of(videos: _Videos) -> AbstractContextManager[object]:
     """What another thread is to be in, so that a device does its work on frames behind what made them."""
     for _, frames in videos:
         streams: Any = getattr(sys.modules["torch"], frames.device.type, None)
