@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from telecine.formats.encoders import ENCODERS
 from telecine.formats.images import MOVING_IMAGES, SEQUENCES
 
 from ..support.mounts import image_of, mounted
+from ..support.terminals import on_a_terminal
 
 pytestmark = pytest.mark.slow
 
@@ -209,20 +209,9 @@ def test_homes_and_users_are_left_out_of_a_line() -> None:
 
 
 def test_on_a_terminal_it_is_a_table_of_its_width() -> None:
-    ours, theirs = pty.openpty()
-    started = [sys.executable, "-m", "telecine", "doctor"]
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
-    with subprocess.Popen(started, stdout=theirs, stderr=theirs, env=environment) as process:
-        os.close(theirs)
-        seen = b""
-        try:
-            while part := os.read(ours, 4096):
-                seen += part
-        except OSError:  # Linux says so that the other end is closed
-            pass
-        os.close(ours)
-    lines = re.sub(r"\x1b\[[\d;]*m", "", seen.decode()).splitlines()
-    assert process.returncode == 0
+    shown = on_a_terminal("doctor", term="xterm", columns=80)
+    lines = re.sub(r"\x1b\[[\d;]*m", "", shown.stdout).splitlines()
+    assert shown.returncode == 0
     assert max(map(len, lines)) <= 80
     assert [line.strip() for line in lines if line.strip() in TITLES] == TITLES
     assert not any(line.startswith("|") for line in lines)

@@ -6,13 +6,13 @@ import contextlib
 import html.parser
 import json
 import os
-import pty
 import re
 import subprocess
 import sys
 import unicodedata
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,6 +27,7 @@ from telecine.support.words import one_line, shell_word, shown
 
 from .certificates import identity
 from .helpers import greys, noise
+from .terminals import on_a_terminal
 
 # What repaints a terminal, turns a line around, breaks it, or is markup of rich or of HTML.
 HOSTILE = {
@@ -145,21 +146,7 @@ def test_every_error_of_a_hostile_name_is_one_line(what: str, tmp_path: Path) ->
 # ---- the command ---------------------------------------------------------------------------------------------------
 
 
-def on_a_terminal(*arguments: str | bytes, folder: Path) -> str:
-    """Run the command on a terminal that knows no styles, and give all that it gets."""
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "TERM": "dumb", "COLUMNS": "100"}
-    asked = [sys.executable, "-m", "telecine", *arguments]
-    with subprocess.Popen(asked, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, cwd=folder):
-        os.close(theirs)
-        seen = b""
-        try:
-            while part := os.read(ours, 65536):
-                seen += part
-        except OSError:  # Linux says so that the other end is closed
-            pass
-        os.close(ours)
-    return seen.decode().replace("\r\n", "\n")  # which the terminal's driver makes of each end of a line
+on_a_dumb_terminal = partial(on_a_terminal, term="dumb", columns=100)  # it knows no styles
 
 
 @pytest.fixture(scope="module")
@@ -217,7 +204,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 @pytest.mark.slow
 @pytest.mark.parametrize("what", COMMANDS)
 def test_no_terminal_gets_a_control_character_of_the_command(what: str, folder: Path) -> None:
-    seen = on_a_terminal(*map(os.fsencode, COMMANDS[what]), folder=folder)
+    seen = on_a_dumb_terminal(*map(os.fsencode, COMMANDS[what]), folder=folder).stdout
     assert controls(seen) == []
     if what != "wrong number":  # which typer does not repeat
         assert "\\u001b" in seen or "\\x1b" in seen, seen  # as errors quote names
@@ -228,17 +215,17 @@ def test_no_terminal_gets_a_control_character_of_the_command(what: str, folder: 
 
 @pytest.mark.slow
 def test_json_has_the_true_values(folder: Path) -> None:
-    assert json.loads(on_a_terminal("probe", "told.mp4", "--json", folder=folder))["metadata"] == {
+    assert json.loads(on_a_dumb_terminal("probe", "told.mp4", "--json", folder=folder).stdout)["metadata"] == {
         ALL: ALL,
         "prompt": ALL,
         "nested": {ALL: [ALL]},
     }
-    named = json.loads(on_a_terminal("probe", os.fsencode(f"{NAME[:100]}.webp"), "--json", folder=folder))
+    named = json.loads(on_a_dumb_terminal("probe", os.fsencode(f"{NAME[:100]}.webp"), "--json", folder=folder).stdout)
     assert named["path"] == f"{NAME[:100]}.webp"
 
 
 def test_a_manifest_can_not_repaint_its_state(folder: Path) -> None:
-    seen = on_a_terminal("provenance", "show", "signed.mp4", folder=folder)
+    seen = on_a_dumb_terminal("provenance", "show", "signed.mp4", folder=folder).stdout
     lines = [line for line in seen.splitlines() if line.startswith("state")]
     assert [line.split(maxsplit=1)[1].strip() for line in lines] == ["valid but untrusted"]
     assert "[boldred]x[/boldred]" in "".join(seen.split())
