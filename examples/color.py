@@ -92,7 +92,8 @@ def colors_of(codes: Real, meaning: Meaning) -> Pixels:
     y, cb, cr = (y - black) / luma, (cb - neutral) / chroma, (cr - neutral) / chroma
     red, blue = y + (2 - 2 * kr) * cr, y + (2 - 2 * kb) * cb
     green = (y - kr * red - kb * blue) / kg
-    return np.rint(255 * np.stack((red, green, blue), axis=-1)).clip(0, 255).astype(np.uint8)
+    rgb: Pixels = np.rint(255 * np.stack((red, green, blue), axis=-1)).clip(0, 255).astype(np.uint8)
+    return rgb
 
 
 def shown(rgb: npt.NDArray[np.generic], reading: Reading) -> Pixels:

@@ -228,7 +228,7 @@ def test_a_damaged_index_gives_what_reading_all_gives(tmp_path: Path) -> None:
         damaged = bytearray(wholes[turn % 3])
         end = damaged.index(b"mdat")
         for at in (damaged.index(tables[turn % 8]) + random.integers(0, 40), random.integers(0, end)):
-            damaged[at] = random.choice([0, 1, 2, 255, random.integers(256)])
+            damaged[at] = random.choice([0, 1, 2, 255, int(random.integers(256))])
         assert_same(bytes(damaged))
         found.add(type(outcome(probe, bytes(damaged))))
     assert found == {VideoInfo, type}

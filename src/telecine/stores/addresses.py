@@ -141,7 +141,7 @@ class StoredPath(_LocalPath):
         if sys.version_info >= (3, 12):
             super().__init__(address.name)
 
-    def with_segments(self, *segments: str | os.PathLike[str]) -> Path:  # type: ignore[override]
+    def with_segments(self, *segments: str | os.PathLike[str]) -> Path:  # type: ignore[override,unused-ignore]
         """Give what is made of it, such as its parent, as a usual path."""
         return Path(*segments)
 
