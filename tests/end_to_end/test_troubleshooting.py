@@ -146,6 +146,8 @@ def test_the_address_of_an_error_leads_to_the_section_of_its_row_or_on_from_ther
 
 @pytest.mark.parametrize("words", SAID)
 def test_the_words_that_the_page_quotes_are_said(words: str) -> None:
+    if words.startswith("Expected str") and int(av.__version__.split(".")[0]) < 19:
+        pytest.skip("PyAV takes the video as a path before 19")
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         try:
