@@ -206,6 +206,7 @@ def test_an_index_stays_byte_by_byte_but_for_where_samples_lie(foreign: Path, tm
     kept = dict(tracks_of(made)[1])
     assert kept["tkhd"] == timecode["tkhd"]
     assert listed(made, "0:d") == listed(video, "0:d")
+    assert telecine.probe(made).metadata == telecine.probe(video).metadata
     with av.open(made) as container:
         assert container.streams.video[0].metadata["timecode"] == "01:00:00:00"
 

@@ -159,6 +159,16 @@ def test_what_is_tagged_as_metadata_is_given(tmp_path: Path) -> None:
     assert telecine.probe(path).metadata["title"] == "a title, with ümlauts"
 
 
+@pytest.mark.parametrize("numbers", [[], ["-use_stream_ids_as_track_ids", "1", "-streamid", "0:10"]], ids=len)
+def test_a_time_code_is_told_of_the_file_where_it_is_of_no_pictures(tmp_path: Path, numbers: list[str]) -> None:
+    path, source = tmp_path / "clip.mov", ["-f", "lavfi", "-i", "testsrc=size=64x48:rate=24:duration=1"]
+    subprocess.run(["ffmpeg", "-v", "error", *source, "-timecode", "01:00:00:00", *numbers, path], check=True)
+    of_pictures = telecine.probe(path)
+    path.write_bytes(path.read_bytes().replace(b"tref", b"free"))  # which leads from the pictures to their time code
+    assert telecine.probe(path).metadata == {**of_pictures.metadata, "timecode": "01:00:00:00"}
+    assert "timecode" not in of_pictures.metadata
+
+
 def test_metadata_in_another_encoding_is_no_reason_to_refuse_a_video(tmp_path: Path) -> None:
     path = tmp_path / "clip.avi"
     with av.open(str(path), "w") as container:

@@ -36,7 +36,7 @@ from ..metadata.mp4 import xmp_packet
 from ..metadata.tags import Json, read_tags
 from ..metadata.xmp import copy_in
 from ..planes.orientation import Orientation, of_display_matrix
-from ..support.pyav import exact, readable, side_data
+from ..support.pyav import exact, readable, side_data, tags_of_file
 from . import animations
 from .images import orientation_of_image
 from .packets import TimedPacket, decodable, discarded, end_of, is_frame, packets_by_index
@@ -157,7 +157,7 @@ def _probe_video(file: BinaryIO, container: InputContainer, stream: VideoStream,
         size_bytes=file.seek(0, os.SEEK_END),
         index_in_front=_index_in_front(container, file),
         audio=None if audio is None else _audio(audio, _duration(container, audio, ends)),
-        metadata=_metadata(file, container.metadata),
+        metadata=_metadata(file, tags_of_file(container)),
         mastering_display=display,
         content_light=light,
         rotation=orientation.rotation,

@@ -51,6 +51,19 @@ def readable(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
+def tags_of_file(container: InputContainer) -> dict[str, str]:
+    """Give what is tagged of a file as a whole, and not of a track.
+
+    The time code in a track of QuickTime's is the file's where it is of no pictures. FFmpeg 8, which PyAV 18 has, tells
+    one that is of pictures so too, unless the identifier of its track is its place in the index.
+    """
+    tags = dict(container.metadata)
+    of_pictures = [stream.metadata.get("timecode") for stream in container.streams.video]
+    if _RELEASE < 19 and "mp4" in container.format.name and tags.get("timecode") in of_pictures:
+        tags.pop("timecode", None)
+    return tags
+
+
 def side_data(frame: VideoFrame) -> dict[str, bytes]:
     """Give what is beside a frame, by FFmpeg's names of its kinds. PyAV 18 types it as something else."""
     sides: Any = frame.side_data
