@@ -258,6 +258,47 @@ def test_what_passes_is_tried_again(fault: Any, store: ObjectStore) -> None:
     assert (left["partNumber=2"], store.uploads()) == (0, [])
 
 
+@pytest.mark.parametrize("overwrite", [True, False])
+@pytest.mark.parametrize(("frames", "answer"), [(FRAMES, "PUT"), (LARGE, "POST")], ids=["in one", "in parts"])
+def test_a_file_whose_answer_was_lost_is_there(
+    frames: Any, answer: str, overwrite: bool, store: ObjectStore, temporary: Path
+) -> None:
+    asked: list[str] = []
+
+    def once(said: str) -> Any:
+        if said.startswith(answer) and "partNumber" not in said and not said.endswith("?uploads"):
+            asked.append(said)
+        return "lost" if asked == [said] else None
+
+    store.fault = once
+    video = export_video(frames, URL, storage_options=store.options, overwrite=overwrite, **LOSSLESS)
+    assert len(asked) > 1
+    assert store.filesystem.cat(URL) == export_bytes(frames, format="mkv", **LOSSLESS)
+    assert (video.frame_count, store.uploads(), staged(temporary)) == (len(frames), [], [])
+
+
+def test_an_answer_that_does_not_come_is_not_waited_for(store: ObjectStore) -> None:
+    again, puts = threading.Event(), list[str]()
+
+    def hang() -> None:
+        assert again.wait(60)
+        raise ConnectionResetError
+
+    def first(said: str) -> Any:
+        if not said.startswith("PUT"):
+            return None
+        puts.append(said)
+        if len(puts) > 1:
+            again.set()
+        return hang if len(puts) == 1 else None
+
+    store.fault = first
+    options = store.options | {"config_kwargs": {"read_timeout": 1}}
+    export_video(FRAMES, URL, storage_options=options, **LOSSLESS)
+    assert again.is_set()
+    assert store.filesystem.cat(URL) == export_bytes(FRAMES, format="mkv", **LOSSLESS)
+
+
 def test_what_does_not_pass_leaves_nothing_and_the_frames_are_kept(store: ObjectStore, temporary: Path) -> None:
     store.filesystem.pipe_file(URL, b"older")
     store.fault = lambda said: 403 if "partNumber=2" in said else None

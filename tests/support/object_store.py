@@ -25,8 +25,8 @@ class ObjectStore:
     """The server behind its proxy, with one bucket.
 
     `requests` are those that came, as "PUT /clips/a.mp4?partNumber=1", and `sent` how many bytes were answered; `fault`
-    says of each how it is to fail: a status to answer, "reset" to close the connection, a function to call before it
-    goes on, or None.
+    says of each how it is to fail: a status to answer, "reset" to close the connection, "lost" to do so once the server
+    has done what was asked, a function to call before it goes on, or None.
     """
 
     url: str
@@ -124,7 +124,11 @@ class _Handler(BaseHTTPRequestHandler):
         behind = HTTPConnection("127.0.0.1", self.server.behind)
         behind.request(self.command, self.path, body, dict(self.headers))
         answer = behind.getresponse()
-        self._answer(answer.status, dict(answer.getheaders()), answer.read())
+        content = answer.read()
+        if fault == "lost":
+            self.close_connection = True
+        else:
+            self._answer(answer.status, dict(answer.getheaders()), content)
         behind.close()
 
     def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:

@@ -23,6 +23,7 @@ _CREATES = S3 | {"gs", "gcs", "memory", OBSTORE}  # which refuse by themselves t
 _MEDIA_TYPE = dict.fromkeys(S3, "ContentType") | dict.fromkeys(("gs", "gcs", OBSTORE), "content_type")
 _READ_ONLY = {"http", "https", "data", "github", "git", "zip", "tar", "libarchive", "reference"}
 _PART, _PARTS_AT_ONCE = 8 << 20, 4  # in memory: no more than 32 MiB of an upload
+_PIECE = 1 << 20
 _MEDIA_TYPES = {".m3u8": "application/vnd.apple.mpegurl", ".m4s": "video/iso.segment"}  # RFC 8216 4, RFC 9174
 
 
@@ -134,7 +135,11 @@ class Store:
             raise _exists(self.name)
         with count.of(os.path.getsize(path)) as told:
             how["callback"] = told if scheme == OBSTORE else _callback(told)
-            _put_whole(self._address, key, lambda to: filesystem.put_file(path, to, **how))
+            try:
+                _put_whole(self._address, key, lambda to: filesystem.put_file(path, to, **how))
+            except FileExistsError:  # also of a put that was tried again, since its answer was lost: it is there
+                if not _holds(self._address, key, path):
+                    raise
 
 
 class _Count:
@@ -222,6 +227,19 @@ def _put_whole(address: Address, key: str, put: Callable[[str], object]) -> None
         with contextlib.suppress(Exception):
             address.filesystem.rm_file(beside)
         raise
+
+
+def _holds(address: Address, key: str, path: str) -> bool:
+    """Tell whether what has a name is the very bytes of a file on this machine."""
+    with StoredPath(address._replace(key=key)).open() as there, open(path, "rb") as here:
+        if there.seek(0, os.SEEK_END) != here.seek(0, os.SEEK_END):
+            return False
+        there.seek(0)
+        here.seek(0)
+        while piece := here.read(_PIECE):
+            if there.read(len(piece)) != piece:
+                return False
+    return True
 
 
 def _media_type(name: str) -> str:
