@@ -1,7 +1,8 @@
 """Where a file goes: to memory as a ratio to a path in memory, to S3 as one to a plain upload, and to a listener.
 
-The S3 server is moto's, on the loopback. A plain upload is fsspec's `put_file` of the same file. What `also_to` costs
-is against an export with the encoder options that it sets.
+The S3 server is moto's, on the loopback. A plain upload is fsspec's `put_file` of the same file. Each but the first
+export to a folder of a bucket is without the two requests that prove the right to write there, as in a batch. What
+`also_to` costs is against an export with the encoder options that it sets.
 """
 
 from __future__ import annotations

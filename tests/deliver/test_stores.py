@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import pickle
@@ -29,6 +30,7 @@ from telecine import (
     probe,
     recover,
 )
+from telecine.deliver import stores
 
 from ..support.helpers import Asked, failing_at, greys
 from ..support.object_store import BUCKET, SECRET, ObjectStore
@@ -42,6 +44,7 @@ pytestmark = [
 FRAMES = np.random.default_rng(0).integers(0, 256, (6, 48, 64, 3), np.uint8)
 LARGE = np.random.default_rng(0).integers(0, 256, (40, 512, 512, 3), np.uint8)
 URL = f"s3://{BUCKET}/a/clip.mkv"
+CLOSED = f"s3://{BUCKET}/closed/clip.mkv"
 LOSSLESS: dict[str, Any] = {"codec": "ffv1"}  # in which noise takes as many bytes: four parts
 
 
@@ -309,14 +312,35 @@ def test_what_does_not_pass_leaves_nothing_and_the_frames_are_kept(store: Object
     assert recover(URL, temporary / "recovered.mkv", storage_options=store.options).frame_count == 40
 
 
-@pytest.mark.parametrize("url", ["s3://nobody-s/clip.mp4", URL], ids=["no bucket", "no right"])
+@pytest.mark.parametrize("url", ["s3://nobody-s/clip.mp4", CLOSED], ids=["no bucket", "no right"])
 def test_who_may_not_write_is_told_before_the_first_frame(url: str, store: ObjectStore, temporary: Path) -> None:
-    store.fault = lambda said: 403 if url == URL else None
+    store.fault = lambda said: 403 if url == CLOSED else None
     frames = Asked(FRAMES)
     with pytest.raises(PublishError, match=re.escape(repr(url)) + " can't be written: ") as refused:
         export_video(frames, url, storage_options=store.options)
-    assert (refused.value.errno, frames.count) == ({URL: 13}.get(url, 2), 0)
+    assert (refused.value.errno, frames.count) == ({CLOSED: 13}.get(url, 2), 0)
     assert staged(temporary) == []
+
+
+def test_a_right_that_was_proven_a_moment_ago_is_not_asked_for_again(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(url: str, **fault: int) -> list[str]:
+        """How each request begins that an export makes, the store refusing those that begin in some way."""
+        store.requests.clear()
+        store.fault = lambda said: fault.get(said.partition(" ")[0])
+        with contextlib.suppress(PublishError):
+            export_video(FRAMES, url, storage_options=store.options)
+        return [said.partition(" ")[0] for said in store.requests if "/often/" in said]  # others' may still come
+
+    url, tried = f"s3://{BUCKET}/often/{{}}.mp4", ["POST", "DELETE", "PUT"]
+    assert asked(url.format(1)) == tried
+    assert asked(url.format(2)) == ["PUT"]
+    assert asked(url.format("other/3")) == tried
+    assert asked(url.format(4), PUT=403) == ["PUT"]
+    assert asked(url.format(5)) == tried
+    monkeypatch.setattr(stores, "_PROVEN_FOR", 0)  # as if it were long ago
+    assert asked(url.format(6)) == tried
 
 
 def test_a_failed_model_leaves_nothing_there(store: ObjectStore) -> None:

@@ -6,6 +6,8 @@ import contextlib
 import errno
 import json
 import os
+import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from mimetypes import guess_type
 from pathlib import Path
@@ -24,6 +26,7 @@ _MEDIA_TYPE = dict.fromkeys(S3, "ContentType") | dict.fromkeys(("gs", "gcs", OBS
 _READ_ONLY = {"http", "https", "data", "github", "git", "zip", "tar", "libarchive", "reference"}
 _PART, _PARTS_AT_ONCE = 8 << 20, 4  # in memory: no more than 32 MiB of an upload
 _PIECE = 1 << 20
+_PROVEN_FOR = 60.0  # seconds: of many exports to one folder only some are to ask whether they may
 _MEDIA_TYPES = {".m3u8": "application/vnd.apple.mpegurl", ".m4s": "video/iso.segment"}  # RFC 8216 4, RFC 9174
 
 
@@ -122,7 +125,11 @@ class Store:
                 yield
             except FileExistsError as error:
                 raise _exists(self.name) from error
+            except BaseException:
+                _proven.discard(self._address)
+                raise
             self._record.unlink()
+        _proven.add(self._address)
 
     def _put(self, path: str, key: str, overwrite: bool, count: _Count) -> None:
         filesystem, scheme = self._address.filesystem, self._address.scheme
@@ -252,9 +259,43 @@ def _prove(address: Address, absent: str | None) -> None:
         if absent is not None and address.filesystem.exists(absent):
             raise _exists(address.name)
         if address.scheme in S3:
-            _prove_upload(address)
+            if address not in _proven:
+                _prove_upload(address)
+                _proven.add(address)
         elif address.scheme == OBSTORE:
             address.filesystem.check(address.key)
+
+
+class _Proven:
+    """Folders of stores in which a file could be written a moment ago, so that it need not be tried again."""
+
+    def __init__(self) -> None:
+        # By the filesystem itself: others that are equal to it may have found other credentials.
+        self._when: dict[tuple[int, str], tuple[weakref.ref[object], float]] = {}
+
+    def __contains__(self, address: Address) -> bool:
+        filesystem, when = self._when.get(_folder_of(address), (None, 0.0))
+        is_same = filesystem is not None and filesystem() is address.filesystem
+        return is_same and time.monotonic() - when < _PROVEN_FOR
+
+    def add(self, address: Address) -> None:
+        """Say that one could be written."""
+        now = time.monotonic()
+        for folder, (_, when) in list(self._when.items()):
+            if now - when >= _PROVEN_FOR:
+                self._when.pop(folder, None)
+        self._when[_folder_of(address)] = weakref.ref(address.filesystem), now
+
+    def discard(self, address: Address) -> None:
+        """Say that one could not."""
+        self._when.pop(_folder_of(address), None)
+
+
+_proven = _Proven()
+
+
+def _folder_of(address: Address) -> tuple[int, str]:
+    return id(address.filesystem), os.path.dirname(address.key.rstrip("/"))
 
 
 def _exists(name: str) -> PublishError:
