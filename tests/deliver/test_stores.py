@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import traceback
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -320,6 +321,33 @@ def test_who_may_not_write_is_told_before_the_first_frame(url: str, store: Objec
         export_video(frames, url, storage_options=store.options)
     assert (refused.value.errno, frames.count) == ({CLOSED: 13}.get(url, 2), 0)
     assert staged(temporary) == []
+
+
+def test_a_repository_that_is_not_there_is_told_before_the_first_frame() -> None:
+    pytest.importorskip("huggingface_hub")
+
+    class Hub(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(404)
+            self.send_header("X-Error-Code", "RepoNotFound")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    asked: list[str] = []
+    frames, url = Asked(FRAMES), "hf://datasets/nobody/clips/a.mp4"
+    with HTTPServer(("127.0.0.1", 0), Hub) as hub:
+        threading.Thread(target=hub.serve_forever).start()
+        options = {"endpoint": f"http://127.0.0.1:{hub.server_port}", "token": "hf_nobody"}
+        try:
+            with pytest.raises(PublishError, match=f"'{url}' can't be written: ") as refused:
+                export_video(frames, url, storage_options=options)
+        finally:
+            hub.shutdown()
+    assert (asked, frames.count, refused.value.errno) == (["/api/datasets/nobody/clips"], 0, 2)
 
 
 def test_a_right_that_was_proven_a_moment_ago_is_not_asked_for_again(

@@ -85,6 +85,7 @@ class Store:
             PublishError: that failed, and what was there still is.
         """
         with self._uploading():
+            _make_folder(self._address, os.path.dirname(self._address.key))
             count = _Count(finished.seek(0, os.SEEK_END), self._uploaded)
             self._put(finished.name, self._address.key, self._overwrite, count)
 
@@ -99,6 +100,7 @@ class Store:
         listed = {"images": [{"name": os.path.basename(to), "bytes": os.path.getsize(path)} for path, to in files]}
         manifest, count = f"{key}/{MANIFEST}", _Count(sum(os.path.getsize(path) for path, _ in files), self._uploaded)
         with self._uploading():
+            _make_folder(self._address, key)
             older = filesystem.find(key) if filesystem.exists(key) else []
             if manifest in older:
                 filesystem.rm_file(manifest)
@@ -201,6 +203,7 @@ class StoredFolder:
         address = self._address
         how = {_MEDIA_TYPE[address.scheme]: _media_type(name)} if address.scheme in _MEDIA_TYPE else {}
         with address.naming("written", PublishError):
+            _make_folder(address, os.path.dirname(address.key))
             _put_whole(address, self._key(name), lambda to: address.filesystem.pipe_file(to, data, **how))
 
     def read(self, name: str) -> bytes | None:
@@ -226,14 +229,26 @@ def _put_whole(address: Address, key: str, put: Callable[[str], object]) -> None
     if address.scheme in _WHOLE:
         put(key)
         return
-    beside = f"{os.path.dirname(key)}/.{os.path.basename(key)}.telecine-new-{os.urandom(4).hex()}"
+    beside = _beside(key)
     try:
         put(beside)
         address.filesystem.mv(beside, key)
+        if address.filesystem.exists(beside):  # HDFS replaces nothing, and raises nothing
+            raise OSError(errno.EIO, "it was uploaded, and could not be given its name")
     except BaseException:
         with contextlib.suppress(Exception):
             address.filesystem.rm_file(beside)
         raise
+
+
+def _beside(key: str) -> str:
+    return f"{os.path.dirname(key)}/.{os.path.basename(key)}.telecine-new-{os.urandom(4).hex()}"
+
+
+def _make_folder(address: Address, folder: str) -> None:
+    """Make a folder where a store has them, as SFTP; others have names alone."""
+    if address.scheme not in _WHOLE:
+        address.filesystem.makedirs(folder, exist_ok=True)
 
 
 def _holds(address: Address, key: str, path: str) -> bool:
@@ -258,12 +273,26 @@ def _prove(address: Address, absent: str | None) -> None:
     with address.naming("written", PublishError):
         if absent is not None and address.filesystem.exists(absent):
             raise _exists(address.name)
-        if address.scheme in S3:
-            if address not in _proven:
-                _prove_upload(address)
-                _proven.add(address)
-        elif address.scheme == OBSTORE:
-            address.filesystem.check(address.key)
+        if address not in _proven:
+            _try(address)
+            _proven.add(address)
+
+
+def _try(address: Address) -> None:
+    """Try what can be tried without a trace."""
+    filesystem, folder = address.filesystem, os.path.dirname(address.key)
+    if address.scheme in S3:
+        _prove_upload(address)
+    elif address.scheme == OBSTORE:
+        filesystem.check(address.key)
+    elif address.scheme == "hf":
+        filesystem.resolve_path(address.key)  # of which it asks whether the repository is there
+    elif address.scheme not in _WHOLE:
+        while folder.strip("/") and not filesystem.exists(folder):  # which is to be made
+            folder = os.path.dirname(folder)
+        trial = _beside(f"{folder}/{os.path.basename(address.key)}")
+        filesystem.pipe_file(trial, b"")
+        filesystem.rm(trial)
 
 
 class _Proven:
