@@ -23,7 +23,7 @@ from telecine.support import processors
 from telecine.support.processors import available_processors
 
 from ..support.helpers import ROOT, run_python
-from ..support.ray_nodes import AWAY, Deadly, Held, clip_of, ray_nodes
+from ..support.ray_nodes import AWAY, Deadly, DeadlyPath, Held, clip_of, ray_nodes
 
 pytestmark = pytest.mark.slow
 
@@ -70,6 +70,25 @@ def test_a_worker_that_dies_costs_its_job_an_attempt_and_nothing_else(nodes: Clu
     assert told == sorted([(2, 1, RETRIED), (2, 2, DONE), *((index, 1, DONE) for index in (0, 1, 3, 4, 5))])
     (retried,) = (entry for entry in entries if entry.status == RETRIED)
     assert retried.error == "the process that worked on it died, or its node did"
+
+
+def test_one_that_dies_amid_jobs_that_were_sent_together_costs_the_others_nothing(
+    nodes: Cluster, tmp_path: Path
+) -> None:
+    rows, entries = rows_of(60), list[Entry]()
+    for number, row in enumerate(rows):
+        path = str(tmp_path / f"{number}.npy")
+        np.save(path, row["frames"])
+        row["frames"] = path if number % 10 else DeadlyPath(path, tmp_path / f"marker-{number}")
+    report = telecine.export_batch(
+        rows, tmp_path / "out", engine="ray", listener=lambda entry, _: entries.append(entry), fps=8
+    )
+    assert report.ok
+    assert_each_once(tmp_path / "out", 60, tmp_path / "alone.mp4")
+    died = {entry.index for entry in entries if entry.status == RETRIED}
+    assert died == set(range(0, 60, 10))
+    attempts = {entry.index: entry.attempts for entry in entries if entry.status == DONE}
+    assert attempts == {number: 2 if number in died else 1 for number in range(60)}
 
 
 def test_a_node_that_dies_costs_what_it_worked_on_an_attempt(nodes: Cluster, tmp_path: Path) -> None:

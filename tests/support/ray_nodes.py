@@ -9,7 +9,7 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,20 @@ class Deadly:
         if _is_first(self.marker):
             os.kill(os.getpid(), signal.SIGKILL)
         return iter(clip_of(self.number))
+
+
+@dataclass(frozen=True)
+class DeadlyPath(os.PathLike[str]):
+    """The path of frames of whose readers the first dies in the same way, the process apart that made it."""
+
+    path: str
+    marker: Path
+    driver: int = field(default_factory=os.getpid)
+
+    def __fspath__(self) -> str:
+        if os.getpid() != self.driver and _is_first(self.marker):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.path
 
 
 @dataclass(frozen=True)

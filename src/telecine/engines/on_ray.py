@@ -1,7 +1,7 @@
-"""The engine on Ray: a task for each attempt, on a cluster that is there or on one that is started here for the run.
+"""The engine on Ray: tasks of a few attempts, on a cluster that is there or on one that is started here for the run.
 
-The driver keeps the ledger. A task has no retries of Ray's own: what dies with its worker or its node is told, and
-counted as an attempt.
+The driver keeps the ledger. A task tells of each attempt as it ends, and has no retries of Ray's own: what dies with
+its worker or its node is told, and counted as an attempt; those behind it in the task were not begun, and go again.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import logging
 import math
 import os
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import ray
@@ -20,13 +21,14 @@ from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, RuntimeEnv
 from ..errors import InputError, OptionError
 from ..support.processors import available_processors, limit_processors
 from ..support.words import one_line
-from .pending import Attempt, Pending
+from .pending import Attempt, Pending, Portions
 from .place import Place
 from .work import Job, Outcome, perform
 
 _SETTINGS = ("num_cpus", "num_gpus", "memory", "resources", "scheduling_strategy", "runtime_env")
 _AMOUNTS = {"num_cpus": "CPU", "num_gpus": "GPU", "memory": "memory"}  # as a task says it, and as a node does
-_IN_FLIGHT = 2  # attempts for each that can run, so that a worker which is done finds the next
+_IN_FLIGHT = 2  # tasks for each that can run, so that a worker which is done finds the next
+_A_TASK = 0.25  # seconds of work for a task, which by itself costs two milliseconds of processors
 _CANCELLING, _MOST_CANCELS = 0.5, 10  # seconds after which it is asked again, and how often
 _LOOK_AGAIN = 5.0  # seconds after which a cluster may have other nodes
 
@@ -63,31 +65,39 @@ def run_on_ray(
     """
     settings = _settings(resources)
     with _connected(address, workers) as is_own:
-        task, room = _attempt.options(**settings), _Room(settings, workers)
-        running: dict[ray.ObjectRef[Outcome], Attempt] = {}
+        task, room, portions = _attempts.options(**settings), _Room(settings, workers), Portions(pending, _A_TASK)
+        running: dict[ray.ObjectRefGenerator, deque[Attempt]] = {}
         try:
             while True:
-                while len(running) < room.size() and (attempt := pending.take()) is not None:
-                    running[task.remote(attempt.job, place, options, os.getcwd())] = attempt
+                while len(running) < room.size() and (portion := portions.take()):
+                    running[task.remote([each.job for each in portion], place, options, os.getcwd())] = portion
                 if not running:
                     if pending.due_in is None:
                         return
                     time.sleep(pending.due_in)
                     continue
-                for reference in _ended(running, pending.due_in if len(running) < room.size() else None):
-                    yield running.pop(reference), _outcome(reference)
+                for told in _telling(running, pending.due_in if len(running) < room.size() else None):
+                    attempt, (outcome, has_died) = running[told].popleft(), _outcome(next(told))
+                    if has_died:
+                        portions.give_back(running[told])
+                    else:
+                        portions.lasted(outcome.seconds)
+                    if not running[told]:
+                        del running[told]
+                    yield attempt, outcome
         finally:
             if not is_own:  # as whoever began the connection goes on; its end ends what runs, and aborts amid a cancel
-                _cancel(list(running))
+                _cancel([each.completed() for each in running])
 
 
 @ray.remote(max_retries=0)
-def _attempt(job: Job, place: Place, options: Mapping[str, Any], folder: str) -> Outcome:
-    """Make an attempt, in a process of whatever node."""
+def _attempts(jobs: Sequence[Job], place: Place, options: Mapping[str, Any], folder: str) -> Iterator[Outcome]:
+    """Make attempts one after another, in a process of whatever node."""
     take_share()
     with contextlib.suppress(OSError):  # on which names may be relative to the driver's folder, if it is there
         os.chdir(folder)
-    return perform(job, place, options)
+    for job in jobs:
+        yield perform(job, place, options)
 
 
 def take_share() -> None:
@@ -97,18 +107,18 @@ def take_share() -> None:
         limit_processors(math.ceil(assigned.get("CPU", 1)))
 
 
-def _ended(running: Mapping[ray.ObjectRef[Outcome], Attempt], timeout: float | None) -> list[ray.ObjectRef[Outcome]]:
-    """Wait until an attempt has ended or the time is over, and give all that have."""
-    references = list(running)
-    first, _ = ray.wait(references, num_returns=1, timeout=timeout)
+def _telling(running: Iterable[ray.ObjectRefGenerator], timeout: float | None) -> list[ray.ObjectRefGenerator]:
+    """Wait until an attempt has ended or the time is over, and give all tasks that tell of one."""
+    tasks = list(running)
+    first, _ = ray.wait(tasks, num_returns=1, timeout=timeout)
     if not first:
         return []
-    ended, _ = ray.wait(references, num_returns=len(references), timeout=0)
-    return ended
+    telling, _ = ray.wait(tasks, num_returns=len(tasks), timeout=0)
+    return telling
 
 
-def _cancel(references: list[ray.ObjectRef[Outcome]]) -> None:
-    """End attempts, and wait for that: whoever is at work on an output keeps the next run from it.
+def _cancel(references: list[ray.ObjectRef[Any]]) -> None:
+    """End tasks, and wait for that: whoever is at work on an output keeps the next run from it.
 
     Ray forgets to cancel what has come to a worker and has not begun there, so it is asked again.
     """
@@ -119,14 +129,15 @@ def _cancel(references: list[ray.ObjectRef[Outcome]]) -> None:
             _, references = ray.wait(references, num_returns=len(references), timeout=_CANCELLING, fetch_local=False)
 
 
-def _outcome(reference: ray.ObjectRef[Outcome]) -> Outcome:
+def _outcome(reference: ray.ObjectRef[Outcome]) -> tuple[Outcome, bool]:
+    """Give what became of an attempt, and whether its task has died of it."""
     try:
-        return ray.get(reference)
+        return ray.get(reference), False
     except RuntimeEnvSetupError as error:
         raise OptionError(f"resources= has a runtime_env that can't be made: {one_line(str(error))}") from error
     except RayError as error:  # `perform` tells of what an export raises: this is of the cluster
         said = next((words for kind, words in _DIED if isinstance(error, kind)), one_line(str(error)))
-        return Outcome(0, error=said, may_pass=True)
+        return Outcome(0, error=said, may_pass=True), True
 
 
 # ---- the cluster ---------------------------------------------------------------------------------------------------
