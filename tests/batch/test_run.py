@@ -293,6 +293,27 @@ def test_a_batch_goes_to_a_store_whatever_that_does_meanwhile(
         export_batch(rows, "s3://no-such-bucket/run", **how)
 
 
+def test_inputs_in_a_store_are_read_with_what_it_is_opened_with(
+    store: ObjectStore, rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    names = [f"{BUCKET}/in/{index}.npy" for index in range(COUNT)]
+    for row, name in zip(rows, names, strict=True):
+        store.filesystem.put_file(row["frames"], name)
+    stored = [{**row, "frames": f"s3://{name}"} for row, name in zip(rows, names, strict=True)]
+    how: dict[str, Any] = {**OPTIONS, "storage_options": store.options, "ledger": tmp_path / "ledger.sqlite"}
+    assert counts(export_batch(stored, f"s3://{BUCKET}/out", dry_run=True, **how)) == (COUNT, 0, 0, 0, COUNT)
+    assert counts(export_batch(stored, f"s3://{BUCKET}/out", **how)) == (COUNT, COUNT, 0, 0, 0)
+    found = {row["output"]: store.filesystem.cat_file(f"{BUCKET}/out/{row['output']}") for row in rows}
+    assert found == expected(rows, tmp_path)
+    own = [{**row, "storage_options": store.options} for row in stored]  # where outputs go elsewhere
+    assert counts(export_batch(own, tmp_path / "out", **OPTIONS)) == (COUNT, COUNT, 0, 0, 0)
+    assert outputs(tmp_path / "out") == found
+    other = [{**row, "storage_options": {**store.options, "anon": False}} for row in stored]  # are of the same jobs
+    assert counts(export_batch(other, tmp_path / "out", **OPTIONS)) == (COUNT, COUNT, COUNT, 0, 0)
+    with pytest.raises(OptionError, match="row 0: storage_options= of a row goes with a URL of its frames or sound"):
+        export_batch([{**rows[0], "storage_options": store.options}], tmp_path / "none", **OPTIONS)
+
+
 def test_what_another_user_plants_where_a_shard_is_written_first_is_not_followed(tmp_path: Path) -> None:
     victim, out = tmp_path / "victim", tmp_path / "out"
     victim.mkdir()

@@ -11,15 +11,14 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, TypeAlias, cast
 
-from ..engines.work import Job
+from ..engines.work import Job, inputs_of
 from ..errors import InputError, MissingDependencyError, OptionError, TelecineError
 from ..files.files import name_of, opened_file, said_of
+from ..files.urls import StorageOptions, scheme_of
 from ..formats.choose import output_of
 from ..formats.containers import PlaylistFormat
 from ..frames.changes import changes_of
 from ..frames.options import complete, options_of, part
-from ..frames.recognise import only_video
-from ..frames.sources import open_source
 from ..output.options import ExportOptions, WriterOptions
 from ..output.plan import plan_of
 from ..support.clock import parse_last_frame
@@ -37,7 +36,11 @@ _LIKE = 0.8  # how alike a column and an option are of which one is taken for a 
 
 
 def read_jobs(
-    rows: Rows, template: str | None, options: Mapping[str, Any], look: bool = False
+    rows: Rows,
+    template: str | None,
+    options: Mapping[str, Any],
+    look: bool = False,
+    stores: Mapping[str, StorageOptions] | None = None,
 ) -> Iterator[Job | OptionError]:
     """Read rows, and give for each a job, or what is wrong with it. The encoder is tried once for the same options.
 
@@ -46,6 +49,7 @@ def read_jobs(
         template: The name of an output whose row has none, such as "{index:06d}-{prompt_slug}.mp4".
         options: Those of `export_video` that hold for all rows; a row's own come first.
         look: Whether inputs are opened too.
+        stores: What the stores of inputs are opened with, by the schemes of their URLs; a row's own comes first.
 
     Raises:
         InputError: the file can't be read.
@@ -55,7 +59,7 @@ def read_jobs(
     names, seen, tried = Names(template), dict[str, int](), dict[str, str]()
     for index, row in enumerate(_rows_of(rows)):
         try:
-            job = _job(index, row, names)
+            job = _job(index, row, names, stores or {})
             if (other := seen.setdefault(job.output, index)) != index:
                 raise OptionError(f"its output {job.output!r} is that of row {other} too")
             if said := _said_of_options(job, options, tried):
@@ -88,7 +92,7 @@ def check_jobs(jobs: Iterable[Job | OptionError], shard: tuple[int, int] | None)
     return count
 
 
-def _job(index: int, row: Row, names: Names) -> Job:
+def _job(index: int, row: Row, names: Names, stores: Mapping[str, StorageOptions]) -> Job:
     if not isinstance(row, Mapping):
         raise OptionError(f"{row!r} is no row: give a dictionary with frames and options of export_video")
     given = {str(name): value for name, value in row.items() if value is not None and not _is_empty(value)}
@@ -103,7 +107,21 @@ def _job(index: int, row: Row, names: Names) -> Job:
     for name in facts:
         if meant := difflib.get_close_matches(name, [*known, "frames", "output"], 1, _LIKE):
             raise OptionError(f"{name!r} is no option: {meant[0]!r} is; name a fact otherwise")
-    return Job(index, frames, output, {name: given[name] for name in known if name in given}, key, facts)
+    options = {name: given[name] for name in known if name in given}
+    own = _own_store(options.pop("storage_options", None), frames, options.get("audio"))
+    return Job(index, frames, output, options, key, facts, {**stores, **own})
+
+
+def _own_store(storage_options: Any, *inputs: object) -> Mapping[str, StorageOptions]:
+    """Give what a row opens its inputs' store with, by the scheme of the first that is in one. Raises OptionError."""
+    if storage_options is None:
+        return {}
+    if not isinstance(storage_options, Mapping):
+        raise OptionError(f"storage_options={storage_options!r} are none: give names and values")
+    scheme = next(filter(None, map(scheme_of, inputs)), None)
+    if scheme is None:
+        raise OptionError("storage_options= of a row goes with a URL of its frames or sound: leave it out")
+    return {scheme: storage_options}
 
 
 def _options_of_rows() -> list[str]:
@@ -141,8 +159,7 @@ def problem_of(output: str, options: Mapping[str, Any]) -> str:
 
 def _look_at(job: Job, options: Mapping[str, Any]) -> None:
     """Open a job's input. Raises as `open_source`; of sound InputError."""
-    open_source(only_video(job.frames), key=job.key)
-    audio = {**options, **job.options}.get("audio")
+    _, audio = inputs_of(job, {**options, **job.options}.get("audio"))
     if isinstance(audio, (str, os.PathLike)):
         with opened_file(audio):
             pass

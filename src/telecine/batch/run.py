@@ -86,7 +86,7 @@ def export_batch(jobs: Rows, output: str | os.PathLike[str], **options: Unpack[B
         check_pyarrow()
     place = Place.of(output, given["storage_options"])
     rows = jobs if isinstance(jobs, (str, os.PathLike)) else list(jobs)
-    read = read_jobs(rows, template, for_all, look=given["dry_run"])
+    read = read_jobs(rows, template, for_all, given["dry_run"], place.stores)
     total = check_jobs(packable(read, packing, for_all), shard)
     path = _ledger_path(place, shard) if given["ledger"] is None else os.fspath(given["ledger"])
     if given["dry_run"]:
@@ -95,7 +95,7 @@ def export_batch(jobs: Rows, output: str | os.PathLike[str], **options: Unpack[B
     with Ledger(path) as ledger, contextlib.ExitStack() as opened:
         sink = None if packing is None else opened.enter_context(Sink(ledger, place, packing, given["shard_bytes"]))
         run = _Run(ledger, place, for_all, given, total, start, sink)
-        jobs_left = (each for each in read_jobs(rows, template, for_all) if isinstance(each, Job))
+        jobs_left = (each for each in read_jobs(rows, template, for_all, stores=place.stores) if isinstance(each, Job))
         pending = Pending(run.left(_of_shard(jobs_left, shard), given["limit"]))
         results = opened.enter_context(contextlib.closing(engine(pending, sink.staging if sink else place, for_all)))
         for attempt, outcome in results:

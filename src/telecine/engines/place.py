@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ..deliver.staging import MANIFEST
 from ..errors import InputError, OptionError
 from ..files.files import stored_path
-from ..files.urls import StorageOptions, local_path, url_in
+from ..files.urls import StorageOptions, local_path, scheme_of, url_in
 from ..publish.destination import naming
 
 _PROOF = ".telecine-proof"
@@ -45,6 +45,12 @@ class Place(NamedTuple):
     def is_url(self) -> bool:
         """Whether it is in a store."""
         return url_in(self.prefix) is not None
+
+    @property
+    def stores(self) -> Mapping[str, StorageOptions]:
+        """What inputs are opened with that are in stores of its scheme, by that scheme."""
+        scheme = scheme_of(self.prefix)
+        return {} if scheme is None or self.storage_options is None else {scheme: self.storage_options}
 
     def path_of(self, name: str) -> str:
         """Give the path or the URL of an output."""

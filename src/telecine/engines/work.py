@@ -10,17 +10,18 @@ import shutil
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from ..deliver.staging import make_folder_of, temporary_path
 from ..errors import FileError, TelecineError
 from ..export import export
-from ..files.files import stored_path
+from ..files.files import Source, source_of, stored_path
+from ..files.urls import StorageOptions, scheme_of
 from ..formats.choose import output_of
 from ..frames.options import complete
 from ..frames.recognise import only_video
-from ..frames.sources import open_source
+from ..frames.sources import FrameSource, open_source
 from ..output.options import ExportOptions
 from ..output.result import Video
 from ..support.words import one_line
@@ -36,8 +37,8 @@ _PIECE = 1 << 20
 class Job:
     """One export: its number, what is read, its name under the prefix, and the options that its row gives.
 
-    `key` names one array of several in a file. `facts` are the other columns: a prompt, a seed. The `id` is that of the
-    ledger, once it is looked up there.
+    `key` names one array of several in a file. `facts` are the other columns: a prompt, a seed. `stores` has what
+    stores of inputs are opened with, by the schemes of URLs. The `id` is that of the ledger, once it is looked up.
     """
 
     index: int
@@ -46,6 +47,7 @@ class Job:
     options: Mapping[str, Any]
     key: str | None
     facts: Mapping[str, object]
+    stores: Mapping[str, StorageOptions] = field(default_factory=dict)
     id: str = ""
 
 
@@ -82,7 +84,7 @@ def perform(job: Job, place: Place, options: Mapping[str, Any]) -> Outcome:
 
 def _exported(job: Job, place: Place, options: Mapping[str, Any]) -> Outcome:
     given = complete(ExportOptions, cast(ExportOptions, {**options, **job.options}), "export_video")
-    source = open_source(only_video(job.frames), key=job.key)
+    source, given["audio"] = inputs_of(job, given["audio"])
     if not place.is_url:
         path = place.path_of(job.output)
         return _outcome(export(source, path, given), path)
@@ -94,6 +96,14 @@ def _exported(job: Job, place: Place, options: Mapping[str, Any]) -> Outcome:
     finally:
         _remove(local)
     return outcome
+
+
+def inputs_of(job: Job, audio: Any) -> tuple[FrameSource, Any]:
+    """Open a job's frames, and give its sound as it is to be read."""
+    of_frames, of_audio = (job.stores.get(scheme_of(each) or "") for each in (job.frames, audio))
+    if of_audio is not None:
+        audio = source_of(cast(Source, audio), of_audio)
+    return open_source(only_video(job.frames), key=job.key, storage_options=of_frames), audio
 
 
 def _outcome(video: Video, path: str) -> Outcome:

@@ -55,14 +55,15 @@ def options_of_urls(options: StorageOptions | None, *places: object) -> list[Sto
     Raises:
         OptionError: there are options, and no URL.
     """
-    schemes = [_scheme_of(each) for each in places]
+    schemes = [scheme_of(each) for each in places]
     first = next(filter(None, schemes), None)
     if options is not None and first is None:
         raise OptionError("storage_options= goes with a URL, such as s3://bucket/clip.mp4: leave it out")
     return [options if scheme and scheme == first else None for scheme in schemes]
 
 
-def _scheme_of(place: object) -> str | None:
+def scheme_of(place: object) -> str | None:
+    """Give the scheme of a URL, or of the first of a list of them; None of anything else."""
     url = url_in(place[0] if isinstance(place, (list, tuple)) and place else place)
     return None if url is None else url.partition("://")[0].lower()
 

@@ -124,7 +124,7 @@ class Exporter:
         options = {name: row[name] for name in options_of(ExportOptions) if name in row}
         job = Job(0, frames, "", options, None, row)
         name = self._names.name(None, row) if "output" in row or self._has_template else self._name_of_content(job)
-        return Job(0, frames, name, options, None, row)
+        return Job(0, frames, name, options, None, row, self.place.stores)
 
     def _name_of_content(self, job: Job) -> str:
         if not isinstance(job.frames, (np.ndarray, str)):
