@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +27,8 @@ def test_a_report_asks_for_nothing_and_fits_the_screen(width: int, browser: Brow
     export_video(greys(5), tmp_path / "clip.mp4")
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         for index in range(40):
-            ledger.put(replace(CLIP, id=f"{index}", index=index, seconds=0.5 + index))
+            os.link(tmp_path / "clip.mp4", tmp_path / f"{index}.mp4")
+            ledger.put(replace(CLIP, id=f"{index}", index=index, output=f"{index}.mp4", seconds=0.5 + index))
         ledger.put(Entry("x", 40, HOSTILE[:200], FAILED, 3, 0.1, error=HOSTILE))
         write_report(ledger, Place(str(tmp_path)), str(tmp_path / "report.html"))
     asked, wide, pictures, text = browser.look_at(tmp_path / "report.html", width)
@@ -36,6 +38,17 @@ def test_a_report_asks_for_nothing_and_fits_the_screen(width: int, browser: Brow
     assert "39.50 s" in text
     assert "<script>document.body.innerText = ''</script>" in text
     assert "\u202e" not in text
+
+
+def test_of_an_output_that_was_made_again_a_report_tells_what_it_is_now(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        ledger.put(Entry("before", 0, "clip.mp4", FAILED, 1, 0.1, error="none.npy does not exist"))
+        ledger.put(replace(CLIP, id="now"))
+        write_report(ledger, Place(str(tmp_path)), str(tmp_path / "report.html"))
+    page = (tmp_path / "report.html").read_text()
+    assert "<dt>jobs</dt><dd>1</dd>" in page
+    assert "<dt>failed</dt><dd>0</dd>" in page
+    assert "none.npy" not in page
 
 
 def test_a_report_of_nothing_is_a_page_too(browser: Browser, tmp_path: Path) -> None:

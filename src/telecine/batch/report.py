@@ -35,12 +35,12 @@ _BODY = """<h1>{title}</h1>
 
 
 def write_report(ledger: Ledger, place: Place, path: str) -> None:
-    """Write the report of a ledger's jobs. Posters are the first frames of some clips.
+    """Write the report of a ledger's outputs, each as it was made last. Posters are the first frames of some clips.
 
     Raises:
         PublishError: it can't be written.
     """
-    text = page_of(list(ledger.entries()), place)
+    text = page_of(list(ledger.latest()), place)
     target = os.path.realpath(path)
     with naming(path, "written"):
         os.makedirs(os.path.dirname(target), exist_ok=True)
