@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import threading
+import traceback
 from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, cast
 
@@ -201,3 +204,42 @@ def test_what_is_not_there_is_said(store: ObjectStore) -> None:
     finally:
         store.fault = lambda _: None
     assert failed.value.errno == 13
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """Answers all requests with the status that the path begins with."""
+
+    def do_GET(self) -> None:
+        self.send_response(int(self.path[1:4]))
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_HEAD = do_GET  # noqa: N815 - the name that http.server looks for
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_what_a_server_refuses_is_said_and_no_part_of_the_query() -> None:
+    said = {
+        403: (13, "the server answers 403 Forbidden"),
+        500: (5, "the server answers 500 Internal Server Error"),
+        404: (2, "the server answers 404 Not Found"),
+    }
+    query = "?X-Amz-Credential=AKIA%2F2026%2Fus-east-1&X-Amz-Signature=0123456789abcdef"
+    with HTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever).start()
+        root = f"http://127.0.0.1:{server.server_port}"
+        try:
+            for status, (number, words) in said.items():
+                with pytest.raises(InputError) as failed:
+                    probe(f"{root}/{status}/clip.mp4{query}")
+                assert str(failed.value).startswith(f"'{root}/{status}/clip.mp4' can't be read: {words}")
+                assert failed.value.errno == number
+                everything = "".join(traceback.format_exception(failed.value))
+                assert not [secret for secret in ("AKIA", "0123456789abcdef") if secret in everything]
+        finally:
+            server.shutdown()
+    with pytest.raises(InputError, match=r"can't be read: .*[Cc]onnect") as failed:
+        probe(f"{root}/200/clip.mp4{query}")
+    assert "0123456789abcdef" not in "".join(traceback.format_exception(failed.value))

@@ -30,6 +30,7 @@ _NUMBERS: Mapping[str, int] = {  # which libraries raise without
     "PermissionDeniedError": errno.EACCES,  # these are obstore's
     "UnauthenticatedError": errno.EACCES,
 }
+_STATUSES = {401: errno.EACCES, 403: errno.EACCES, 404: errno.ENOENT, 410: errno.ENOENT}  # of HTTP
 _OBSTORES_OWN = "\n\nDebug source:"  # what is for who looks into it, of many lines
 
 
@@ -51,8 +52,7 @@ class Address(NamedTuple):
         except TelecineError:
             raise
         except Exception as error:  # of whatever library
-            number = getattr(error, "errno", None) or _NUMBERS.get(type(error).__name__, errno.EIO)
-            said = getattr(error, "strerror", None) or " ".join(str(error).partition(_OBSTORES_OWN)[0].split())
+            number, said = _told_of(error)
             if said in ("", self.key):
                 said = os.strerror(number) if number != errno.EIO else type(error).__name__
             clean = said
@@ -60,6 +60,18 @@ class Address(NamedTuple):
                 clean = clean.replace(secret, "***")
             told = any(secret in text for text in (said, repr(error)) for secret in self.secrets)
             raise kind.of(number, f"{self.name!r} can't be {done}: {clean}", self.name) from None if told else error
+
+
+def _told_of(error: Exception) -> tuple[int, str]:
+    """Give an error's number, and what it says. Of HTTP all that fails is to fsspec a file that is not there."""
+    cause = error.__cause__ if isinstance(error, FileNotFoundError) else None
+    if (status := getattr(cause, "status", None)) is not None:  # aiohttp's, whose text has the URL
+        number = _STATUSES.get(status, errno.EIO)
+        return number, f"the server answers {status} {getattr(cause, 'message', '')}".rstrip()
+    if isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError):
+        error = cause
+    number = getattr(error, "errno", None) or _NUMBERS.get(type(error).__name__, errno.EIO)
+    return number, getattr(error, "strerror", None) or " ".join(str(error).partition(_OBSTORES_OWN)[0].split())
 
 
 def address_of(url: str, options: Mapping[str, object] | None = None) -> Address:
