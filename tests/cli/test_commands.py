@@ -25,6 +25,7 @@ from telecine.cli.commands import run
 from telecine.errors import DOCUMENTATION
 
 from ..support.helpers import waves
+from ..support.object_store import ObjectStore
 
 pytestmark = pytest.mark.slow
 
@@ -193,6 +194,29 @@ def test_a_dash_is_the_standard_output() -> None:
         b"telecine: the standard output is no file and no pipe: name a file, as in -o clip.mp4\n"
         b"telecine: see https://telecine.readthedocs.io/en/stable/options.html\n",
     )
+
+
+@pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning")
+def test_a_url_is_written_and_read_as_a_path_is(s3: ObjectStore, capsys: pytest.CaptureFixture[str]) -> None:
+    url, lossless = "s3://bucket/command/clip.mp4", "s3://bucket/command/clip.mkv"
+    assert run(["export", "images", "-o", lossless, "--codec", "ffv1"]) == 0
+    assert run(["export", lossless, "-o", url, "--metadata", "title=A title"]) == 0
+    assert run(["export", lossless, "-o", "s3://bucket/command/images", "--format", "png"]) == 0
+    assert run(["export", "s3://bucket/command/images", "-o", "clip.mp4"]) == 0
+    expected = telecine.export_bytes(FRAMES, metadata={"title": "A title"})
+    assert s3.filesystem.cat(url) == expected
+    assert Path("clip.mp4").read_bytes() == telecine.export_bytes(FRAMES)
+    assert run(["verify", url, "images"]) == 0
+    assert run(["strip", url]) == 0
+    capsys.readouterr()
+    assert run(["probe", url, "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["path"], facts["frame_count"], facts["metadata"]) == (url, 12, {})
+    assert run(["export", "images", "-o", url, "--no-overwrite"]) == 1
+    assert only_line(capsys.readouterr().err) == f"'{url}' exists and overwrite is False"
+    assert run(["recover", url]) == 1
+    assert only_line(capsys.readouterr().err) == f"'{url}' has no journal: there is nothing to recover"
+    assert not Path("s3:").exists()
 
 
 def test_a_reader_that_goes_away_is_one_line(tmp_path: Path) -> None:
