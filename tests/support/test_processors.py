@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -116,3 +117,28 @@ def test_a_quota_is_rounded_up_to_whole_processors(
     monkeypatch.setattr(processors, "_cgroup_quota", lambda: quota)
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     assert processors.available_processors() == (count or allowed)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux binds threads here")
+def test_shares_of_the_processors_are_each_one_processs_as_long_as_it_has_it() -> None:
+    own = os.sched_getaffinity(0)
+    count = len(own)
+    if count == 1:
+        pytest.skip("there is one processor")
+    with ExitStack() as taken:
+        shares = []
+        for _ in range(count):
+            os.sched_setaffinity(0, own)  # as each process begins
+            taken.enter_context(processors.own_share(count))
+            shares.append(os.sched_getaffinity(0))
+        assert sorted(each for share in shares for each in share) == sorted(own)
+        os.sched_setaffinity(0, own)
+        with processors.own_share(count):  # of which there is none left
+            assert os.sched_getaffinity(0) == own
+    assert os.sched_getaffinity(0) == own
+    for nothing_to_share in (0, 1, count + 1):
+        with processors.own_share(nothing_to_share):
+            assert os.sched_getaffinity(0) == own
+    with processors.own_share(count):
+        assert len(os.sched_getaffinity(0)) == 1
+        assert processors.available_processors() == 1

@@ -7,6 +7,7 @@ its worker or its node is told, and counted as an attempt; those behind it in th
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import math
 import os
@@ -19,7 +20,7 @@ import ray
 from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, RuntimeEnvSetupError, WorkerCrashedError
 
 from ..errors import InputError, OptionError
-from ..support.processors import available_processors, limit_processors
+from ..support.processors import available_processors, limit_processors, own_share
 from ..support.words import one_line
 from .pending import Attempt, Pending, Portions
 from .place import Place
@@ -93,18 +94,30 @@ def run_on_ray(
 @ray.remote(max_retries=0)
 def _attempts(jobs: Sequence[Job], place: Place, options: Mapping[str, Any], folder: str) -> Iterator[Outcome]:
     """Make attempts one after another, in a process of whatever node."""
-    take_share()
+    share = take_share()
     with contextlib.suppress(OSError):  # on which names may be relative to the driver's folder, if it is there
         os.chdir(folder)
-    for job in jobs:
-        yield perform(job, place, options)
+    with own_share(_tasks_here(share)):
+        for job in jobs:
+            yield perform(job, place, options)
 
 
-def take_share() -> None:
-    """Use as many processors as Ray has given to this task: it counts them, and binds nothing to them."""
-    if ray.is_initialized() and ray.get_runtime_context().get_task_id() is not None:
-        assigned: Mapping[str, float] = ray.get_runtime_context().get_assigned_resources()  # type: ignore[no-untyped-call]
-        limit_processors(math.ceil(assigned.get("CPU", 1)))
+def take_share() -> float:
+    """Use as many processors as Ray has given to this task, and give how many: it binds nothing to them."""
+    if not ray.is_initialized() or ray.get_runtime_context().get_task_id() is None:
+        return 0
+    assigned: Mapping[str, float] = ray.get_runtime_context().get_assigned_resources()  # type: ignore[no-untyped-call]
+    limit_processors(math.ceil(assigned.get("CPU", 1)))
+    return assigned.get("CPU", 0)
+
+
+@functools.cache  # a process is of one node, and the cluster is some way off
+def _tasks_here(share: float) -> int:
+    """Tell how many tasks of so many processors this node has room for."""
+    own = ray.get_runtime_context().get_node_id()
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    count = next(node["Resources"].get("CPU", 0) for node in nodes if node["NodeID"] == own)
+    return int(count // share) if share else 0
 
 
 def _telling(running: Iterable[ray.ObjectRefGenerator], timeout: float | None) -> list[ray.ObjectRefGenerator]:
