@@ -138,7 +138,9 @@ def _said_of_options(job: Job, options: Mapping[str, Any], tried: dict[str, str]
     all_options = {**options, **job.options}
     looked_at = {name: value for name, value in all_options.items() if name not in _OF_EACH}
     extension = os.path.splitext(job.output)[1].lower()
-    return tried.setdefault(f"{extension} {looked_at!r}", problem_of(job.output, all_options))
+    if (alike := f"{extension} {looked_at!r}") not in tried:
+        tried[alike] = problem_of(job.output, all_options)
+    return tried[alike]
 
 
 def problem_of(output: str, options: Mapping[str, Any]) -> str:
