@@ -201,6 +201,10 @@ def test_nothing_is_done_before_all_rows_are_right(rows: list[dict[str, Any]], t
         ({"before_encode": print}, "before_encode= is of one export, not of a batch: leave it out"),
         ({"height": 0}, "row 0: height=0 is no size"),
         ({"engine": "none"}, "engine='none' is not known: use"),
+        ({"workers": 0}, "workers=0 is no whole number from 1 on"),
+        ({"memory": 1.5}, "memory=1.5 is no whole number from 1 on"),
+        ({"attempts": 0}, "attempts=0 is no whole number from 1 on"),
+        ({"limit": -1}, "limit=-1 is no whole number from 0 on"),
         ({"storage_options": {"key": "me"}}, "storage_options= goes with a URL"),
     ):
         with pytest.raises(OptionError, match=said):

@@ -19,6 +19,7 @@ from ..errors import OptionError
 from ..frames.options import complete, options_of, with_options
 from ..output.options import ExportOptions
 from ..sets.parquet import check_pyarrow
+from ..support.rate import is_whole
 from .identity import identity_of
 from .jobs import Rows, check_jobs, read_jobs
 from .ledger import DONE, FAILED, RETRIED, STAGED, Entry, Ledger
@@ -32,6 +33,7 @@ _ONE_EXPORTS = {
     "also_to", "before_encode", "fragment", "last_frame", "latency", "live", "only_rank", "overwrite", "progress",
     "timestamps",
 }  # fmt: skip
+_LEAST = {"workers": 1, "memory": 1, "attempts": 1, "limit": 0}
 _NOT_OF_A_BATCH = {*_ONE_EXPORTS, "storage_options"}
 
 
@@ -80,6 +82,7 @@ def export_batch(jobs: Rows, output: str | os.PathLike[str], **options: Unpack[B
         MissingDependencyError: the library of a URL, pyarrow for a Parquet file or a training set, or Ray.
     """
     start, given = time.monotonic(), complete(BatchOptions, options, "export_batch")
+    _check_numbers(cast(Mapping[str, Any], given))
     for_all, template, shard = options_for_all(options), given["template"], given["shard"]
     engine, packing = engine_of(given), packing_of(given["to"], given["shard_bytes"], shard)
     if given["manifest"]:
@@ -215,6 +218,14 @@ def options_for_all(options: BatchOptions | ExportOptions) -> dict[str, Any]:
             raise OptionError(f"{name}= is of one export, not of a batch: leave it out")
     known = options_of(ExportOptions).keys() - _NOT_OF_A_BATCH
     return {name: value for name, value in options.items() if name in known}
+
+
+def _check_numbers(options: Mapping[str, Any]) -> None:
+    """Raise OptionError where a number is none, or too small: of no workers nothing would be done, and nothing said."""
+    for name, least in _LEAST.items():
+        number = options[name]
+        if number is not None and not (is_whole(number) and number >= least):
+            raise OptionError(f"{name}={number!r} is no whole number from {least} on")
 
 
 def _of_shard(jobs: Iterator[Job], shard: Shard | None) -> Iterator[Job]:

@@ -14,6 +14,7 @@ import typer
 from ..batch.ledger import DONE
 from ..batch.options import BatchOptions
 from ..errors import OptionError
+from ..publish.destination import naming
 from ..support.words import one_line
 from .options import DebugOption, given_options, with_options
 from .terminal import complain, errors_are_seen, print_facts
@@ -46,12 +47,17 @@ def batch(
 
     given = given_options(BatchOptions, options)
     with ExitStack() as opened:
-        log = None if log_json is None else opened.enter_context(open(log_json, "a", encoding="utf-8"))
+        log = None if log_json is None else opened.enter_context(_opened_log(log_json))
         view = opened.enter_context(_View(quiet, log))
         done = export_batch(jobs[0], output, listener=view, **given)
     if not quiet:
         print_facts(_facts(done))
-    return 0 if done.ok or given["dry_run"] else 1
+    return 1 if done.failed else 0
+
+
+def _opened_log(path: str) -> TextIO:
+    with naming(path, "written"):
+        return open(path, "a", encoding="utf-8")
 
 
 def _merge(paths: list[str]) -> int:
