@@ -26,6 +26,14 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
         assert (ledger.get("a1"), ledger.get("c3"), ledger.counts()) == (ENTRY, None, {DONE: 1, FAILED: 1})
 
 
+def test_what_was_made_again_is_counted_as_it_is_now(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        ledger.put(replace(ENTRY, id="before", status=FAILED, error="its input was not there"))
+        assert ledger.counts() == {FAILED: 1}
+        ledger.put(ENTRY)
+        assert (ledger.counts(), list(ledger.latest())) == ({DONE: 1}, [ENTRY])
+
+
 def test_a_ledger_has_one_driver(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     with Ledger(path), pytest.raises(PublishError, match="is the ledger of a batch that runs: wait for it, or name"):
@@ -54,7 +62,7 @@ def test_of_merged_ledgers_the_later_entry_stands(tmp_path: Path) -> None:
     for index, path in enumerate(paths):
         with Ledger(path) as ledger:
             ledger.put(replace(ENTRY, attempts=index + 1))
-            ledger.put(replace(ENTRY, id=f"own{index}", index=index))
+            ledger.put(replace(ENTRY, id=f"own{index}", index=index, output=f"{index}.mp4"))
     assert merge_ledgers(tmp_path / "all.sqlite", reversed(paths)) == {DONE: 4}
     with Ledger(tmp_path / "all.sqlite") as ledger:
         found = ledger.get("a1")

@@ -651,8 +651,8 @@ def test_a_batch_does_what_is_left_and_says_so(capsys: pytest.CaptureFixture[str
     os.link("none.npy", "frames.npy")
     assert run([*command, "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
-    assert run(["batch", "merge", "all.sqlite", "out/telecine-ledger.sqlite"]) == 1  # the row as it was has failed
-    assert table(capsys.readouterr().out) == {"ledger": "all.sqlite", "done": "3", "failed": "1"}
+    assert run(["batch", "merge", "all.sqlite", "out/telecine-ledger.sqlite"]) == 0
+    assert table(capsys.readouterr().out) == {"ledger": "all.sqlite", "done": "3"}
 
 
 def test_all_rows_of_a_batch_are_looked_at_first(capsys: pytest.CaptureFixture[str]) -> None:

@@ -115,15 +115,15 @@ class Ledger:
     def latest(self) -> Iterator[Entry]:
         """Give of each output the entry written last, in the order of the rows."""
         with self._said():
-            # A bare column is of the row that has the maximum: https://sqlite.org/lang_select.html#bareagg
-            last = "SELECT *, max(updated) FROM jobs GROUP BY output"
-            for row in self._database.execute(f'SELECT {_NAMES} FROM ({last}) ORDER BY "index"'):
+            for row in self._database.execute(f'SELECT {_NAMES} FROM ({_LAST}) ORDER BY "index"'):
                 yield Entry(*row)
 
     def counts(self) -> dict[str, int]:
-        """Give how many jobs have each status."""
+        """Give how many outputs have each status, by the entry of each that was written last."""
         with self._said():
-            return dict(self._database.execute("SELECT status, count(*) FROM jobs GROUP BY status ORDER BY status"))
+            return dict(
+                self._database.execute(f"SELECT status, count(*) FROM ({_LAST}) GROUP BY status ORDER BY status")
+            )
 
     # ---- training sets ---------------------------------------------------------------------------------------------
 
@@ -204,6 +204,8 @@ class Ledger:
 
 _NAMES = ", ".join(f'"{name}"' for name in _COLUMNS)
 _SELECT = f"SELECT {_NAMES} FROM jobs"
+# A bare column is of the row that has the maximum: https://sqlite.org/lang_select.html#bareagg
+_LAST = "SELECT *, max(updated) FROM jobs GROUP BY output"
 _SELECT_TIMED = f"SELECT {_NAMES}, updated FROM jobs"
 
 
