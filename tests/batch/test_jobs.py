@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "codec": ({"frames": "a.npy", "output": "a.mp4", "codec": "vp9"}, "row 0: codec='vp9' does not go into mp4"),
     "extension": ({"frames": "a.npy", "output": "a.txt"}, r"row 0: the extension '\.txt' of 'a\.txt' is not known"),
     "hls": ({"frames": "a.npy", "output": "a.m3u8"}, "row 0: hls makes several files, of which a batch can't tell"),
+    "an iterator": ({"frames": iter([1]), "output": "a.mp4"}, "row 0: its frames can be read once, and by this"),
+    "an open file": ({"frames": io.BytesIO(), "output": "a.mp4"}, "row 0: its frames can be read once, and by this"),
     "key": ({"frames": "a.npz", "output": "a.mp4", "key": 5}, "row 0: key=5 is no name of an array"),
 }
 

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, TypeAlias, cast
 
 from ..engines.work import Job, inputs_of
 from ..errors import InputError, MissingDependencyError, OptionError, TelecineError
-from ..files.files import name_of, opened_file, said_of
+from ..files.files import is_open_file, name_of, opened_file, said_of
 from ..files.urls import StorageOptions, scheme_of
 from ..formats.choose import output_of
 from ..formats.containers import PlaylistFormat
@@ -99,6 +99,8 @@ def _job(index: int, row: Row, names: Names, stores: Mapping[str, StorageOptions
     frames, key = given.get("frames"), given.get("key")
     if frames is None:
         raise OptionError("it has no frames: give a folder, a glob, a file of arrays or a video")
+    if hasattr(frames, "__next__") or is_open_file(frames):
+        raise OptionError("its frames can be read once, and by this process: name a file, or give a list or an array")
     if key is not None and not isinstance(key, str):
         raise OptionError(f"key={key!r} is no name of an array")
     output = names.name(index, given)
