@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +93,50 @@ def test_a_failed_model_leaves_nothing_there_and_is_recovered(folder: Path) -> N
         export_video(failing_at(4, FRAMES, RuntimeError("the model failed")), url)
     assert names_in(folder) == []
     assert (recover(url).frame_count, names_in(folder / "new")) == (4, ["clip.mkv"])
+
+
+KILLED = """
+import os, signal, sys, tempfile
+import fsspec, numpy as np, telecine
+from fsspec.implementations.local import LocalFileSystem
+
+class Dies(LocalFileSystem):
+    protocol = "local"
+    count = 0
+
+    def put_file(self, path, to, **how):
+        Dies.count += 1
+        if Dies.count == int(sys.argv[4]):
+            with open(to, "wb") as file:
+                file.write(b"half of it")
+            os.kill(os.getpid(), signal.SIGKILL)
+        super().put_file(path, to, **how)
+
+fsspec.register_implementation("local", Dies, clobber=True)
+tempfile.tempdir = sys.argv[1]
+frames = np.random.default_rng(0).integers(0, 256, (6, 48, 64, 3), np.uint8)
+telecine.export_video(frames, sys.argv[2], format=sys.argv[3])
+"""
+
+
+@pytest.mark.parametrize("by", ["export", "recover"])
+@pytest.mark.parametrize(("kind", "at"), [("mp4", 1), ("png", 3)])
+def test_what_a_killed_upload_left_is_removed_by_the_next(
+    kind: Any, at: int, by: str, folder: Path, temporary: Path
+) -> None:
+    url = f"local://{folder}/clip"
+    done = subprocess.run([sys.executable, "-c", KILLED, temporary, url, kind, str(at)])
+    assert done.returncode == -signal.SIGKILL
+    left = [path.name for path in folder.rglob(".*.telecine-new-*")]
+    assert len(left) == 1
+    (folder / ".clip.mp4.telecine-new-of-mine").write_bytes(b"")
+    video = recover(url) if by == "recover" else export_video(FRAMES, url, format=kind)
+    assert video.frame_count == 6
+    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    images = [f"clip/{index:06d}.png" for index in range(6)]
+    stored = ["clip"] if kind == "mp4" else [*images, "clip/manifest.json"]
+    assert names == [".clip.mp4.telecine-new-of-mine", *stored]
+    assert [path for path in temporary.rglob("*") if path.is_file()] == []
 
 
 class ReplacesNothing(LocalFileSystem):  # type: ignore[misc,unused-ignore]

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
@@ -73,9 +74,12 @@ class Store:
         address = self._address
         there = f"{address.key.rstrip('/')}/{MANIFEST}" if self._goes_on else address.key
         _prove(address, None if self._overwrite else there)
-        if address.scheme in S3 and self._record.exists():
+        if self._record.exists() and (address.scheme in S3 or address.scheme not in _WHOLE):
             with address.naming("written", PublishError):
-                _abort_uploads(address, recursive=self._is_folder)
+                if address.scheme in S3:
+                    _abort_uploads(address, recursive=self._is_folder)
+                else:
+                    _remove_hidden(address, is_folder=self._is_folder)
             self._record.unlink()
 
     def deliver(self, finished: BinaryIO) -> None:
@@ -337,6 +341,16 @@ def _prove_upload(address: Address) -> None:
     call: Callable[..., Any] = address.filesystem.call_s3
     begun = call("create_multipart_upload", Bucket=bucket, Key=key)
     call("abort_multipart_upload", Bucket=bucket, Key=key, UploadId=begun["UploadId"])
+
+
+def _remove_hidden(address: Address, is_folder: bool) -> None:
+    """Remove what a dead process has uploaded under the names that `_put_whole` gives at first."""
+    filesystem, key = address.filesystem, address.key.rstrip("/")
+    folder, of_ours = (key, r".+") if is_folder else (os.path.dirname(key), re.escape(os.path.basename(key)))
+    hidden = re.compile(rf"\.{of_ours}\.telecine-new-[0-9a-f]{{8}}")
+    for each in filesystem.ls(folder, detail=False) if filesystem.exists(folder) else []:
+        if hidden.fullmatch(os.path.basename(each)):
+            filesystem.rm(each)
 
 
 def _abort_uploads(address: Address, recursive: bool) -> None:

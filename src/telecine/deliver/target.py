@@ -163,6 +163,7 @@ class DeliveredFolder(FolderPublication):
             PublishError: they were not taken, and are where they were.
         """
         self._delivery.deliver_folder(self.folder.path, list(frames_in(self.folder).values()))
+        self._remove_left()
         self.discard()
 
     def kept_meanwhile(self) -> Kept:

@@ -82,12 +82,17 @@ class FolderPublication(Destination):
         if replaced is not None:
             with replaced:
                 remove_frames(replaced)
+        self._remove_left()
+        self._let_go()
+
+    def _remove_left(self) -> None:
+        """Remove what dead writers to the same path have left, and nobody else has."""
+        around = self.folder.parent
         for each in left_in(around, self._name):
-            if each == hidden_entry(self._name, SUFFIX):  # which another writer may have taken by now
+            if each == hidden_entry(self._name, SUFFIX):  # this writer's, or another's that has taken it by now
                 continue
             with contextlib.suppress(OSError, PublishError), locked(around, each, self.path) as left:
                 remove_frames(left)
-        self._let_go()
 
     def keep(self) -> Kept:
         """Let go of the hidden folder for `recover_folder` to find; one without a frame is removed."""
