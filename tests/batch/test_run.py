@@ -9,11 +9,14 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
+from safetensors.numpy import save_file
 
 import telecine
 from telecine import BatchReport, OptionError, PublishError, export_batch, export_video
@@ -21,6 +24,7 @@ from telecine.batch.ledger import DONE, FAILED, RETRIED, Entry, Ledger
 
 from ..support.helpers import greys, names_in
 from ..support.object_store import BUCKET, ObjectStore
+from ..support.sounds import RATE, made, tone
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("temporary")]
 
@@ -99,6 +103,33 @@ def test_every_output_is_there_once_with_the_bytes_of_one_process(rows: list[dic
         assert facts == (DONE, 1, 5, 64, 48, "8", "h264")
         assert (entry.bytes, entry.sha256) == (len(data), __import__("hashlib").sha256(data).hexdigest())
         assert json.loads(entry.facts) == {"seed": row["seed"]}
+
+
+def test_frames_of_a_row_may_be_named_in_each_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    clip = greys(5)
+    np.savez("arrays.npz", a=clip, b=clip[:2])
+    save_file({"a": clip, "b": clip[:3]}, "tensors.safetensors")
+    export_video(clip[:4], "video.mp4", fps=8)
+    export_video(clip, "images", format="png")
+    made(Path("sound.wav"), "pcm_s16le", tone(0.5), RATE, "stereo")
+    rows: list[dict[str, Any]] = [
+        {"frames": "arrays.npz", "key": "b", "fps": "24000/1001"},
+        {"frames": "tensors.safetensors", "key": "b"},
+        {"frames": "video.mp4", "audio": "sound.wav"},
+        {"frames": "images", "metadata": {"prompt": "a panda"}},
+        {"frames": "images/*.png"},
+        {"frames": (tmp_path / "video.mp4").as_uri()},
+        {"frames": [Image.fromarray(each) for each in clip]},
+    ]
+    Path("jobs.csv").write_text("frames,key,seed\narrays.npz,a,7\n")
+    assert export_batch(rows, "out", template="{index}.mp4", **OPTIONS).ok
+    assert export_batch("jobs.csv", "out", template="{seed}.mp4", **OPTIONS).ok
+    found = [telecine.probe(f"out/{index}.mp4") for index in range(8)]
+    assert [info.frame_count for info in found] == [2, 3, 4, 5, 5, 4, 5, 5]
+    assert [info.fps for info in found] == [Fraction(24000, 1001), *[8] * 7]
+    assert [info.audio is not None for info in found] == [False, False, True, *[False] * 5]
+    assert found[3].metadata["prompt"] == "a panda"
 
 
 def test_again_it_does_what_the_ledger_and_the_place_do_not_agree_on(
