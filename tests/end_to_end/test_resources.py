@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -74,6 +75,23 @@ for count in (100, 1500):
     )
     few, many = map(int, said.splitlines())
     assert many - few < 16 << 10  # of KiB: the planes of the 1,400 more are 40 MB, their pixels 81 MB
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators keep what they like")
+def test_a_clip_takes_the_memory_that_one_before_it_freed(tmp_path: Path) -> None:
+    faults = run_python(
+        """
+import resource, numpy, telecine
+frames = numpy.random.default_rng(0).integers(0, 256, (16, 256, 256, 3), numpy.uint8)
+counts = [0]
+for _ in range(8):
+    telecine.export_video(frames, "clip.mp4")
+    counts.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+print(min(after - before for before, after in zip(counts, counts[1:])))
+""",
+        tmp_path,
+    )
+    assert int(faults) < 400  # pages of 4 kB: an encoder of such a clip has 1,600
 
 
 @pytest.mark.slow
