@@ -30,6 +30,7 @@ _IMAGES = "png_pipe,webp_pipe,jpeg_pipe,tiff_pipe,bmp_pipe,exr_pipe,ppm_pipe,pgm
 _SOUNDS = "wav,w64,aiff,caf,au,mp3,flac,aac,ac3,eac3,amr,wv"
 _OPTIONS = {"format_whitelist": ",".join((_VIDEOS, _STREAMS, _IMAGES, _SOUNDS))}
 _WHOLE_MEDIA = {"ignore_editlist": "1"}  # samples as an MP4 has them, also those that it does not show
+_UNDECODED = {"skip_frame": "all"}  # while the file is opened
 # Packets as an index has them, neither parsed nor amended, of which one is read with the index.
 _AS_INDEXED = _OPTIONS | {"fflags": "+noparse+nofillin", "probesize": "32"}
 # By which FFmpeg finds that it has to read on (libavformat/mov.c): fragments, and sound that is packed into samples
@@ -43,10 +44,13 @@ _MOST_GROWTH, _ALWAYS = 4, 1 << 20
 
 
 @contextmanager
-def opened_container(source: Source, kind: str = "a video", edited: bool = True) -> Iterator[InputContainer]:
+def opened_container(
+    source: Source, kind: str = "a video", edited: bool = True, decoded: bool = True
+) -> Iterator[InputContainer]:
     """Open a file with FFmpeg. `kind` is what an error says that it can't be read as.
 
-    Of an MP4 the samples are those that its edit lists show, at the times that they say, unless it is not `edited`.
+    Of an MP4 the samples are those that its edit lists show, at the times that they say, unless it is not `edited`. The
+    first frames are decoded for what no header tells, such as the pixel format of H.264, unless it is not `decoded`.
 
     Raises:
         InputError: it can't be opened, is of no kind that is accepted, or what is done with it in here fails.
@@ -55,8 +59,9 @@ def opened_container(source: Source, kind: str = "a video", edited: bool = True)
         check_sample_counts(file)
         check_png_texts(file)
         file.seek(0)
+        options = _OPTIONS | ({} if edited else _WHOLE_MEDIA) | ({} if decoded else _UNDECODED)
         try:
-            container = open_input(file, options=_OPTIONS if edited else _OPTIONS | _WHOLE_MEDIA)
+            container = open_input(file, options=options)
         except av.FFmpegError as error:
             if not lines or any("not on whitelist" in message for _, _, message in lines):
                 raise InputError(f"{name_of(file)!r} can't be read as {kind}: it is no {_ACCEPTED}") from error

@@ -125,7 +125,9 @@ def _probe(path: Source, whole: bool) -> VideoInfo:
     with opened_file(path) as file:
         if (animation := animations.format_of(file)) is not None:
             return _probe_animation(file, animation)
-        with open_video(file) as (container, stream):
+        # The index of an MP4 that was just written tells all but the pixel format, and that the first frame tells.
+        with open_video(file, decoded=not (whole and boxes.index_in_front(file))) as (container, stream):
+            stream.codec_context.thread_count = 1  # for a single frame
             return _probe_video(file, container, stream, whole)
 
 
@@ -321,13 +323,13 @@ def _is_even(times: list[int]) -> bool:
 
 
 @contextmanager
-def open_video(path: Source, edited: bool = True) -> Iterator[tuple[InputContainer, VideoStream]]:
+def open_video(path: Source, edited: bool = True, decoded: bool = True) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a file's first video stream, as `opened_container` does.
 
     Raises:
         InputError: it can't be opened, has no video that FFmpeg reads, or can't be read to its end.
     """
-    with opened_container(path, edited=edited) as container:
+    with opened_container(path, edited=edited, decoded=decoded) as container:
         name, streams = name_of(path), video_streams(container)
         if not streams:
             only = ", only the picture of a cover" if container.streams.video else ""
