@@ -195,6 +195,8 @@ def target_of(hidden: str | os.PathLike[str], suffix: str = SUFFIX) -> str | Non
 
     `suffix` is that of another kind of hidden name.
     """
+    if suffix not in os.fspath(hidden):  # at once: each export looks at all names in its folder, which may be many
+        return None
     folder, name = os.path.split(os.fspath(hidden))
     kind = re.search(re.escape(suffix) + r"(-[0-9a-f]{8})?$", name)
     return os.path.join(folder, name[1 : kind.start()]) if kind and kind.start() > 1 and name[0] == "." else None
