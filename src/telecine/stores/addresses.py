@@ -68,7 +68,7 @@ def _told_of(error: Exception) -> tuple[int, str]:
     if (status := getattr(cause, "status", None)) is not None:  # aiohttp's, whose text has the URL
         number = _STATUSES.get(status, errno.EIO)
         return number, f"the server answers {status} {getattr(cause, 'message', '')}".rstrip()
-    if isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError):
+    if isinstance(cause, TimeoutError) or (isinstance(cause, OSError) and cause.errno):  # of the connection
         error = cause
     number = getattr(error, "errno", None) or _NUMBERS.get(type(error).__name__, errno.EIO)
     return number, getattr(error, "strerror", None) or " ".join(str(error).partition(_OBSTORES_OWN)[0].split())
