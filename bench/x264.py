@@ -23,7 +23,7 @@ def options_of(quality: str = "high", preset: str | None = None) -> dict[str, st
     """The options that a quality level and a preset are, with what telecine adds for frames at a constant rate."""
     codec = CODECS["h264"]
     own = codec.parameters
-    joined = ":".join(filter(None, (own.always, own.at_constant_rate)))
+    joined = ":".join(filter(None, (own.always, own.uneven, own.at_constant_rate)))
     return encoder_options(codec, quality, preset=preset) | {own.option: joined}
 
 

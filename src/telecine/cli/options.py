@@ -14,12 +14,12 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import typer
 
-from ..encode.passes import parse_bytes
 from ..errors import OptionError
 from ..formats.encoders import ENCODERS
 from ..frames.options import Option, options_of, type_of
 from ..metadata.tags import Json
 from ..provenance.seal import Provenance
+from ..rates.size import parse_bytes
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -63,6 +63,7 @@ class Form:
 _TEXT = str | None
 _FORMS = {
     "fps": Form(_TEXT, "Frames per second, such as 29.97 or 24000/1001; without, a video's own timing, or 16."),
+    "target": Form(_TEXT, "How near to the frames it is to be, such as vmaf:95 or xpsnr:42.", "METRIC:NUMBER"),
     "max_bytes": Form(_TEXT, "The most that the file may take, such as 10MB or 9.5MiB.", "SIZE", parse_bytes),
     "value_range": Form(_TEXT, "The range of float values, such as -1,1; [0, 1] without.", "LOW,HIGH", _range),
     "height": Form(metavar="PIXELS"),

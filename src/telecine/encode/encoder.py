@@ -20,7 +20,7 @@ from ..color.hdr import ContentLight, MasteringDisplay
 from ..container import alpha_packets as alpha
 from ..container.hdr_boxes import HdrMetadata
 from ..formats.choose import Format
-from ..formats.codecs import NARROW
+from ..formats.codecs import NARROW, UNEVEN
 from ..metadata.tags import EXACT_COPY, Metadata
 from ..support.processors import ordinary_threads
 from ..support.rate import VARIABLE_TIME_BASE, ticks_a_second
@@ -30,6 +30,7 @@ _FREED_ONCE = 16 << 20
 # How many frames are decoded in the order that they are shown in. Of so few x265 subtracts from the times of decoding a
 # delay that it has not set, whatever is in its memory (x265 source/encoder/encoder.cpp, m_bframeDelayTime).
 _NEVER_REORDERED = 2
+_MACROBLOCK = 16  # pixels (Rec. ITU-T H.264, 3.86)
 
 
 class EncoderSettings(NamedTuple):
@@ -164,6 +165,7 @@ def all_options(settings: EncoderSettings) -> dict[str, str]:
     # The last is obeyed where they differ.
     values = (
         parameters.always,
+        parameters.uneven if -(-settings.width // _MACROBLOCK) % UNEVEN else "",
         "" if settings.variable else parameters.at_constant_rate,
         parameters.at_fractional_crf.format(crf=options["crf"]) if "." in options.get("crf", "") else "",
         options.get(parameters.option, ""),

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from .._convert import instruction_set
 
 NARROW = 48  # pixels: see PrivateParameters
+UNEVEN = 16  # macroblocks
 
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
@@ -47,6 +48,7 @@ class PrivateParameters(NamedTuple):
     at_fractional_crf: str = ""  # where the crf is not whole: the encoder's option takes it for the nearest that is
     statistics: str = ""  # to write, as pass 1, or to read, as pass 2, what helps to share a bitrate out
     narrow: str = ""  # of frames at most NARROW wide, whatever the caller says
+    uneven: str = ""  # where a row of macroblocks is no multiple of UNEVEN
 
 
 class Library(NamedTuple):
@@ -91,6 +93,7 @@ class Codec:
     scale: CrfScale | None = None
     presets: Mapping[str, Mapping[str, str]] = field(default_factory=_empty)
     effort: frozenset[str] = frozenset()
+    tunes: Mapping[str, frozenset[str]] = field(default_factory=_empty)  # what of a level a tune settles
     dithered: Mapping[str, Mapping[str, str]] = field(default_factory=_empty)  # by level: what keeps dither
     of_pixel_format: Mapping[str, Mapping[str, str]] = field(default_factory=_empty)  # options that go with it
     named_values: Mapping[str, tuple[str, ...]] = field(default_factory=_empty)  # of which it prints bad ones to stderr
@@ -183,12 +186,15 @@ def _scale(quantiser: int) -> dict[str, str]:
 
 # On AVX-512 x264's mbtree reads past the ends of rows of macroblocks, unless a row has a multiple of 16 of them: what
 # comes out depends on what was in that memory (x264 165, mbtree_propagate_list; `MALLOC_PERTURB_` shows it). Without,
-# the bytes are the same each time and on older processors, for 3 to 12 % more of the encoder's time.
+# the bytes are the same each time and on older processors, for 3 to 12 % more of the encoder's time. Rows of 256, 512,
+# 768, 1024 and 1280 pixels need it not.
 _SAME_BYTES = "asm=AVX2,FMA3,BMI2" if instruction_set() == "avx512" else ""
 
 # x264's medium without what costs most and gains least here: more than one reference, and 8x8 partitions in B-frames.
-# The lookahead is short, since it is what remains to encode after a model's last frame (bench/latency.py).
-_H264 = {"preset": "medium", "refs": "1", "partitions": "p8x8,i8x8,i4x4", "rc-lookahead": "8"}
+# The lookahead is short, since it is what remains to encode after a model's last frame (bench/latency.py), and less
+# adaptive quantisation makes up for that. psy-rd, which keeps something like the detail, costs by each metric.
+_BITS = {"aq-strength": "0.65", "qcomp": "0.6", "psy-rd": "0:0"}
+_H264 = {"preset": "medium", "refs": "1", "partitions": "p8x8,i8x8,i4x4", "rc-lookahead": "8", **_BITS}
 _HEVC = {"preset": "superfast"}
 
 _X264_RATE = frozenset({"crf", "qp", "b", "bitrate"})
@@ -220,26 +226,27 @@ CODECS = {
                 "profile": ("baseline", "main", "high", "high10", "high422", "high444"),
             }
         ),
-        # Settled by search on four real clips (bench/quality.py). Against diffusers' defaults (medium, crf 25) VMAF of
-        # "balanced" is +0.07 to +1.13 at -23 to +2.6 % of the bytes: less adaptive quantisation and a lower qcomp make
-        # up for the short lookahead. VMAF is at least 96.7 at "high", 98.3 at "visually-lossless", 88.4 at "draft",
-        # which superfast with mbtree reaches in half of veryfast's time.
+        # Settled by search on half of the clips of bench/clip_set.py; docs/quality.md says what comes of the others.
+        # superfast with mbtree reaches "draft" in half of veryfast's time.
         qualities=_levels(
             draft={"preset": "superfast", "crf": "27", "mbtree": "1", "rc-lookahead": "8"}
             | {"aq-strength": "0.2", "qcomp": "0.5"},
-            balanced=_H264 | {"crf": "25.3", "aq-strength": "0.2", "qcomp": "0.5", "psy-rd": "0.8:0"},
-            high=_H264 | {"crf": "20", "aq-strength": "0.5"},
-            visually_lossless=_H264 | {"crf": "13", "aq-strength": "0.5"},
+            balanced=_H264 | {"crf": "24.5"},
+            high=_H264 | {"crf": "20"},
+            visually_lossless=_H264 | {"crf": "13"},
         ),
         # Else dither is quantised away, and the bands are as without (docs/dither.md). PSNR is that of the level or
         # up to 1 dB more, on real clips, with 15 to 60 % more bytes.
         dithered=_levels(high={"crf": "16", "aq-strength": "1.5"}, visually_lossless={"crf": "11", "aq-strength": "1"}),
         effort=frozenset({"refs", "partitions", "mbtree"}),
+        tunes=MappingProxyType(dict.fromkeys(("film", "animation", "grain", "stillimage"), frozenset(_BITS))),
         live=MappingProxyType({"tune": "zerolatency", "rc-lookahead": "0"}),
         plays_everywhere=frozenset({"Constrained Baseline", "Baseline", "Main", "High"}),
         parameters=PrivateParameters(
             "x264-params",
-            always=_SAME_BYTES,
+            # Else the picture parameters say the crf, and clips of two can't be joined (x264, encoder/set.c).
+            always="stitchable=1",
+            uneven=_SAME_BYTES,
             # Else x264 waits for one frame more, to know how long the one before it is shown (x264, encoder/encoder.c).
             at_constant_rate="force-cfr=1",
             statistics="pass={number}:stats={file}",

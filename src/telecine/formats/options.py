@@ -39,13 +39,20 @@ def encoder_options(
         raise OptionError(f"{' and '.join(rates)} contradict: give one")
     overrides = {**_speed(codec, preset), **_group(codec, keyframe_interval, own), **own}
     crf_options = codec.scale.options if rates and codec.scale else ()
-    replaced = {*crf_options, *(codec.effort if "preset" in overrides else ())}
+    of_tune = codec.tunes.get(own.get("tune", ""), frozenset())
+    replaced = {*crf_options, *(codec.effort if "preset" in overrides else ()), *of_tune}
     level = {name: value for name, value in level.items() if name not in replaced}
     options = {**level, **_rate(codec, crf, bitrate, own), **overrides}
     for name, accepted in codec.named_values.items():
         if name in options and options[name] not in accepted:
             raise OptionError(f"{name}={options[name]!r} is not known: use {either(accepted)}")
     return options
+
+
+def is_crf_of_level(codec: Codec, quality: str, options: Mapping[str, str]) -> bool:
+    """Tell whether an encoder's options have the crf of a quality level."""
+    option, level = codec.scale.options[0] if codec.scale else "", codec.qualities.get(quality, {})
+    return option in level and options.get(option) == level[option]
 
 
 def _rates(codec: Codec, crf: float | None, bitrate: int | None, own: Mapping[str, str]) -> Iterator[str]:

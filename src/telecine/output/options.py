@@ -59,7 +59,8 @@ class WriterOptions(ChangeOptions, total=False):
         QualityName,
         Option(
             "high",
-            """"draft", "balanced", "high", "visually-lossless", or "lossless" for RGB that comes back bit by bit.""",
+            """"draft", "balanced", "high", "visually-lossless", or "lossless" for RGB that comes back bit by bit. Each
+            but the last has a floor (docs/quality.md): a video whose first frames are below it gets a lower crf.""",
         ),
     ]
     crf: Annotated[
@@ -78,6 +79,17 @@ class WriterOptions(ChangeOptions, total=False):
             """The most bytes that the file may have. Where it takes more, its frames are encoded again at close, in
             two passes or more; the quality or the crf is the most that they get. The copy of the frames that this needs
             lies unseen beside the journal, compressed without loss.""",
+            VIDEO,
+        ),
+    ]
+    target: Annotated[
+        str | None,
+        Option(
+            None,
+            """How near to its frames the video is to be: "vmaf:95", or "xpsnr:42", which is in dB and of luma. The crf
+            is chosen for it: at close the video is measured, and its frames are encoded again until the number is
+            reached, or a little more, which a note tells. Of 8-bit video; it keeps a copy of the frames as `max_bytes`
+            does.""",
             VIDEO,
         ),
     ]

@@ -30,6 +30,7 @@ from ..planes.frame import Frame
 from ..planes.light import parse_light
 from ..planes.pixel_formats import is_too_large
 from ..publish.publication import Publication
+from ..rates.floor import FlooredEncoder, floor_of
 from ..read.frames import read_timestamps_whole
 from ..read.probe import VideoInfo, probe_whole
 from ..sound.encode import LOSSLESS_BESIDE, Sound
@@ -42,8 +43,8 @@ from .result import Video
 
 if TYPE_CHECKING:
     from ..deliver.live import Listener, Sink
-    from ..encode.passes import Passes
     from ..live.handout import Live, LiveJournal
+    from ..rates.passes import Aim, CopyingEncoder, Passes
 
 
 class VideoPlan:
@@ -71,7 +72,10 @@ class VideoPlan:
         self.live = _live(options, chosen, common.fps, target, notes)
         streamed = _live_options(options, chosen, self.live.interval) if self.live else options
         of_encoder = _encoder_options(chosen, streamed)
-        self.limit = None if options["max_bytes"] is None else _limit(options["max_bytes"], chosen, of_encoder)
+        self.aim = _aim(options, chosen, of_encoder)
+        self.floor = (
+            None if self.live or options["target"] is not None else floor_of(options["quality"], chosen, of_encoder)
+        )
         lossless = options["quality"] == "lossless" or chosen.codec.name in LOSSLESS_BESIDE
         self.sound = Sound(chosen.container, options["audio_rate"], options["audio_fit"], lossless, notes)
         display = parse_mastering_display(options["mastering_display"], hdr)
@@ -166,7 +170,8 @@ def _bar(options: WriterOptions, chosen: Format) -> str:
     if not chosen.codec.live or chosen.pixel_format.alpha:
         what = f"{chosen.codec.called} in {chosen.pixel_format.name}"
         return f"{what}, which no player streams: use h264, hevc, av1 or vp9"
-    return "" if options["max_bytes"] is None else "max_bytes=, since what was handed out can't be encoded again"
+    again = next((name for name in ("max_bytes", "target") if options[name] is not None), None)
+    return f"{again}=, since what was handed out can't be encoded again" if again else ""
 
 
 def _live_options(options: WriterOptions, chosen: Format, frames: int) -> WriterOptions:
@@ -192,10 +197,20 @@ def _encoder_options(chosen: Format, options: WriterOptions) -> dict[str, str]:
     )
 
 
-def _limit(max_bytes: int, chosen: Format, of_encoder: dict[str, str]) -> int | None:
-    from ..encode.passes import parse_max_bytes  # start-up: few limit the size
+def _aim(options: WriterOptions, chosen: Format, of_encoder: dict[str, str]) -> Aim | None:
+    """Read what the frames may be encoded again for; None where they are encoded once."""
+    max_bytes, target = options["max_bytes"], options["target"]
+    if max_bytes is None and target is None:
+        return None
+    if max_bytes is not None and target is not None:
+        raise OptionError(f"max_bytes={max_bytes!r} and target={target!r} contradict: give one", page="limits")
+    if target is None:
+        from ..rates.size import parse_max_bytes  # start-up: few limit the size
 
-    return parse_max_bytes(max_bytes, chosen, of_encoder)
+        return parse_max_bytes(max_bytes, chosen, of_encoder)
+    from ..rates.target import parse_target  # start-up: few name a metric
+
+    return parse_target(target, chosen, of_encoder, options["quality"])
 
 
 def _try_other_color(settings: EncoderSettings) -> None:
@@ -210,7 +225,7 @@ def _note(notes: Notes, settings: EncoderSettings, dither: bool, quality: str) -
     """Say what may surprise of the format."""
     codec, container = settings.format.codec, settings.format.container
     if settings.profile not in codec.plays_everywhere or not container.plays_everywhere:
-        what = f"{codec.name} {settings.profile} in {container.name}"
+        what = f"{' '.join(filter(None, (codec.name, settings.profile)))} in {container.name}"
         notes.warn(f"{what} does not play everywhere: some players, browsers or phones refuse it")
     if dither and quality not in codec.dithered:
         what = f"{codec.called} at quality={quality!r}"
@@ -228,9 +243,12 @@ class VideoShape:
             plan.notes.add(f"{size} is padded to even sides, {why}, by repeating the last line")
         width, height = (side + more for side, more in zip(first.size, self.padding, strict=True))
         _check_size(width, height, plan.settings.format.codec)
+        if plan.aim:
+            plan.aim.check_size(width, height)
         common, color = plan.common, plan.color or Color.of_size(width, height)
         self.settings = plan.settings._replace(color=color, width=width, height=height, variable=bool(clock.variable))
-        self.seal, self.limit, self.sound, self.meter = common.seal, plan.limit, plan.sound, LightMeter()
+        self.seal, self.aim, self.sound, self.meter = common.seal, plan.aim, plan.sound, LightMeter()
+        self.floor = plan.floor
         self.live = plan.live
         if self.live and (self.live.outlet or self.sound.is_given):
             self.sound.end("the sound of what is handed out while it grows is written before the first frame")
@@ -297,30 +315,35 @@ class VideoJob:
     def __init__(self, shape: VideoShape, publication: Publication, threads: int) -> None:
         self._shape, self._publication = shape, publication
         self._settings = shape.settings._replace(threads=threads)
-        self._passes = None if shape.limit is None else _passes(shape.limit, self._settings, publication)
+        self._passes = None if shape.aim is None else _passes(shape.aim, self._settings, publication)
         self._live: LiveJournal | None = None
         if shape.live is not None:
             container, uneven = self._settings.format.container, shape.clock.uneven
             self._live = shape.live.open(publication.journal, container, shape.sound, uneven)
 
-    def encoder(self) -> Encoder:
+    def encoder(self) -> Encoder | FlooredEncoder | CopyingEncoder:
         """Open the encoder, which writes to the journal."""
+        shape, journal = self._shape, self._publication.journal
         if self._passes is not None:
-            return self._passes.first()
-        return Encoder(self._live.file if self._live else self._publication.journal, self._settings)
+            return self._passes.first(shape.floor, shape.notes)
+        if shape.floor is not None:
+            return FlooredEncoder(journal, self._settings, shape.floor, shape.notes)
+        return Encoder(self._live.file if self._live else journal, self._settings)
 
     def finish(self, stop: Callable[[], bool]) -> Video:
         """Make the finished file, in more passes where it is to be smaller."""
-        publication, notes, limit = self._publication, self._shape.notes, self._shape.limit
+        publication, notes, aim = self._publication, self._shape.notes, self._shape.aim
         publication.check_journal()
         info = self._finished_from(publication.journal)
-        if self._passes is not None and limit is not None and info.size_bytes > limit:
-            whole = info.size_bytes
+        if self._passes is not None and aim is not None:
             try:
-                info, rate = self._passes.fit(info, self._finished_from, stop)
+                info, note, warning = aim.settle(self._passes, info, self._finished_from, stop)
             except OSError as error:
                 raise error if isinstance(error, PublishError) else publication.failure(error) from error
-            notes.add(f"at the quality asked for it takes {whole} bytes: encoded again at {rate}, for max_bytes")
+            if note:
+                notes.add(note)
+            if warning:
+                notes.warn_later(warning)
         if info.audio is not None and (note := sound_after_frames(info.audio.duration, info.duration)):
             notes.add(note)
         light, display = info.content_light, info.mastering_display
@@ -357,12 +380,12 @@ class VideoJob:
         if clock.variable:
             times = [tick * clock.time_base for tick in clock.ticks]
             check_times(read_timestamps_whole(file), times, container.clock)
-        if shape.limit is not None and info.size_bytes > shape.limit:
+        if shape.aim is not None and shape.aim.drops(info):
             publication.drop_finished()
         return info
 
 
-def _passes(limit: int, settings: EncoderSettings, publication: Publication) -> Passes:
-    from ..encode.passes import Passes  # start-up, as above
+def _passes(aim: Aim, settings: EncoderSettings, publication: Publication) -> Passes:
+    from ..rates.passes import Passes  # start-up, as above
 
-    return Passes(limit, settings, publication)
+    return Passes(settings, publication, aim.notes_frames)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple, cast
 
-from ..container.boxes import end_of_fragments, whole_fragments
+from ..container.boxes import end_of_fragments, top_level_boxes, whole_fragments
 from ..errors import PublishError
 from ..files.checksums import Checksums
 from .hidden import HiddenFile, free_name, newest_last, open_ours
@@ -25,6 +25,7 @@ SUFFIX = ".telecine-journal"
 NOT_OURS = "another user's, no file, or open for all to write"
 _NAME_BYTES = 255  # what every common filesystem allows in a name
 _ASIDE_BYTES = 9
+_OF_A_MUXER = (b"ftyp", b"moov", b"moof", b"mdat", b"mfra")
 _SECONDS_AT_RISK = 1.0  # what a power cut may cost: how long written frames may stay unsynced
 
 
@@ -75,6 +76,17 @@ class Journal(HiddenFile):
         if self.sync_due_in() == 0:
             self.sync()
         return written
+
+    def begin_anew(self) -> bytes:
+        """Drop what was written; gives the boxes that were inserted, which are to be inserted again."""
+        if self.given_up:
+            return b""
+        inserted = [box for box in top_level_boxes(self) if box.kind not in _OF_A_MUXER]
+        kept = b"".join(os.pread(self.fileno(), box.end - box.start, box.start) for box in inserted)
+        self.seek(0)
+        self.truncate()
+        self._checksums = Checksums()
+        return kept
 
     def sync_due_in(self) -> float | None:
         """How many seconds what is written may still stay unsynced; None where all is synced."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple, TypeAlias, cast
@@ -23,7 +23,7 @@ _PEAK = 255
 _LEAST_SIDE_OF_SSIM = 16  # its windows are of 8 samples, of halved chroma too
 # The sides of XPSNR's blocks go with the square root of the pixels; of fewer than these they are 0, and FFmpeg divides
 # by that (libavfilter/vf_xpsnr.c). Of more than 8 bits it takes lines for unpadded, which few are.
-_LEAST_PIXELS_OF_XPSNR = 2025
+LEAST_PIXELS_OF_XPSNR = 2025
 
 
 class Fidelity(NamedTuple):
@@ -58,39 +58,46 @@ class Meter:
 
     def __init__(self, fps: Fraction | None = None) -> None:
         """Take the frame rate, which XPSNR goes by; without one that is left out."""
-        self._fps, self._index = fps, 0
-        self._graph: _Graph | None = None
+        self._fps = fps
+        self._filters: Filters | None = None
 
     def measure(self, measured: VideoFrame, reference: VideoFrame) -> Fidelity:
         """Measure the next picture."""
-        self._graph = self._graph or _Graph(reference, self._fps)
-        found = self._graph.filtered(measured, reference, self._index)
-        self._index += 1
+        self._filters = self._filters or Filters(_metrics_of(reference, self._fps), reference, self._fps)
+        found = self._filters.measure(measured, reference)
         xpsnr = min(float(found.get(f"lavfi.xpsnr.xpsnr.{plane}", "nan")) for plane in "yuv")
         return Fidelity(float(found["lavfi.psnr.mse_avg"]), float(found.get("lavfi.ssim.All", "nan")), xpsnr)
 
 
-class _Graph:
-    """FFmpeg's filters, through which a reference goes, and at each of them the picture that is measured."""
+def _metrics_of(picture: VideoFrame, fps: Fraction | None) -> list[str]:
+    """Name what pictures are large enough for."""
+    names = ["psnr"]
+    if min(picture.width, picture.height) >= _LEAST_SIDE_OF_SSIM:
+        names.append("ssim")
+    if fps is not None and picture.width * picture.height >= LEAST_PIXELS_OF_XPSNR:
+        names.append("xpsnr")
+    return names
 
-    def __init__(self, like: VideoFrame, fps: Fraction | None) -> None:
-        names = ["psnr"]
-        if min(like.width, like.height) >= _LEAST_SIDE_OF_SSIM:
-            names.append("ssim")
-        if fps is not None and like.width * like.height >= _LEAST_PIXELS_OF_XPSNR:
-            names.append("xpsnr")
-        self._graph, rate = av.filter.Graph(), fps or Fraction(1)
+
+class Filters:
+    """FFmpeg's filters of two inputs, through which a reference goes, and at each the picture that is measured."""
+
+    def __init__(
+        self, metrics: Sequence[str], like: VideoFrame, fps: Fraction | None = None, options: str = ""
+    ) -> None:
+        """Build them for pictures like one; the options are those of each."""
+        self._graph, rate, self._index = av.filter.Graph(), fps or Fraction(1), 0
         self._tick = 1 / rate
         like_this = (
             f"video_size={like.width}x{like.height}:pix_fmt={like.format.name}:pixel_aspect=1"
-            f":time_base={self._tick}:frame_rate={rate}"
+            f":time_base={self._tick}:frame_rate={rate}:colorspace={int(like.colorspace)}:range={int(like.color_range)}"
         )
         reference, measured = (self._graph.add("buffer", like_this) for _ in range(2))
-        split, self._sink = self._graph.add("split", str(len(names))), self._graph.add("buffersink")
+        split, self._sink = self._graph.add("split", str(len(metrics))), self._graph.add("buffersink")
         measured.link_to(split)
         last = reference
-        for at, name in enumerate(names):
-            metric = self._graph.add(name)
+        for at, name in enumerate(metrics):
+            metric = self._graph.add(name, options or None)
             last.link_to(metric, 0, 0)
             split.link_to(metric, at, 1)
             last = metric
@@ -98,10 +105,12 @@ class _Graph:
         self._graph.configure()
         self._buffers = reference, measured
 
-    def filtered(self, measured: VideoFrame, reference: VideoFrame, index: int) -> Mapping[str, str]:
+    def measure(self, measured: VideoFrame, reference: VideoFrame) -> Mapping[str, str]:
+        """Measure the next picture, and give what the filters say of it, by FFmpeg's names."""
         for buffer, each in zip(self._buffers, (reference, measured), strict=True):
-            each.pts, each.time_base = index, self._tick
+            each.pts, each.time_base = self._index, self._tick
             buffer.push(each)
+        self._index += 1
         return cast(VideoFrame, self._sink.pull()).metadata
 
 

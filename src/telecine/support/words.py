@@ -62,3 +62,12 @@ def differences(promised: Mapping[str, tuple[object, object]], verb: str) -> str
     return "; ".join(
         f"{what} {verb} {found}, not {wanted}" for what, (found, wanted) in promised.items() if found != wanted
     )
+
+
+def quoted_value(path: str) -> str:
+    """Give a path as FFmpeg reads it in an option's value (ffmpeg-utils, Quoting).
+
+    >>> quoted_value("C:/it's")
+    "C\\\\:/it\\\\'s"
+    """
+    return re.sub(r"([\\':])", r"\\\1", path)

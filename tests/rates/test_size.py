@@ -20,10 +20,10 @@ import pytest
 
 import telecine
 from telecine import EncodeError, OptionError, PublishError, TelecineError, VideoWriter, export_video
-from telecine.encode import passes as limits
-from telecine.encode.passes import parse_bytes
 from telecine.output.thread import EncodingThread
 from telecine.publish.publication import Publication
+from telecine.rates import passes as limits
+from telecine.rates.size import parse_bytes
 
 from ..support.helpers import (
     OLDER,
@@ -253,7 +253,7 @@ def whole(tmp_path: Path) -> int:
 
 def at_frame(monkeypatch: pytest.MonkeyPatch, index: int, act: Any) -> None:
     """Do something when a later pass has taken so many frames."""
-    given = limits.Passes._frames
+    given = limits.Passes.frames
 
     def acting(self: limits.Passes) -> Iterator[Any]:
         for number, frame in enumerate(given(self)):
@@ -261,19 +261,19 @@ def at_frame(monkeypatch: pytest.MonkeyPatch, index: int, act: Any) -> None:
                 act()
             yield frame
 
-    monkeypatch.setattr(limits.Passes, "_frames", acting)
+    monkeypatch.setattr(limits.Passes, "frames", acting)
 
 
 KILLED = """
 import os, signal, sys, numpy, telecine
-from telecine.encode import passes as limits
-frames = limits.Passes._frames
+from telecine.rates import passes as limits
+frames = limits.Passes.frames
 def killing(self):
     for number, frame in enumerate(frames(self)):
         if number == int(sys.argv[1]):
             os.kill(os.getpid(), signal.SIGKILL)
         yield frame
-limits.Passes._frames = killing
+limits.Passes.frames = killing
 telecine.export_video(numpy.load("../clip.npy"), "clip.mp4", max_bytes=int(sys.argv[2]), fps=24, preset="veryfast")
 """
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import BinaryIO, Protocol
 
+from ..encode.encoder import EncoderSettings
 from ..formats.codecs import CrfScale
 from ..read.probe import VideoInfo
-from .encoder import EncoderSettings
 
 _AIM = 0.97  # of the limit: what a pass makes is a few percent off
 _GOOD = 0.9  # of the limit: one more pass would gain little

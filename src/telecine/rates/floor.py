@@ -1,0 +1,219 @@
+"""The floor of a quality level: an export whose first frames are further off than that begins anew, at a lower crf.
+
+A crf fits most clips: of rain or of noise it may be too high. The first frames are measured by XPSNR while more are
+encoded, from a decoded copy of their packets. Until then all that came is held, to encode it again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, BinaryIO, NamedTuple, Protocol, cast
+
+import av.filter
+from av import CodecContext, Packet, VideoFrame
+from av.video.stream import VideoStream
+
+from ..encode.encoder import Encoder, EncoderSettings
+from ..formats.choose import Format
+from ..formats.codecs import CrfScale
+from ..formats.options import is_crf_of_level
+from ..support.notes import Notes
+from .metrics import METRICS, is_here, is_large_enough, is_measurable, mean_xpsnr, xpsnr_of_each
+
+_MEASURED = 5  # frames; the first is left out, on which encoders spend more than on others
+_MOST_HELD = 256 << 20  # bytes
+_MOST_TIMES = 6  # that it begins anew
+_STEP = 0.7  # dB of XPSNR that one crf of x264 is, until two are known
+_LONGEST = 1.5  # times the step that this makes: faint noise is not kept at all, and then most of it is
+_MORE = 0.2  # dB above the floor, to aim at
+_RANGE = 51  # of x264's crf
+# By level; docs/quality.md says what the clips have that they were settled on.
+FLOORS: Mapping[str, float] = MappingProxyType({"draft": 30, "balanced": 34, "high": 37, "visually-lossless": 42})
+_RANGES = (1, 2)  # AVCOL_RANGE_MPEG, AVCOL_RANGE_JPEG
+_DECODERS = {"av1": "libdav1d"}  # FFmpeg's own only asks the hardware
+
+
+class Floor(NamedTuple):
+    """The least XPSNR of luma in dB, by the name of a quality level."""
+
+    quality: str
+    xpsnr: float
+
+
+def floor_of(quality: str, format: Format, options: Mapping[str, str]) -> Floor | None:
+    """Give the floor of a level, if it is the level that sets the crf, and if it can be measured."""
+    if quality not in FLOORS or not is_crf_of_level(format.codec, quality, options):
+        return None
+    return Floor(quality, FLOORS[quality]) if is_measurable(format) and is_here(METRICS["xpsnr"]) else None
+
+
+class Journal(Protocol):
+    """What an encoder writes to, which can begin anew."""
+
+    def begin_anew(self) -> bytes:
+        """Drop the frames in it; gives what else is in it, to be inserted again."""
+
+    def insert(self, box: bytes) -> None:
+        """Write what is no frame."""
+
+
+class FlooredEncoder:
+    """An encoder of a video whose first frames are at the level's floor or above it."""
+
+    def __init__(
+        self,
+        journal: BinaryIO,
+        settings: EncoderSettings,
+        floor: Floor,
+        notes: Notes,
+        chosen: Callable[[Mapping[str, str]], None] = lambda options: None,
+    ) -> None:
+        """Open it; `chosen` is told of the options of another crf."""
+        assert settings.format.codec.scale is not None
+        self._journal, self._floor, self._notes, self._chosen = journal, floor, notes, chosen
+        self._scale: CrfScale = settings.format.codec.scale
+        self._begun_at, self._settings = self._crf_of(settings), settings
+        self._held: list[tuple[VideoFrame, int]] = []
+        self._tried: list[tuple[float, float]] = []  # crfs, and the XPSNR at each
+        self._share, self._room = _Sharer(settings), _MOST_HELD
+        self._is_settled = not is_large_enough(METRICS["xpsnr"], settings.width, settings.height)
+        self._encoder = _Watched(journal, settings)
+
+    def encode(self, frame: VideoFrame, pts: int) -> None:
+        """Encode the next frame, and begin anew where the first are known to be too far off."""
+        if self._is_settled:
+            self._encoder.encode(frame, pts)
+            return
+        self._room -= self._settings.format.pixel_format.bytes_of(frame.width, frame.height)
+        shared = self._share(frame)
+        self._held.append((shared, pts))
+        self._encoder.encode(shared, pts)
+        while not self._is_settled and self._encoder.has(self._wanted):
+            self._settle()
+        if self._room < 0:
+            self._let_go()
+
+    def finish(self, stop: Callable[[], bool]) -> None:
+        """Write what is still in the encoder, unless told to stop; of a short clip that settles it."""
+        self._encoder.finish(stop)
+        while not self._is_settled and not stop():
+            encoder = self._encoder
+            self._settle()
+            if self._encoder is not encoder:
+                self._encoder.finish(stop)
+
+    def close(self) -> None:
+        """Let go of the journal, finished or not."""
+        self._encoder.close()
+
+    @property
+    def _wanted(self) -> list[int]:
+        """The times of the frames that are decoded."""
+        return [pts for _, pts in self._held[: _MEASURED + 1]]
+
+    def _settle(self) -> None:
+        """Measure the first frames, and begin anew where they are too far off."""
+        xpsnr, crf = self._measured(), self._crf_of(self._settings)
+        lower = crf if xpsnr >= self._floor.xpsnr or len(self._tried) == _MOST_TIMES else self._lower(crf, xpsnr)
+        if lower != crf:
+            self._begin_anew(lower)
+            return
+        if self._tried:
+            quality, least = self._floor
+            said = f"crf {crf:g} in place of {self._begun_at:g}: quality={quality!r} is at least {least:g} dB of XPSNR"
+            self._notes.add(f"{said}, of which the first frames have {xpsnr:.1f} now")
+        self._let_go()
+
+    def _measured(self) -> float:
+        made = self._encoder.decoded(self._wanted)
+        pairs = [(made[pts], frame) for frame, pts in self._held[: _MEASURED + 1] if pts in made]
+        first, *others = xpsnr_of_each(pairs, self._settings.fps)
+        return mean_xpsnr(others or [first])
+
+    def _lower(self, crf: float, xpsnr: float) -> float:
+        """Give the crf that is thought to be enough, or the best but for one that x264 takes for lossless."""
+        best, worst = self._scale.best, self._scale.worst
+        a_crf, unit = _STEP * _RANGE / abs(worst - best), self._scale.step or 0.5
+        if self._tried:
+            before, less = self._tried[-1]
+            a_crf = max((xpsnr - less) / abs(before - crf), a_crf / _LONGEST)
+        self._tried.append((crf, xpsnr))
+        steps = math.ceil((self._floor.xpsnr + _MORE - xpsnr) / a_crf / unit) * unit
+        left = max(abs(crf - best) - steps, unit)
+        return best + math.copysign(left, worst - best)
+
+    def _begin_anew(self, crf: float) -> None:
+        options = self._scale.options_at(crf)
+        self._chosen(options)
+        self._settings = self._settings._replace(options=tuple((dict(self._settings.options) | options).items()))
+        self._encoder.close()
+        journal = cast(Journal, self._journal)
+        others = journal.begin_anew()
+        self._encoder = _Watched(self._journal, self._settings)
+        for frame, pts in self._held:
+            self._encoder.encode(frame, pts)
+        if others:
+            journal.insert(others)  # behind the head: a muxer that goes back counts from the beginning
+
+    def _crf_of(self, settings: EncoderSettings) -> float:
+        return float(dict(settings.options)[self._scale.options[0]]) / self._scale.unit
+
+    def _let_go(self) -> None:
+        self._is_settled = True
+        self._encoder.forget()
+        self._held.clear()
+
+
+class _Watched(Encoder):
+    """An encoder whose packets are kept beside, until they are forgotten."""
+
+    def __init__(self, journal: BinaryIO, settings: EncoderSettings) -> None:
+        super().__init__(journal, settings)
+        self._codec = settings.format.codec.name
+        self._packets: list[Packet[VideoStream]] | None = []
+
+    def _mux(self, packet: Packet[VideoStream]) -> None:
+        if self._packets is not None:
+            kept: Packet[Any] = Packet(bytes(packet))
+            kept.pts, kept.dts = packet.pts, packet.dts
+            self._packets.append(kept)
+        super()._mux(packet)
+
+    def has(self, times: list[int]) -> bool:
+        """Tell whether the frames of these times, and as many as are measured, are encoded."""
+        if len(times) <= _MEASURED or len(self._packets or ()) <= _MEASURED:
+            return False
+        return set(times) <= {packet.pts for packet in self._packets or ()}
+
+    def decoded(self, times: list[int]) -> dict[int, VideoFrame]:
+        """Decode up to the last of these times, and give the frames by their times."""
+        decoder: Any = CodecContext.create(_DECODERS.get(self._codec, self._codec), "r")
+        decoder.extradata = self.context.extradata
+        decoder.thread_count = 1
+        frames = [frame for packet in [*(self._packets or ()), None] for frame in decoder.decode(packet)]
+        return {frame.pts: frame for frame in frames if frame.pts in times}
+
+    def forget(self) -> None:
+        """Keep no packets any more."""
+        self._packets = None
+
+
+class _Sharer:
+    """Gives another frame with the same memory, which stays as it is when the first one is written to."""
+
+    def __init__(self, settings: EncoderSettings) -> None:
+        self._graph = av.filter.Graph()
+        size, name = f"{settings.width}x{settings.height}", settings.format.pixel_format.name
+        self._color = settings.color
+        options = f"video_size={size}:pix_fmt={name}:pixel_aspect=1:time_base=1/1"
+        options += f":colorspace={self._color.matrix}:range={_RANGES[self._color.full_range]}"
+        self._source, self._sink = self._graph.add("buffer", options), self._graph.add("buffersink")
+        self._source.link_to(self._sink)
+        self._graph.configure()
+
+    def __call__(self, frame: VideoFrame) -> VideoFrame:
+        frame.colorspace, frame.color_range = self._color.matrix, _RANGES[self._color.full_range]
+        self._source.push(frame)
+        return cast(VideoFrame, self._sink.pull())
