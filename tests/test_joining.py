@@ -123,7 +123,14 @@ def test_all_frames_are_there_bit_by_bit_each_clip_from_where_the_one_before_end
 def test_one_clip_is_the_file_that_it_was(extension: str, tmp_path: Path) -> None:
     clip = export(tmp_path / f"one.{extension}", metadata={"prompt": "a panda"})
     telecine.concat([clip], tmp_path / f"all.{extension}")
-    assert (tmp_path / f"all.{extension}").read_bytes() == clip.read_bytes()
+    joined, given = (bytearray((tmp_path / f"{name}.{extension}").read_bytes()) for name in ("all", "one"))
+    if extension == "mp4":
+        most = (
+            given.index(b"btrt") + 8
+        )  # the largest bit rate, which FFmpeg rounds up where a journal has told it of one
+        assert abs(int.from_bytes(joined[most : most + 4], "big") - int.from_bytes(given[most : most + 4], "big")) <= 1
+        joined[most : most + 4] = given[most : most + 4]
+    assert joined == given
 
 
 def test_frames_out_of_order_are_decoded_before_they_are_shown_across_the_joints_too(tmp_path: Path) -> None:

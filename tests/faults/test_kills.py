@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -176,5 +177,7 @@ def test_a_tapped_run_that_ends_amid_the_decoding_keeps_the_frames_of_the_whole_
     assert least <= video.frame_count <= DECODED
     pipe = tiny("wan")
     whole = telecine.export_video(frames_of(pipe, WHOLE), tapped / f"whole-{how}.mp4", layout="BTCHW")
-    for found, frame in zip(telecine.read_frames(video), telecine.read_frames(whole), strict=False):
+    # The last of those that were interrupted were encoded without those that the encoder would have looked ahead at.
+    pairs = zip(telecine.read_frames(video), telecine.read_frames(whole), strict=False)
+    for found, frame in islice(pairs, DECODED - LOOKED_AT):
         assert np.array_equal(found, frame)

@@ -23,14 +23,14 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*does not play everywhere:telec
 FILES = [("mp4", "h264"), ("mp4", "hevc"), ("mp4", "av1"), ("webm", "vp9")]
 
 
-def boiling(count: int = 30, height: int = 96, width: int = 160) -> Clip:
+def boiling(count: int = 20, height: int = 256, width: int = 256) -> Clip:
     """Faint noise, in every frame other than in the one before, which each encoder takes for what nobody sees."""
     gray = np.random.default_rng(0).normal(128, 6, (count, height, width, 1))
     return np.repeat(gray.round().astype(np.uint8), 3, axis=3)
 
 
 BOILING = boiling()
-SMOOTH = np.round(255 * waves(30, 96, 160)).astype(np.uint8)
+SMOOTH = np.round(255 * waves(20, 256, 256)).astype(np.uint8)
 
 
 def crfs_of(video: telecine.Video) -> tuple[float, float, float]:
@@ -47,14 +47,14 @@ def crfs_of(video: telecine.Video) -> tuple[float, float, float]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("quality", ["draft", "balanced", "high"])
+@pytest.mark.parametrize("quality", ["balanced", "high"])
 @pytest.mark.parametrize(("container", "codec"), FILES)
 def test_frames_that_are_hard_to_encode_are_as_near_as_the_level_says(
     tmp_path: Path, container: str, codec: Any, quality: Any
 ) -> None:
     video = export_video(BOILING, tmp_path / f"clip.{container}", codec=codec, quality=quality)
     crf, own, said = crfs_of(video)
-    first = mean_of(luma_xpsnr(video, BOILING, tmp_path)[1:6])
+    first = mean_of(luma_xpsnr(video, BOILING, tmp_path)[1:4])
     assert crf < own
     assert first >= FLOORS[quality]
     assert said == pytest.approx(first, abs=0.06)
@@ -80,16 +80,16 @@ def test_what_the_caller_chose_stays(tmp_path: Path, options: dict[str, Any]) ->
 def test_a_short_clip_is_settled_at_its_end(tmp_path: Path, count: int) -> None:
     video = export_video(BOILING[:count], tmp_path / "clip.mp4", quality="visually-lossless")
     xpsnr = luma_xpsnr(video, BOILING[:count], tmp_path)
-    assert mean_of(xpsnr[1:6] or xpsnr) >= FLOORS["visually-lossless"]
+    assert mean_of(xpsnr[1:4] or xpsnr) >= FLOORS["visually-lossless"]
     assert video.frame_count == telecine.probe(video).frame_count == count
 
 
 def test_each_chunk_may_be_reused_at_once(tmp_path: Path) -> None:
     """What is held, to be encoded again, is not the memory that the next frame is written to."""
-    with VideoWriter(tmp_path / "streamed.mp4", quality="visually-lossless") as writer:
+    with VideoWriter(tmp_path / "streamed.mp4", quality="balanced") as writer:
         for frame in BOILING:
             writer.write(frame)
-    whole = export_video(BOILING, tmp_path / "whole.mp4", quality="visually-lossless")
+    whole = export_video(BOILING, tmp_path / "whole.mp4", quality="balanced")
     assert writer.video.notes == whole.notes != ()
     assert packets_of(writer.video) == packets_of(whole)
 
@@ -100,20 +100,20 @@ def test_frames_and_sound_are_recovered_after_it_began_anew(tmp_path: Path) -> N
     writer.write(BOILING[0])
     writer.write_audio(sound[:24000])
     with pytest.raises(ZeroDivisionError), writer:
-        writer.write(failing_at(28, BOILING[1:], ZeroDivisionError()))
+        writer.write(failing_at(18, BOILING[1:], ZeroDivisionError()))
     video = telecine.recover(tmp_path / "clip.mp4")
     info = telecine.probe(video)
-    assert (info.frame_count, info.index_in_front) == (29, True)
+    assert (info.frame_count, info.index_in_front) == (19, True)
     assert info.audio is not None
-    whole = export_video(BOILING[:29], tmp_path / "whole.mp4")
+    whole = export_video(BOILING[:19], tmp_path / "whole.mp4")
     crf, own, _ = crfs_of(whole)
     assert crf < own
     assert packets_of(video) == packets_of(whole)
     assert names_in(tmp_path) == ["clip.mp4", "whole.mp4"]
 
 
-@pytest.mark.parametrize("size", [(6, 6), (16, 16), (44, 44)], ids=str)
-def test_frames_that_are_too_small_to_be_measured_are_encoded(tmp_path: Path, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("size", [(6, 6), (64, 96), (128, 200)], ids=str)
+def test_frames_of_fewer_pixels_have_no_floor(tmp_path: Path, size: tuple[int, int]) -> None:
     video = export_video(boiling(4, *size), tmp_path / "clip.mp4")
     assert (video.frame_count, video.notes) == (4, ())
 
@@ -126,4 +126,4 @@ def test_what_has_no_loss_or_more_bits_has_no_floor(tmp_path: Path) -> None:
 
 def test_grey_frames_are_the_same_as_given(tmp_path: Path) -> None:
     """Equal frames, which have an infinite XPSNR."""
-    assert export_video(greys(8, 64, 64), tmp_path / "clip.mp4").notes == ()
+    assert export_video(greys(8, 256, 256), tmp_path / "clip.mp4").notes == ()

@@ -267,7 +267,7 @@ def pieces(folder: Path) -> Iterator[tuple[str, str]]:
         video = telecine.export_video(noise(), path)
         yield "whole", video._repr_html_()
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr("telecine.look.notebook._MOST_HELD", 10_000)
+            patched.setattr("telecine.look.notebook._MOST_HELD", 11_000)
             yield "large", video._repr_html_()
         path.unlink()
         yield "gone", video._repr_html_()

@@ -237,7 +237,10 @@ CODECS = {
         ),
         # Else dither is quantised away, and the bands are as without (docs/dither.md). PSNR is that of the level or
         # up to 1 dB more, on real clips, with 15 to 60 % more bytes.
-        dithered=_levels(high={"crf": "16", "aq-strength": "1.5"}, visually_lossless={"crf": "11", "aq-strength": "1"}),
+        dithered=_levels(
+            high={"crf": "16", "aq-strength": "1.5", "psy-rd": "1:0"},
+            visually_lossless={"crf": "11", "aq-strength": "1", "psy-rd": "1:0"},
+        ),
         effort=frozenset({"refs", "partitions", "mbtree"}),
         tunes=MappingProxyType(dict.fromkeys(("film", "animation", "grain", "stillimage"), frozenset(_BITS))),
         live=MappingProxyType({"tune": "zerolatency", "rc-lookahead": "0"}),

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple, Protocol, cast
 
-import av.filter
 from av import CodecContext, Packet, VideoFrame
 from av.video.stream import VideoStream
 
@@ -20,9 +19,11 @@ from ..formats.choose import Format
 from ..formats.codecs import CrfScale
 from ..formats.options import is_crf_of_level
 from ..support.notes import Notes
-from .metrics import METRICS, is_here, is_large_enough, is_measurable, mean_xpsnr, xpsnr_of_each
+from .metrics import is_measurable
+from .xpsnr import xpsnr_of_frames
 
-_MEASURED = 5  # frames; the first is left out, on which encoders spend more than on others
+_MEASURED = 3  # frames; the first is left out, on which encoders spend more than on others
+_LEAST_PIXELS = 256 * 256  # of fewer, XPSNR takes steps that nobody sees for large ones
 _MOST_HELD = 256 << 20  # bytes
 _MOST_TIMES = 6  # that it begins anew
 _STEP = 0.7  # dB of XPSNR that one crf of x264 is, until two are known
@@ -31,7 +32,6 @@ _MORE = 0.2  # dB above the floor, to aim at
 _RANGE = 51  # of x264's crf
 # By level; docs/quality.md says what the clips have that they were settled on.
 FLOORS: Mapping[str, float] = MappingProxyType({"draft": 30, "balanced": 34, "high": 37, "visually-lossless": 42})
-_RANGES = (1, 2)  # AVCOL_RANGE_MPEG, AVCOL_RANGE_JPEG
 _DECODERS = {"av1": "libdav1d"}  # FFmpeg's own only asks the hardware
 
 
@@ -46,7 +46,7 @@ def floor_of(quality: str, format: Format, options: Mapping[str, str]) -> Floor 
     """Give the floor of a level, if it is the level that sets the crf, and if it can be measured."""
     if quality not in FLOORS or not is_crf_of_level(format.codec, quality, options):
         return None
-    return Floor(quality, FLOORS[quality]) if is_measurable(format) and is_here(METRICS["xpsnr"]) else None
+    return Floor(quality, FLOORS[quality]) if is_measurable(format) else None
 
 
 class Journal(Protocol):
@@ -77,8 +77,8 @@ class FlooredEncoder:
         self._begun_at, self._settings = self._crf_of(settings), settings
         self._held: list[tuple[VideoFrame, int]] = []
         self._tried: list[tuple[float, float]] = []  # crfs, and the XPSNR at each
-        self._share, self._room = _Sharer(settings), _MOST_HELD
-        self._is_settled = not is_large_enough(METRICS["xpsnr"], settings.width, settings.height)
+        self._room = _MOST_HELD
+        self._is_settled = settings.width * settings.height < _LEAST_PIXELS
         self._encoder = _Watched(journal, settings)
 
     def encode(self, frame: VideoFrame, pts: int) -> None:
@@ -87,9 +87,8 @@ class FlooredEncoder:
             self._encoder.encode(frame, pts)
             return
         self._room -= self._settings.format.pixel_format.bytes_of(frame.width, frame.height)
-        shared = self._share(frame)
-        self._held.append((shared, pts))
-        self._encoder.encode(shared, pts)
+        self._held.append((_copy_of(frame), pts))
+        self._encoder.encode(frame, pts)
         while not self._is_settled and self._encoder.has(self._wanted):
             self._settle()
         if self._room < 0:
@@ -128,9 +127,7 @@ class FlooredEncoder:
 
     def _measured(self) -> float:
         made = self._encoder.decoded(self._wanted)
-        pairs = [(made[pts], frame) for frame, pts in self._held[: _MEASURED + 1] if pts in made]
-        first, *others = xpsnr_of_each(pairs, self._settings.fps)
-        return mean_xpsnr(others or [first])
+        return xpsnr_of_frames((made[pts], frame) for frame, pts in self._held[: _MEASURED + 1])
 
     def _lower(self, crf: float, xpsnr: float) -> float:
         """Give the crf that is thought to be enough, or the best but for one that x264 takes for lossless."""
@@ -141,7 +138,7 @@ class FlooredEncoder:
             a_crf = max((xpsnr - less) / abs(before - crf), a_crf / _LONGEST)
         self._tried.append((crf, xpsnr))
         steps = math.ceil((self._floor.xpsnr + _MORE - xpsnr) / a_crf / unit) * unit
-        left = max(abs(crf - best) - steps, unit)
+        left = max(abs(crf - best) - steps, self._scale.step or 1.0)
         return best + math.copysign(left, worst - best)
 
     def _begin_anew(self, crf: float) -> None:
@@ -192,7 +189,9 @@ class _Watched(Encoder):
         decoder: Any = CodecContext.create(_DECODERS.get(self._codec, self._codec), "r")
         decoder.extradata = self.context.extradata
         decoder.thread_count = 1
-        frames = [frame for packet in [*(self._packets or ()), None] for frame in decoder.decode(packet)]
+        packets = self._packets or []
+        last = max(at for at, packet in enumerate(packets) if packet.pts in times)
+        frames = [frame for packet in [*packets[: last + 1], None] for frame in decoder.decode(packet)]
         return {frame.pts: frame for frame in frames if frame.pts in times}
 
     def forget(self) -> None:
@@ -200,20 +199,9 @@ class _Watched(Encoder):
         self._packets = None
 
 
-class _Sharer:
-    """Gives another frame with the same memory, which stays as it is when the first one is written to."""
-
-    def __init__(self, settings: EncoderSettings) -> None:
-        self._graph = av.filter.Graph()
-        size, name = f"{settings.width}x{settings.height}", settings.format.pixel_format.name
-        self._color = settings.color
-        options = f"video_size={size}:pix_fmt={name}:pixel_aspect=1:time_base=1/1"
-        options += f":colorspace={self._color.matrix}:range={_RANGES[self._color.full_range]}"
-        self._source, self._sink = self._graph.add("buffer", options), self._graph.add("buffersink")
-        self._source.link_to(self._sink)
-        self._graph.configure()
-
-    def __call__(self, frame: VideoFrame) -> VideoFrame:
-        frame.colorspace, frame.color_range = self._color.matrix, _RANGES[self._color.full_range]
-        self._source.push(frame)
-        return cast(VideoFrame, self._sink.pull())
+def _copy_of(frame: VideoFrame) -> VideoFrame:
+    """Copy a frame, whose memory will be written to again."""
+    copy = VideoFrame(frame.width, frame.height, frame.format.name)
+    for plane, of in zip(copy.planes, frame.planes, strict=True):
+        cast(Any, plane).update(of)  # any buffer, though it is typed as bytes
+    return copy

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import gc
 import json
-import math
 import os
-from collections.abc import Callable, Iterable, Sequence
-from fractions import Fraction
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeAlias
 
 import av.filter
 from av import VideoFrame
 
 from ..formats.choose import Format
-from ..read.fidelity import LEAST_PIXELS_OF_XPSNR, Filters
+from ..read.fidelity import Filters
 from ..support.words import quoted_value
+from .xpsnr import xpsnr_of_frames
 
 Pairs: TypeAlias = Iterable[tuple[VideoFrame, VideoFrame]]  # what was made of a picture, and the picture
 
 _LEAST_SIDE_OF_VMAF = 32  # of 16 pixels, libvmaf writes outside its memory
+_LEAST_PIXELS_OF_XPSNR = 2025  # of fewer, the sides of its blocks are 0
 _VMAF = "libvmaf"
 
 
 class Bench(NamedTuple):
-    """What pictures are measured with: their rate, a folder for what is written, and how many threads."""
+    """What pictures are measured with: a folder for what is written, and how many threads."""
 
-    fps: Fraction
     folder: str
     threads: int
 
@@ -35,7 +34,6 @@ class Metric(NamedTuple):
     """A metric: the values that may be asked for, what one crf of x264 is of it, and what more is near enough."""
 
     measure: Callable[[Pairs, Bench], float]
-    filter: str
     least: float
     most: float
     step: float
@@ -43,28 +41,8 @@ class Metric(NamedTuple):
     unit: str = ""
 
 
-def xpsnr_of_each(pairs: Pairs, fps: Fraction) -> list[float]:
-    """Give the XPSNR of luma of each picture, in dB; infinite if equal."""
-    filters: Filters | None = None
-    found = []
-    for made, original in pairs:
-        filters = filters or Filters(["xpsnr"], original, fps)
-        found.append(float(filters.measure(made, original)["lavfi.xpsnr.xpsnr.y"]))
-    return found
-
-
-def mean_xpsnr(each: Sequence[float]) -> float:
-    """Give that of a video, by the mean of the roots of errors, as FFmpeg does.
-
-    >>> round(mean_xpsnr([40, 20]), 3), mean_xpsnr([math.inf])
-    (25.193, inf)
-    """
-    error = sum(10 ** (-xpsnr / 20) for xpsnr in each) / len(each)
-    return -20 * math.log10(error) if error else math.inf
-
-
 def _xpsnr(pairs: Pairs, bench: Bench) -> float:
-    return mean_xpsnr(xpsnr_of_each(pairs, bench.fps))
+    return xpsnr_of_frames(pairs)
 
 
 def _vmaf(pairs: Pairs, bench: Bench) -> float:
@@ -82,24 +60,24 @@ def _vmaf(pairs: Pairs, bench: Bench) -> float:
 
 
 METRICS = {
-    "xpsnr": Metric(_xpsnr, "xpsnr", 20, 60, 0.6, 0.25, " dB"),
-    "vmaf": Metric(_vmaf, _VMAF, 20, 99, 1.2, 0.4),
+    "xpsnr": Metric(_xpsnr, 20, 60, 0.6, 0.25, " dB"),
+    "vmaf": Metric(_vmaf, 20, 99, 1.2, 0.4),
 }
 
 
 def is_here(metric: Metric) -> bool:
-    """Tell whether the FFmpeg of PyAV has a metric."""
-    return metric.filter in av.filter.filters_available
+    """Tell whether a metric can be had: VMAF by the FFmpeg of PyAV."""
+    return metric.measure is not _vmaf or _VMAF in av.filter.filters_available
 
 
 def is_measurable(format: Format) -> bool:
-    """Tell whether FFmpeg's metrics read a pixel format rightly: XPSNR takes lines of deep ones for unpadded."""
+    """Tell whether the frames of a format are measured: those of 8-bit Y'CbCr, where the encoder has a crf."""
     pixel_format = format.pixel_format
     return pixel_format.depth == 8 and not (pixel_format.rgb or pixel_format.alpha) and bool(format.codec.scale)
 
 
 def is_large_enough(metric: Metric, width: int, height: int) -> bool:
     """Tell whether a metric can be had of pictures of a size."""
-    if metric.filter == _VMAF:
+    if metric.measure is _vmaf:
         return min(width, height) >= _LEAST_SIDE_OF_VMAF
-    return width * height >= LEAST_PIXELS_OF_XPSNR
+    return width * height >= _LEAST_PIXELS_OF_XPSNR

@@ -35,7 +35,7 @@ def parse_target(target: str | None, format: Format, options: Mapping[str, str],
         ranges = " or ".join(f"{each}:{row.least:g} to {each}:{row.most:g}" for each, row in METRICS.items())
         raise OptionError(f"{given} is no metric with a number: use {ranges}, such as 'vmaf:95'")
     if not is_here(metric):
-        raise OptionError(f"{given} can't be measured: the FFmpeg of PyAV has no {metric.filter} here: use 'xpsnr:42'")
+        raise OptionError(f"{given} can't be measured: the FFmpeg of PyAV has no libvmaf here: use 'xpsnr:42'")
     if scale is None or not is_measurable(format):
         kind = f"{format.codec.called} in {format.pixel_format.name}"
         raise OptionError(f"{given} does not go with {kind}: it is for a crf and 8-bit Y'CbCr: leave it out")
@@ -102,8 +102,7 @@ class Target:
 
     def _score(self, passes: Passes, journal: BinaryIO) -> float:
         pairs = zip(passes.frames(journal), passes.frames(), strict=True)
-        settings = passes.settings
-        return self.metric.measure(pairs, Bench(settings.fps, passes.scratch_folder(), settings.threads))
+        return self.metric.measure(pairs, Bench(passes.scratch_folder(), passes.settings.threads))
 
     def _next(self, tries: Sequence[_Try]) -> float | None:
         """Give the next distance to try, by the tries next to it; None where one more would gain nothing."""

@@ -8,13 +8,13 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple, TypeAlias, cast
 
-import av.filter
 from av import VideoFrame
 
 from ..color.color import BT709
 from ..planes.convert import Conversion
 from ..planes.frame import Frame
 from ..planes.pixel_formats import has_alpha
+from ..support.pyav import single_threaded_graph
 from .frames import Picture
 
 Pair: TypeAlias = tuple[VideoFrame, VideoFrame]
@@ -23,7 +23,7 @@ _PEAK = 255
 _LEAST_SIDE_OF_SSIM = 16  # its windows are of 8 samples, of halved chroma too
 # The sides of XPSNR's blocks go with the square root of the pixels; of fewer than these they are 0, and FFmpeg divides
 # by that (libavfilter/vf_xpsnr.c). Of more than 8 bits it takes lines for unpadded, which few are.
-LEAST_PIXELS_OF_XPSNR = 2025
+_LEAST_PIXELS_OF_XPSNR = 2025
 
 
 class Fidelity(NamedTuple):
@@ -74,7 +74,7 @@ def _metrics_of(picture: VideoFrame, fps: Fraction | None) -> list[str]:
     names = ["psnr"]
     if min(picture.width, picture.height) >= _LEAST_SIDE_OF_SSIM:
         names.append("ssim")
-    if fps is not None and picture.width * picture.height >= LEAST_PIXELS_OF_XPSNR:
+    if fps is not None and picture.width * picture.height >= _LEAST_PIXELS_OF_XPSNR:
         names.append("xpsnr")
     return names
 
@@ -86,7 +86,7 @@ class Filters:
         self, metrics: Sequence[str], like: VideoFrame, fps: Fraction | None = None, options: str = ""
     ) -> None:
         """Build them for pictures like one; the options are those of each."""
-        self._graph, rate, self._index = av.filter.Graph(), fps or Fraction(1), 0
+        self._graph, rate, self._index = single_threaded_graph(), fps or Fraction(1), 0
         self._tick = 1 / rate
         like_this = (
             f"video_size={like.width}x{like.height}:pix_fmt={like.format.name}:pixel_aspect=1"

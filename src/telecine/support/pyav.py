@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, Protocol, cast
 import av
 from av import VideoFrame
 from av.container import InputContainer
+from av.filter import Graph
 
 _RELEASE = int(av.__version__.partition(".")[0])
 # Text that is no UTF-8 comes as surrogates. PyAV 19 always does that, and knows no such argument.
@@ -68,3 +69,11 @@ def side_data(frame: VideoFrame) -> dict[str, bytes]:
     """Give what is beside a frame, by FFmpeg's names of its kinds. PyAV 18 types it as something else."""
     sides: Any = frame.side_data
     return {each.type.name: bytes(each) for each in (sides[index] for index in range(len(sides)))}
+
+
+def single_threaded_graph() -> Graph:
+    """Give an empty graph of filters, without threads that wait until garbage is collected; of PyAV 18 it has some."""
+    graph: Any = Graph()
+    if _RELEASE >= 19:
+        graph.threads = 1
+    return cast(Graph, graph)
