@@ -48,7 +48,7 @@ EXPORTS: Mapping[str, tuple[str, str, dict[str, Any]]] = {
     "h264 lossless": ("bytes", "mkv", {"quality": "lossless"}),
     "h264 crf": ("floats", "mkv", {"crf": 30, "preset": "fast"}),
     "h264 bitrate": ("floats", "mp4", {"bitrate": 200_000}),
-    "h264 in so many bytes": ("floats", "mp4", {"max_bytes": 4_500}),
+    "h264 in so many bytes": ("floats", "mp4", {"max_bytes": 5_200}),
     "h264 encoder options": ("floats", "mp4", {"encoder_options": {"g": 4, "bf": 0}}),
     "h264 sound and metadata": ("floats", "mp4", {**SOUND, "metadata": METADATA}),
     "h264 metadata, mov": ("floats", "mov", {"metadata": METADATA}),

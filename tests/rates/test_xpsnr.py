@@ -12,7 +12,7 @@ import pytest
 
 from telecine.rates.xpsnr import luma_xpsnr
 
-SIZES = [(50, 70), (96, 128), (256, 256), (480, 640), (480, 720), (768, 1360), (1440, 2560), (1154, 2050)]
+SIZES = [(50, 70), (96, 128), (256, 256), (480, 640), (480, 720), (768, 1360), (1440, 2560), (1200, 2080)]
 
 
 def planes(height: int, width: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
