@@ -194,7 +194,7 @@ _SAME_BYTES = "asm=AVX2,FMA3,BMI2" if instruction_set() == "avx512" else ""
 # The lookahead is short, since it is what remains to encode after a model's last frame (bench/latency.py), and less
 # adaptive quantisation makes up for that. psy-rd, which keeps something like the detail, costs by each metric.
 _BITS = {"aq-strength": "0.65", "qcomp": "0.6", "psy-rd": "0:0"}
-_H264 = {"preset": "medium", "refs": "1", "partitions": "p8x8,i8x8,i4x4", "rc-lookahead": "8", **_BITS}
+_H264 = {"preset": "medium", "refs": "1", "partitions": "p8x8,i8x8,i4x4", "rc-lookahead": "5", **_BITS}
 _HEVC = {"preset": "superfast"}
 
 _X264_RATE = frozenset({"crf", "qp", "b", "bitrate"})
@@ -231,9 +231,9 @@ CODECS = {
         qualities=_levels(
             draft={"preset": "superfast", "crf": "27", "mbtree": "1", "rc-lookahead": "8"}
             | {"aq-strength": "0.2", "qcomp": "0.5"},
-            balanced=_H264 | {"crf": "24.5"},
-            high=_H264 | {"crf": "20"},
-            visually_lossless=_H264 | {"crf": "13"},
+            balanced=_H264 | {"crf": "24"},
+            high=_H264 | {"crf": "19.5"},
+            visually_lossless=_H264 | {"crf": "12.5"},
         ),
         # Else dither is quantised away, and the bands are as without (docs/dither.md). PSNR is that of the level or
         # up to 1 dB more, on real clips, with 15 to 60 % more bytes.
