@@ -394,4 +394,4 @@ for count in (100, 1500):
         timeout=300,
     )
     few, many = map(int, said.splitlines())
-    assert many - few < 32 << 10  # of KiB, which glibc may keep: the planes of the 1,400 more are 40 MB
+    assert many - few < 16 << 10  # of KiB: the planes of the 1,400 more are 40 MB

@@ -264,10 +264,10 @@ class Elements(html.parser.HTMLParser):
 def pieces(folder: Path) -> Iterator[tuple[str, str]]:
     for extension in (".mp4", ".webp"):
         path = folder / f"{NAME[:100]}{extension}"
-        video = telecine.export_video(noise(), path)
+        video = telecine.export_video(noise(), path, quality="visually-lossless")
         yield "whole", video._repr_html_()
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr("telecine.look.notebook._MOST_HELD", 11_000)
+            patched.setattr("telecine.look.notebook._MOST_HELD", 13_000)
             yield "large", video._repr_html_()
         path.unlink()
         yield "gone", video._repr_html_()

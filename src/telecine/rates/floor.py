@@ -78,8 +78,9 @@ class FlooredEncoder:
         self._held: list[tuple[VideoFrame, int]] = []
         self._tried: list[tuple[float, float]] = []  # crfs, and the XPSNR at each
         self._room = _MOST_HELD
-        self._is_settled = settings.width * settings.height < _LEAST_PIXELS
-        self._encoder = _Watched(journal, settings)
+        self._encoder, self._is_settled = _Watched(journal, settings), False
+        if settings.width * settings.height < _LEAST_PIXELS:
+            self._let_go()
 
     def encode(self, frame: VideoFrame, pts: int) -> None:
         """Encode the next frame, and begin anew where the first are known to be too far off."""
