@@ -19,7 +19,6 @@ from ..formats.choose import Format
 from ..formats.codecs import CrfScale
 from ..formats.options import is_crf_of_level
 from ..support.notes import Notes
-from .metrics import is_measurable
 from .xpsnr import xpsnr_of_frames
 
 _MEASURED = 3  # frames; the first is left out, on which encoders spend more than on others
@@ -40,6 +39,12 @@ class Floor(NamedTuple):
 
     quality: str
     xpsnr: float
+
+
+def is_measurable(format: Format) -> bool:
+    """Tell whether the frames of a format are measured: those of 8-bit Y'CbCr, where the encoder has a crf."""
+    pixel_format = format.pixel_format
+    return pixel_format.depth == 8 and not (pixel_format.rgb or pixel_format.alpha) and bool(format.codec.scale)
 
 
 def floor_of(quality: str, format: Format, options: Mapping[str, str]) -> Floor | None:

@@ -11,7 +11,6 @@ from typing import NamedTuple, TypeAlias
 import av.filter
 from av import VideoFrame
 
-from ..formats.choose import Format
 from ..read.fidelity import Filters
 from ..support.words import quoted_value
 from .xpsnr import xpsnr_of_frames
@@ -68,12 +67,6 @@ METRICS = {
 def is_here(metric: Metric) -> bool:
     """Tell whether a metric can be had: VMAF by the FFmpeg of PyAV."""
     return metric.measure is not _vmaf or _VMAF in av.filter.filters_available
-
-
-def is_measurable(format: Format) -> bool:
-    """Tell whether the frames of a format are measured: those of 8-bit Y'CbCr, where the encoder has a crf."""
-    pixel_format = format.pixel_format
-    return pixel_format.depth == 8 and not (pixel_format.rgb or pixel_format.alpha) and bool(format.codec.scale)
 
 
 def is_large_enough(metric: Metric, width: int, height: int) -> bool:

@@ -12,7 +12,8 @@ from ..formats.choose import Format
 from ..formats.codecs import CrfScale
 from ..formats.options import is_crf_of_level
 from ..read.probe import VideoInfo
-from .metrics import METRICS, Bench, Metric, is_here, is_large_enough, is_measurable
+from .floor import is_measurable
+from .metrics import METRICS, Bench, Metric, is_here, is_large_enough
 from .passes import Passes, Settled
 
 _MOST_PASSES = 6  # after the first
