@@ -24,7 +24,7 @@ from .measure import Spread, in_turns, ratio
 from .report import Bar, Report, Table, alone
 from .x264 import FPS, ready_planes
 
-VMAF_FLOORS = {"draft": 76, "balanced": 87, "high": 94, "visually-lossless": 96}
+VMAF_FLOORS = {"draft": 75, "balanced": 88, "high": 94, "visually-lossless": 96}
 COST = 1.10
 LEVELS: Any = tuple(FLOORS)
 TURNS = 9

@@ -37,7 +37,7 @@ def crfs_of(video: telecine.Video) -> tuple[float, float, float]:
     """The crf, the level's own, and the XPSNR of the first frames, as the note has them."""
     (note,) = (note for note in video.notes if note.startswith("crf "))
     said = re.fullmatch(
-        r"crf ([\d.]+) in place of ([\d.]+): quality='[\w-]+' is at least \d+ dB of XPSNR, "
+        r"crf ([\d.]+) in place of ([\d.]+): quality='[\w-]+' is at least [\d.]+ dB of XPSNR, "
         r"of which the first frames have ([\d.]+) now",
         note,
     )

@@ -27,10 +27,11 @@ _MOST_HELD = 256 << 20  # bytes
 _MOST_TIMES = 6  # that it begins anew
 _STEP = 0.7  # dB of XPSNR that one crf of x264 is, until two are known
 _LONGEST = 1.5  # times the step that this makes: faint noise is not kept at all, and then most of it is
-_MORE = 0.2  # dB above the floor, to aim at
+_MARGIN = 0.5  # dB that the first frames are to have above the floor, since later ones have less
+_MORE = 0.2  # dB beyond that, to aim at
 _RANGE = 51  # of x264's crf
 # By level; docs/quality.md says what the clips have that they were settled on.
-FLOORS: Mapping[str, float] = MappingProxyType({"draft": 30, "balanced": 34, "high": 37, "visually-lossless": 42})
+FLOORS: Mapping[str, float] = MappingProxyType({"draft": 30, "balanced": 33.5, "high": 36.5, "visually-lossless": 41.5})
 _DECODERS = {"av1": "libdav1d"}  # FFmpeg's own only asks the hardware
 
 
@@ -121,7 +122,9 @@ class FlooredEncoder:
     def _settle(self) -> None:
         """Measure the first frames, and begin anew where they are too far off."""
         xpsnr, crf = self._measured(), self._crf_of(self._settings)
-        lower = crf if xpsnr >= self._floor.xpsnr or len(self._tried) == _MOST_TIMES else self._lower(crf, xpsnr)
+        lower = (
+            crf if xpsnr >= self._floor.xpsnr + _MARGIN or len(self._tried) == _MOST_TIMES else self._lower(crf, xpsnr)
+        )
         if lower != crf:
             self._begin_anew(lower)
             return
@@ -143,7 +146,7 @@ class FlooredEncoder:
             before, less = self._tried[-1]
             a_crf = max((xpsnr - less) / abs(before - crf), a_crf / _LONGEST)
         self._tried.append((crf, xpsnr))
-        steps = math.ceil((self._floor.xpsnr + _MORE - xpsnr) / a_crf / unit) * unit
+        steps = math.ceil((self._floor.xpsnr + _MARGIN + _MORE - xpsnr) / a_crf / unit) * unit
         left = max(abs(crf - best) - steps, self._scale.step or 1.0)
         return best + math.copysign(left, worst - best)
 
