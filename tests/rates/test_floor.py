@@ -71,7 +71,9 @@ def test_others_are_encoded_at_the_crf_of_the_level(tmp_path: Path, quality: Any
     assert [each[:5] for each in packets_of(video)] == [each[:5] for each in packets_of(given)]
 
 
-@pytest.mark.parametrize("options", [{"crf": 30}, {"bitrate": 200_000}, {"encoder_options": {"qp": 40}}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{"crf": 30}, {"bitrate": 200_000}, {"preset": "ultrafast"}, {"encoder_options": {"qp": 40}}], ids=str
+)
 def test_what_the_caller_chose_stays(tmp_path: Path, options: dict[str, Any]) -> None:
     assert export_video(BOILING, tmp_path / "clip.mp4", **options).notes == ()
 

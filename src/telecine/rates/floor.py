@@ -17,7 +17,6 @@ from av.video.stream import VideoStream
 from ..encode.encoder import Encoder, EncoderSettings
 from ..formats.choose import Format
 from ..formats.codecs import CrfScale
-from ..formats.options import is_crf_of_level
 from ..support.notes import Notes
 from .xpsnr import xpsnr_of_frames
 
@@ -49,8 +48,9 @@ def is_measurable(format: Format) -> bool:
 
 
 def floor_of(quality: str, format: Format, options: Mapping[str, str]) -> Floor | None:
-    """Give the floor of a level, if it is the level that sets the crf, and if it can be measured."""
-    if quality not in FLOORS or not is_crf_of_level(format.codec, quality, options):
+    """Give the floor of a level, if all of its options stand, and if it can be measured."""
+    level = format.codec.qualities.get(quality, {})
+    if quality not in FLOORS or any(options.get(name) != value for name, value in level.items()):
         return None
     return Floor(quality, FLOORS[quality]) if is_measurable(format) else None
 
