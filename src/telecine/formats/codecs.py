@@ -38,6 +38,10 @@ class CrfScale(NamedTuple):
         """Give the options that set the encoder to a crf."""
         return dict.fromkeys(self.options, f"{crf * self.unit:g}")
 
+    def crf_of(self, options: Mapping[str, str]) -> float:
+        """Give the crf that an encoder's options have."""
+        return float(options[self.options[0]]) / self.unit
+
 
 class PrivateParameters(NamedTuple):
     """The option that takes parameters of an encoder's own, "name=value:name=value", and those that are set here."""

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple, cast
 
-from ..container.boxes import end_of_fragments, top_level_boxes, whole_fragments
+from ..container.boxes import Box, end_of_fragments, top_level_boxes, whole_fragments
 from ..errors import PublishError
 from ..files.checksums import Checksums
 from .hidden import HiddenFile, free_name, newest_last, open_ours
@@ -82,11 +82,15 @@ class Journal(HiddenFile):
         if self.given_up:
             return b""
         inserted = [box for box in top_level_boxes(self) if box.kind not in _OF_A_MUXER]
-        kept = b"".join(os.pread(self.fileno(), box.end - box.start, box.start) for box in inserted)
+        kept = b"".join(self._read(box) for box in inserted)
         self.seek(0)
         self.truncate()
         self._checksums = Checksums()
         return kept
+
+    def _read(self, box: Box) -> bytes:
+        self.seek(box.start)
+        return self.read(box.end - box.start)
 
     def sync_due_in(self) -> float | None:
         """How many seconds what is written may still stay unsynced; None where all is synced."""

@@ -164,7 +164,7 @@ class FlooredEncoder:
             journal.insert(others)  # behind the head: a muxer that goes back counts from the beginning
 
     def _crf_of(self, settings: EncoderSettings) -> float:
-        return float(dict(settings.options)[self._scale.options[0]]) / self._scale.unit
+        return self._scale.crf_of(dict(settings.options))
 
     def _let_go(self) -> None:
         self._is_settled = True

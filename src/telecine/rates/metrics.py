@@ -11,14 +11,13 @@ from typing import NamedTuple, TypeAlias
 import av.filter
 from av import VideoFrame
 
-from ..read.fidelity import Filters
+from ..read.fidelity import LEAST_PIXELS_OF_XPSNR, Filters
 from ..support.words import quoted_value
 from .xpsnr import xpsnr_of_frames
 
 Pairs: TypeAlias = Iterable[tuple[VideoFrame, VideoFrame]]  # what was made of a picture, and the picture
 
 _LEAST_SIDE_OF_VMAF = 32  # of 16 pixels, libvmaf writes outside its memory
-_LEAST_PIXELS_OF_XPSNR = 2025  # of fewer, the sides of its blocks are 0
 _VMAF = "libvmaf"
 
 
@@ -73,4 +72,4 @@ def is_large_enough(metric: Metric, width: int, height: int) -> bool:
     """Tell whether a metric can be had of pictures of a size."""
     if metric.measure is _vmaf:
         return min(width, height) >= _LEAST_SIDE_OF_VMAF
-    return width * height >= _LEAST_PIXELS_OF_XPSNR
+    return width * height >= LEAST_PIXELS_OF_XPSNR

@@ -52,7 +52,7 @@ def scale_and_level(settings: EncoderSettings, bit_rate: float | Fraction) -> tu
     if codec.parameters.statistics:
         return _Bitrates(settings, codec.scale), math.log2(bit_rate)
     crfs = _Crfs(settings, codec.scale)
-    return crfs, crfs.level(float(options[codec.scale.options[0]]) / codec.scale.unit)
+    return crfs, crfs.level(codec.scale.crf_of(options))
 
 
 @dataclass(frozen=True)

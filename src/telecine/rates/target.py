@@ -87,7 +87,7 @@ class Target:
     ) -> Settled:
         """Encode again until the score is what was asked, or a little more. Raises as `Aim.settle`."""
         options = dict(passes.settings.options)
-        first = abs(float(options[self.scale.options[0]]) / self.scale.unit - self.scale.best)
+        first = abs(self.scale.crf_of(options) - self.scale.best)
         tries = [_Try(first, self._score(passes, passes.journal), passes.journal)]
         while (distance := self._next(tries)) is not None:
             journal = passes.scratch_file()

@@ -23,7 +23,7 @@ _PEAK = 255
 _LEAST_SIDE_OF_SSIM = 16  # its windows are of 8 samples, of halved chroma too
 # The sides of XPSNR's blocks go with the square root of the pixels; of fewer than these they are 0, and FFmpeg divides
 # by that (libavfilter/vf_xpsnr.c). Of more than 8 bits it takes lines for unpadded, which few are.
-_LEAST_PIXELS_OF_XPSNR = 2025
+LEAST_PIXELS_OF_XPSNR = 2025
 
 
 class Fidelity(NamedTuple):
@@ -74,7 +74,7 @@ def _metrics_of(picture: VideoFrame, fps: Fraction | None) -> list[str]:
     names = ["psnr"]
     if min(picture.width, picture.height) >= _LEAST_SIDE_OF_SSIM:
         names.append("ssim")
-    if fps is not None and picture.width * picture.height >= _LEAST_PIXELS_OF_XPSNR:
+    if fps is not None and picture.width * picture.height >= LEAST_PIXELS_OF_XPSNR:
         names.append("xpsnr")
     return names
 
