@@ -22,7 +22,7 @@ from ..container.hdr_boxes import HdrMetadata
 from ..formats.choose import Format
 from ..formats.codecs import NARROW, UNEVEN
 from ..metadata.tags import EXACT_COPY, Metadata
-from ..support.processors import ordinary_threads
+from ..support.processors import MOST_THREADS, ordinary_threads
 from ..support.rate import VARIABLE_TIME_BASE, ticks_a_second
 
 # Bytes that are taken and freed once, for glibc to keep twice as many: an encoder of 16 frames of 512x512 has 28 MB.
@@ -165,6 +165,7 @@ def all_options(settings: EncoderSettings) -> dict[str, str]:
     # The last is obeyed where they differ.
     values = (
         parameters.always,
+        "" if options.get("tune") == "zerolatency" else parameters.side_by_side,
         parameters.uneven if -(-settings.width // _MACROBLOCK) % UNEVEN else "",
         "" if settings.variable else parameters.at_constant_rate,
         parameters.at_fractional_crf.format(crf=options["crf"]) if "." in options.get("crf", "") else "",
@@ -176,6 +177,13 @@ def all_options(settings: EncoderSettings) -> dict[str, str]:
     return options
 
 
+def threads_of(settings: EncoderSettings) -> int:
+    """How many threads the encoder has, for those of the settings that are each a processor's."""
+    library = settings.format.codec.library
+    threads = settings.threads * library.threads_a_processor if settings.threads > 1 else 1
+    return max(min(threads, MOST_THREADS), library.fewest_threads)
+
+
 def _configure(context: VideoCodecContext, settings: EncoderSettings) -> None:
     context.width, context.height = settings.width, settings.height
     context.pix_fmt = settings.format.codec.layout_of(settings.format.pixel_format.name)  # PyAV lays the codes out anew
@@ -185,7 +193,7 @@ def _configure(context: VideoCodecContext, settings: EncoderSettings) -> None:
     context.color_primaries = settings.color.primaries
     context.color_trc = settings.color.transfer
     context.color_range = 2 if settings.color.full_range else 1  # AVCOL_RANGE_JPEG, AVCOL_RANGE_MPEG
-    context.thread_count = max(settings.threads, settings.format.codec.library.fewest_threads)
+    context.thread_count = threads_of(settings)
     context.options = all_options(settings)
     if settings.format.codec.tag:
         context.codec_tag = settings.format.codec.tag

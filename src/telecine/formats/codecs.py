@@ -53,12 +53,14 @@ class PrivateParameters(NamedTuple):
     statistics: str = ""  # to write, as pass 1, or to read, as pass 2, what helps to share a bitrate out
     narrow: str = ""  # of frames at most NARROW wide, whatever the caller says
     uneven: str = ""  # where a row of macroblocks is no multiple of UNEVEN
+    side_by_side: str = ""  # to encode frames so on many threads, which holds them back: not where none may be
 
 
 class Library(NamedTuple):
     """How an encoder's library behaves in the process that it is loaded into."""
 
     fewest_threads: int = 1  # on fewer it writes other bytes
+    threads_a_processor: int = 1  # of several: those that wait for one another
     environment: Mapping[str, str] = _EMPTY  # what it reads there of how much to print
     explains_with: str = ""  # what makes it print to stderr why it can't be opened, which FFmpeg's log does not tell
     real_time: bool = False  # whether its threads are, where the process may have such
@@ -194,11 +196,22 @@ def _scale(quantiser: int) -> dict[str, str]:
 # 768, 1024 and 1280 pixels need it not.
 _SAME_BYTES = "asm=AVX2,FMA3,BMI2" if instruction_set() == "avx512" else ""
 
-# x264's medium without what costs most and gains least here: more than one reference, and 8x8 partitions in B-frames.
-# The lookahead is short, since it is what remains to encode after a model's last frame (bench/latency.py), and less
-# adaptive quantisation makes up for that. psy-rd, which keeps something like the detail, costs by each metric.
-_BITS = {"aq-strength": "0.65", "qcomp": "0.6", "psy-rd": "0:0"}
-_H264 = {"preset": "medium", "refs": "1", "partitions": "p8x8,i8x8,i4x4", "rc-lookahead": "5", **_BITS}
+# A frame on each thread, not a slice, whose edges cost 1 % of bytes on two threads, 11 % on sixteen (bench/cores.py).
+# The lookahead has no thread of its own, for which it would look at more frames. Threads wait for rows of the frames
+# that theirs refer to, so there are two to a processor.
+_SIDE_BY_SIDE = "sliced-threads=0:sync-lookahead=0"
+_X264 = Library(threads_a_processor=2)
+
+# x264's medium without what costs most and gains least here: a third reference, mixed references, 8x8 partitions in
+# B-frames, and the search for how many of those. The lookahead is one P-frame with its B-frames, since it is what
+# remains to encode after a model's last frame (bench/latency.py): mbtree, which has less to look at, is the stronger
+# (qcomp), and so there is less adaptive quantisation. psy-rd, which keeps something like the detail, costs by each
+# metric.
+_BITS = {"aq-strength": "0.45", "qcomp": "0.35", "psy-rd": "0:0"}
+_DRAFT_BITS = {"aq-strength": "0.2", "qcomp": "0.35"}
+_SEARCH = {"refs": "2", "mixed-refs": "0", "partitions": "p8x8,i8x8,i4x4"}
+_DELAY = {"bf": "2", "b_strategy": "0", "rc-lookahead": "3"}
+_H264 = {"preset": "medium", **_SEARCH, **_DELAY, **_BITS}
 _HEVC = {"preset": "superfast"}
 
 _X264_RATE = frozenset({"crf", "qp", "b", "bitrate"})
@@ -216,7 +229,8 @@ CODECS = {
             ("rgb24",),
             {"preset": "fast", "qp": "0"},
             rate=_X264_RATE,
-            parameters=PrivateParameters("x264-params"),
+            parameters=PrivateParameters("x264-params", side_by_side=_SIDE_BY_SIDE),
+            library=_X264,
         ),
         smallest_side=1,
         largest_side=16384,
@@ -233,11 +247,10 @@ CODECS = {
         # Settled by search on half of the clips of bench/clip_set.py; docs/quality.md says what comes of the others.
         # superfast with mbtree reaches "draft" in half of veryfast's time.
         qualities=_levels(
-            draft={"preset": "superfast", "crf": "27", "mbtree": "1", "rc-lookahead": "8"}
-            | {"aq-strength": "0.2", "qcomp": "0.5"},
-            balanced=_H264 | {"crf": "24"},
-            high=_H264 | {"crf": "19.5"},
-            visually_lossless=_H264 | {"crf": "12.5"},
+            draft={"preset": "superfast", "mbtree": "1", **_DRAFT_BITS, **_DELAY, "rc-lookahead": "4", "crf": "25"},
+            balanced=_H264 | {"crf": "21"},
+            high=_H264 | {"crf": "16.5"},
+            visually_lossless=_H264 | {"crf": "10"},
         ),
         # Else dither is quantised away, and the bands are as without (docs/dither.md). PSNR is that of the level or
         # up to 1 dB more, on real clips, with 15 to 60 % more bytes.
@@ -245,15 +258,20 @@ CODECS = {
             high={"crf": "16", "aq-strength": "1.5", "psy-rd": "1:0"},
             visually_lossless={"crf": "11", "aq-strength": "1", "psy-rd": "1:0"},
         ),
-        effort=frozenset({"refs", "partitions", "mbtree"}),
-        tunes=MappingProxyType(dict.fromkeys(("film", "animation", "grain", "stillimage"), frozenset(_BITS))),
-        live=MappingProxyType({"tune": "zerolatency", "rc-lookahead": "0"}),
+        effort=frozenset({*_SEARCH, "b_strategy", "mbtree"}),
+        tunes=MappingProxyType(
+            dict.fromkeys(("film", "animation", "grain", "stillimage"), frozenset(_BITS))
+            | {"zerolatency": frozenset(_DELAY)}
+        ),
+        live=MappingProxyType({"tune": "zerolatency"}),
         plays_everywhere=frozenset({"Constrained Baseline", "Baseline", "Main", "High"}),
+        library=_X264,
         parameters=PrivateParameters(
             "x264-params",
             # Else the picture parameters say the crf, and clips of two can't be joined (x264, encoder/set.c).
             always="stitchable=1",
             uneven=_SAME_BYTES,
+            side_by_side=_SIDE_BY_SIDE,
             # Else x264 waits for one frame more, to know how long the one before it is shown (x264, encoder/encoder.c).
             at_constant_rate="force-cfr=1",
             statistics="pass={number}:stats={file}",

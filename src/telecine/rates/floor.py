@@ -20,7 +20,7 @@ from ..formats.codecs import CrfScale
 from ..support.notes import Notes
 from .xpsnr import xpsnr_of_frames
 
-_MEASURED = 3  # frames; the first is left out, on which encoders spend more than on others
+_MEASURED = 2  # frames; the first is left out, on which encoders spend more than on others
 _LEAST_PIXELS = 256 * 256  # of fewer, XPSNR takes steps that nobody sees for large ones
 _MOST_HELD = 256 << 20  # bytes
 _MOST_TIMES = 6  # that it begins anew
