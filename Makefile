@@ -83,9 +83,11 @@ python:
 	$(BIN)/pip install --quiet --no-build-isolation --editable '.[cli]'
 	touch $@
 
-# As a user has it, not editable: what an editable install adds to the import is not telecine's.
+# As a user has it, not editable: what an editable install adds to the import is not telecine's. cvvdp would bring what
+# reads images too, and a torch that goes with torchvision.
 $(BENCH)/bench: $(BENCH)/build $(SOURCES) $(shell find src/telecine -name '*.py')
 	$(BENCH)/bin/pip install --quiet --no-build-isolation -C build-dir=build/bench '.[bench]'
+	$(BENCH)/bin/pip install --quiet --no-deps cvvdp==0.5.7 ffmpeg-python einops future torchvision==0.28.0
 	touch $@
 
 # The player of HLS that pages use, for a test which skips without. npm compares it with the registry's hash.

@@ -18,7 +18,7 @@ from .plot import draw
 from .report import BAR_HEADING, Report, markdown, table_of
 
 BENCHMARKS = (
-    *("overhead", "peers", "quality", "floors", "bd_rate", "frontier", "cores", "startup", "latency"),
+    *("overhead", "peers", "quality", "floors", "bd_rate", "third_eye", "frontier", "cores", "startup", "latency"),
     *("convert", "memory", "destinations", "live", "tap", "batch", "gallery", "gpu"),
 )
 PAGE, PLOTS = Path(__file__).with_name("RESULTS.md"), Path(__file__).with_name("plots")

@@ -77,14 +77,14 @@ def throughput(folder: Path, pictures: list[Picture], clips: int) -> list[Bar]:
     ]
 
 
-def batch_seconds(rows: list[dict[str, str]], output: Path, engine: Any = "local") -> float:
+def batch_seconds(rows: list[dict[str, str]], output: Path, engine: Any = "local", **options: Any) -> float:
     """How long a batch takes from its first clip to its last, which leaves the start of its processes out."""
     times: list[float] = []
 
     def told(*_: object) -> None:
         times.append(time.perf_counter())
 
-    how: dict[str, Any] = {"engine": engine, "workers": WORKERS if engine == "local" else None, "fps": FPS}
+    how: dict[str, Any] = {"engine": engine, "workers": WORKERS if engine == "local" else None, "fps": FPS, **options}
     telecine.export_batch(rows, output, listener=told, **how)
     return (times[-1] - times[0]) * len(rows) / (len(rows) - 1)
 

@@ -1,15 +1,22 @@
-"""Cores: what one and two of them give, and from that what up to 64 would.
+"""Cores: what more of them would give, and what it costs in bytes.
 
-An export's parts run at once: the caller's thread converts, one thread feeds x264, and x264's own threads encode. The
-time a frame of x264 on one core and on two says which share of it is serial (Amdahl); the conversion's time a frame on
-one thread says from how many cores on it would be what binds. x264 is given 16 threads at most.
+An export's parts run at once: the caller's thread converts, one thread feeds x264, which looks ahead in it, and x264's
+own threads encode. So a frame takes no less than that one thread's time on it, nor than all of x264's divided by the
+cores. Both are processor time, measured here on the cores there are; on others it is that model.
+
+A frame on each thread costs bytes only where the threads are many for the picture's height. The other ways to use more
+cores cost more: a slice of each frame on each thread, whose edges are not predicted across, and groups of pictures that
+are encoded side by side, each with a key frame of its own.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -20,25 +27,30 @@ from telecine.color.color import BT709
 from telecine.formats.choices import PresetName
 from telecine.frames.recognise import Recognizer
 from telecine.planes.convert import Conversion
-from telecine.support.processors import available_processors
 
-from .frames import large
+from .frames import large, small
 from .measure import Spread, in_a_process, in_turns
-from .report import LinePlot, Report, Table, alone
+from .report import Bar, LinePlot, Report, Table, alone
 from .x264 import FPS, encode, options_of, ready_planes
 
 CORES = 1, 2, 4, 8, 16, 32, 64
 PRESETS: tuple[PresetName | None, ...] = (None, "ultrafast")
 EXPORT, X264, ONE_FRAME = "export", "x264 alone", "export of one frame"
+KINDS = "uint8 HWC", "float32 CHW"
 MOST_THREADS = 16
+THREADS = 2, 4, 8, 16
+MORE_BYTES = 1.02
+SIDE_BY_SIDE: Mapping[str, str] = {"frames": "sliced-threads=0", "slices": "sliced-threads=1"}
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Milliseconds a frame on some cores; and of opening, finishing and publishing a file, once."""
+    """Milliseconds a frame, and of opening, finishing and publishing a file once; x264's are of processors."""
 
     export: Spread
     encode: Spread
+    encode_everywhere: float
+    encode_in_one: float
     conversion: dict[str, Spread]
     once: Spread
 
@@ -52,39 +64,61 @@ def run() -> Report:
         parts = {count: in_a_process(measured, usable[:count], preset) for count in (1, 2) if count <= len(usable)}
         for count, each in parts.items():
             kinds = (f"{spread:.2f}" for spread in each.conversion.values())
-            rows.append((what, str(count), f"{each.export:.2f}", f"{each.encode:.2f}", *kinds, f"{each.once:.0f}"))
-        if len(parts) < 2:
-            continue
-        serial = serial_share(parts[1].encode.median, parts[2].encode.median)
-        encode_by_cores = [
-            (float(count), amdahl(parts[1].encode.median, serial, min(count, MOST_THREADS))) for count in CORES
-        ]
-        series[f"x264, {what}"] = encode_by_cores
-        for kind, spread in parts[1].conversion.items():
+            x264 = f"{each.encode:.2f}", f"{each.encode_everywhere:.2f}", f"{each.encode_in_one:.2f}"
+            rows.append((what, str(count), f"{each.export:.2f}", *x264, *kinds, f"{each.once:.0f}"))
+        most = parts[max(parts)]
+        by_cores = [(float(count), modelled(most, count)) for count in CORES]
+        series[f"x264, {what}"] = by_cores
+        least = next(int(count) for count, milliseconds in by_cores if milliseconds == by_cores[-1][1])
+        answers.append(f"- {what}: x264 gets no faster from {least} cores on.")
+        for kind, spread in most.conversion.items():
             series[f"conversion of {kind}"] = [(float(count), spread.median) for count in CORES]
-            binding = [int(count) for count, milliseconds in encode_by_cores if milliseconds < spread.median]
+            binding = [int(count) for count, milliseconds in by_cores if milliseconds < spread.median]
             where = f"binds from {binding[0]} cores on" if binding else f"does not bind on up to {CORES[-1]} cores"
-            answers.append(f"- {what}, {kind}: {serial:.0%} of x264 is serial; the conversion {where}.")
+            answers.append(f"- {what}, {kind}: the conversion {where}.")
     height, width, _ = large().pictures[0].shape
-    heading = ("preset", "cores", EXPORT, X264, *(f"conversion, {kind}" for kind in ("uint8 HWC", "float32 CHW")))
+    of_x264 = X264, "its processors' time", "of that in the thread that looks ahead"
+    heading = ("preset", "cores", EXPORT, *of_x264, *(f"conversion, {kind}" for kind in KINDS))
     table = Table((*heading, "opening and publishing"), rows, f"Milliseconds a frame of {width}x{height}, {large()}:")
+    bytes_table, bars = bytes_by_threads()
     axes = ("cores", "milliseconds a frame")
-    plot = LinePlot("cores", "Time a frame by cores: measured on 1 and 2, by Amdahl's law above", axes, series, "xy")
-    return Report("Cores", "\n".join([__doc__ or "", *answers]), [table], [], [plot])
+    plot = LinePlot("cores", "Time a frame by cores, by what x264's threads take", axes, series, "xy")
+    return Report("Cores", "\n".join([__doc__ or "", *answers]), [table, bytes_table], bars, [plot])
 
 
-def serial_share(one: float, two: float) -> float:
-    """The part that a second core did not halve, in [0, 1].
-
-    >>> serial_share(10, 6)
-    0.2
-    """
-    return min(1.0, max(0.0, 2 * two / one - 1))
+def modelled(parts: Parts, cores: int) -> float:
+    """Milliseconds of x264 for a frame on some cores."""
+    return max(parts.encode_in_one, parts.encode_everywhere / min(cores, MOST_THREADS))
 
 
-def amdahl(one: float, serial: float, cores: int) -> float:
-    """The time on some cores of what takes `one` on one core."""
-    return one * (serial + (1 - serial) / cores)
+def bytes_by_threads() -> tuple[Table, list[Bar]]:
+    """What each way to use threads costs in bytes, as a ratio to one thread."""
+    rows, bars = [], []
+    for clip in (small(), large()):
+        planes, options = ready_planes(clip.pictures), options_of()
+        one = len(encode(planes, options, 1))
+        for way, told in SIDE_BY_SIDE.items():
+            ratios = [
+                len(
+                    encode(planes, options | {"x264-params": f"{options['x264-params']}:{told}", "threads": str(count)})
+                )
+                / one
+                for count in THREADS
+            ]
+            rows.append((clip.name, way, *(f"{each:.3f}" for each in ratios)))
+            if way == "frames":
+                bars.append(Bar(f"{clip.name}: bytes with up to {MOST_THREADS} threads / one", max(ratios), MORE_BYTES))
+        rows.append(
+            (clip.name, "groups", *(f"{len(in_groups(planes, options, count)) / one:.3f}" for count in THREADS))
+        )
+    caption = "Bytes at the same crf, as a ratio to one thread, by threads:"
+    return Table(("clip", "side by side", *map(str, THREADS)), rows, caption), bars
+
+
+def in_groups(planes: Sequence[VideoFrame], options: Mapping[str, str], count: int) -> bytes:
+    """Encode as many groups of pictures, each by itself."""
+    bounds = np.linspace(0, len(planes), count + 1).astype(int)
+    return b"".join(encode(planes[a:b], options, 1) for a, b in pairwise(bounds))
 
 
 def measured(cores: list[int], preset: PresetName | None) -> Parts:
@@ -99,15 +133,23 @@ def measured(cores: list[int], preset: PresetName | None) -> Parts:
         taken = in_turns(
             {
                 EXPORT: lambda: telecine.export_video(pictures, path, fps=FPS, preset=preset),
-                X264: lambda: encode(planes, options, available_processors()),
-                "uint8 HWC": lambda: convert(bytes_, "HWC", planes[0], count),
-                "float32 CHW": lambda: convert(floats, "CHW", planes[0], count),
+                X264: lambda: encode(planes, options),
+                KINDS[0]: lambda: convert(bytes_, "HWC", planes[0], count),
+                KINDS[1]: lambda: convert(floats, "CHW", planes[0], count),
                 ONE_FRAME: lambda: telecine.export_video(pictures[:1], path, fps=FPS, preset=preset),
             }
         )
     of = {name: Spread.of([1e3 * seconds / count for seconds in each]) for name, each in taken.items()}
     once = Spread.of([1e3 * seconds for seconds in taken[ONE_FRAME]])
-    return Parts(of[EXPORT], of[X264], {kind: of[kind] for kind in ("uint8 HWC", "float32 CHW")}, once)
+    everywhere, in_one = (1e3 * seconds / count for seconds in processor_time(planes, options))
+    return Parts(of[EXPORT], of[X264], everywhere, in_one, {kind: of[kind] for kind in KINDS}, once)
+
+
+def processor_time(planes: Sequence[VideoFrame], options: Mapping[str, str]) -> tuple[float, float]:
+    """The seconds of processors that x264 takes in all its threads, and in the one that feeds it and looks ahead."""
+    everywhere, in_one = time.process_time(), time.thread_time()
+    encode(planes, options)
+    return time.process_time() - everywhere, time.thread_time() - in_one
 
 
 def convert(pixels: np.ndarray, layout: str, planes: VideoFrame, count: int) -> None:

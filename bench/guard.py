@@ -20,7 +20,6 @@ import numpy as np
 
 import telecine
 from telecine.formats.choices import PresetName
-from telecine.support.processors import available_processors
 
 from . import convert
 from .frames import Picture, clip
@@ -108,13 +107,13 @@ def ratios() -> dict[str, float]:
 
 def export_ratio(pictures: list[Picture], preset: PresetName | None) -> float:
     """An export of float32 CTHW to libx264 alone."""
-    planes, options, threads = ready_planes(pictures), options_of(preset=preset), available_processors()
+    planes, options = ready_planes(pictures), options_of(preset=preset)
     floats = np.ascontiguousarray(np.stack(pictures).transpose(3, 0, 1, 2), np.float32) / np.float32(255)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "clip.mp4")
         contestants = {
             "export": lambda: telecine.export_video(floats, path, fps=FPS, preset=preset),
-            "libx264": lambda: encode(planes, options, threads),
+            "libx264": lambda: encode(planes, options),
         }
         taken = in_turns(contestants, TURNS, time.process_time)
     return ratio(taken["export"], taken["libx264"]).median

@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
 import telecine
+from telecine.encode.encoder import Encoder
 from telecine.formats.choices import QualityName
 from telecine.output import video as video_output
 from telecine.publish.publication import Publication
@@ -40,12 +40,6 @@ class Limits(NamedTuple):
 
 ARRIVALS, MORE_BYTES = 12.5, 1.03
 LIMITS: dict[QualityName, Limits] = {"balanced": Limits(0.04, 0.60), "high": Limits(0.04, 0.65)}
-SHORT_TURNS = 3
-WITHOUT: dict[str, Mapping[str, str | int | float]] = {
-    "as it is": {},
-    "lookahead": {"rc-lookahead": 0, "mbtree": 0},
-    "reordering of B-frames": {"rc-lookahead": 0, "mbtree": 0, "bf": 0},
-}
 
 
 def run() -> Report:
@@ -80,7 +74,7 @@ def run() -> Report:
             ]
     table = Table(("clip", "writer", "what", "milliseconds", "bytes", "VMAF"), rows, "81 frames of 1360x768:")
     parts = [(part, f"{Spread.of([1e3 * each for each in of_it]):.1f}") for part, of_it in costs(clips[0]).items()]
-    caption = f"What the wait is made of at balanced, from waits without each; {clips[0]}:"
+    caption = f"What the wait is made of at balanced; {clips[0]}:"
     return Report(
         "After the last frame", __doc__ or "", [table, Table(("of the wait", "milliseconds"), parts, caption)], bars
     )
@@ -114,27 +108,20 @@ def vmaf(writer: str, path: Path, clip: Clip) -> float:
 
 
 def costs(clip: Clip) -> dict[str, list[float]]:
-    """The seconds of each part of the wait: a step timed, or a wait without what an option takes away."""
-    taken: dict[str, list[float]] = {"index: packets copied to the finished file": []}
-    taken |= {"check: the file read back": [], "sync and rename": []}
-    waits: dict[str, list[float]] = {}
-    steps = ((video_output, "write_finished"), (video_output, "probe_whole"), (Publication, "commit"))
+    """The seconds of each part of the wait."""
+    steps = {
+        "encode: what x264 holds, two P-frames with their B-frames or one": (Encoder, "finish"),
+        "index: packets copied to the finished file": (video_output, "write_finished"),
+        "check: the file read back": (video_output, "probe_whole"),
+        "sync and rename": (Publication, "commit"),
+    }
+    taken: dict[str, list[float]] = {name: [] for name in steps}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as patches:
-        for (owner, name), seconds in zip(steps, taken.values(), strict=True):
+        for (owner, name), seconds in zip(steps.values(), taken.values(), strict=True):
             patches.enter_context(mock.patch.object(owner, name, timed(getattr(owner, name), seconds)))
-        for _ in range(SHORT_TURNS):
-            for name, options in WITHOUT.items():
-                kept = {part: len(seconds) for part, seconds in taken.items()}
-                waits.setdefault(name, []).append(
-                    wait_after_the_last_frame(clip.pictures, Path(folder, "clip.mp4"), options=options)
-                )
-                if options:  # the steps of the wait as it is alone
-                    for part, seconds in taken.items():
-                        del seconds[kept[part] :]
-    names = list(WITHOUT)
-    for more, less in pairwise(names):
-        taken[less] = [a - b for a, b in zip(waits[more], waits[less], strict=True)]
-    return {"all of it": waits[names[0]]} | {part: taken[part] for part in (*names[1:], *list(taken)[:3])}
+        whole = [wait_after_the_last_frame(clip.pictures, Path(folder, "clip.mp4")) for _ in range(TURNS)]
+    rest = [seconds - sum(parts) for seconds, *parts in zip(whole, *taken.values(), strict=True)]
+    return {"all of it": whole, **taken, "the rest: the last frame converted, looked at and begun": rest}
 
 
 def timed(step: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
@@ -154,10 +141,9 @@ def wait_after_the_last_frame(
     pictures: Sequence[Picture],
     path: Path,
     quality: QualityName = "balanced",
-    options: Mapping[str, str | int | float] | None = None,
 ) -> float:
     """Seconds from the last frame's arrival to the file at its path."""
-    open_writer = telecine.VideoWriter(path, fps=FPS, quality=quality, encoder_options=options)
+    open_writer = telecine.VideoWriter(path, fps=FPS, quality=quality)
     start = time.perf_counter()
     for index, picture in enumerate(pictures):
         time.sleep(max(0.0, start + index / ARRIVALS - time.perf_counter()))  # the model at work

@@ -21,12 +21,11 @@ from PIL import Image
 
 import telecine
 from telecine.formats.choices import PresetName
-from telecine.support.processors import available_processors
 
 from .frames import Clip, large, small
 from .measure import Spread, in_turns, ratio
 from .report import Bar, BarPlot, Report, Table, alone
-from .x264 import FPS, encode, options_of, ready_planes
+from .x264 import FPS, encode, options_of, ready_planes, threads_of
 
 ALONE = ("libx264", "alone")
 LIMITS: dict[PresetName | None, float] = {None: 1.03, "ultrafast": 1.15}  # by preset; None is the default quality's own
@@ -58,13 +57,12 @@ def run() -> Report:
 def measured(clip: Clip, preset: PresetName | None) -> tuple[dict[tuple[str, str], Spread], Spread]:
     """The ratio to libx264 alone by writer and kind of frames, and the seconds that libx264 alone took."""
     options, planes = options_of(preset=preset), ready_planes(clip.pictures)
-    threads = available_processors()
-    contestants: dict[tuple[str, str], Callable[[], object]] = {ALONE: lambda: encode(planes, options, threads)}
+    contestants: dict[tuple[str, str], Callable[[], object]] = {ALONE: lambda: encode(planes, options)}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "clip.mp4")
         for kind, given in inputs(clip).items():
             contestants["telecine", kind] = partial(telecine.export_video, given, path, fps=FPS, preset=preset)
-            contestants["naive", kind] = partial(naive, given, path, options, threads)
+            contestants["naive", kind] = partial(naive, given, path, options)
         seconds = in_turns(contestants)
     alone_for = seconds.pop(ALONE)
     return {name: ratio(each, alone_for) for name, each in seconds.items()}, Spread.of(alone_for)
@@ -82,7 +80,7 @@ def inputs(clip: Clip) -> dict[str, Given]:
     }
 
 
-def naive(given: Given, path: Path, options: Mapping[str, str], threads: int) -> None:
+def naive(given: Given, path: Path, options: Mapping[str, str]) -> None:
     """Write as one does by hand."""
     if isinstance(given, torch.Tensor):
         given = (given.permute(1, 2, 3, 0).float().clamp(0, 1) * 255).round().to(torch.uint8).numpy()
@@ -91,7 +89,7 @@ def naive(given: Given, path: Path, options: Mapping[str, str], threads: int) ->
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FPS, options=dict(options))
         assert isinstance(stream, VideoStream)
-        stream.pix_fmt, stream.codec_context.thread_count = "yuv420p", threads
+        stream.pix_fmt, stream.codec_context.thread_count = "yuv420p", threads_of()
         for index, each in enumerate(given):
             frame = VideoFrame.from_ndarray(np.asarray(each), format="rgb24")
             if index == 0:

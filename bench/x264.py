@@ -11,10 +11,12 @@ from av import VideoFrame
 from av.video.codeccontext import VideoCodecContext
 
 from telecine.color.color import Color
+from telecine.encode import encoder
 from telecine.formats.codecs import CODECS
 from telecine.formats.options import encoder_options
 from telecine.frames.recognise import Recognizer
 from telecine.planes.convert import Conversion
+from telecine.support.processors import available_processors
 
 FPS = 16
 
@@ -23,7 +25,7 @@ def options_of(quality: str = "high", preset: str | None = None) -> dict[str, st
     """The options that a quality level and a preset are, with what telecine adds for frames at a constant rate."""
     codec = CODECS["h264"]
     own = codec.parameters
-    joined = ":".join(filter(None, (own.always, own.uneven, own.at_constant_rate)))
+    joined = ":".join(filter(None, (own.always, own.side_by_side, own.uneven, own.at_constant_rate)))
     return encoder_options(codec, quality, preset=preset) | {own.option: joined}
 
 
@@ -37,13 +39,18 @@ def ready_planes(pictures: Sequence[npt.NDArray[np.uint8]]) -> list[VideoFrame]:
     return planes
 
 
-def encode(planes: Sequence[VideoFrame], options: Mapping[str, str], threads: int) -> bytes:
-    """Encode into a stream of H.264 as it is."""
+def threads_of(processors: int | None = None) -> int:
+    """How many threads telecine's encoder has, for so many processors or all that there are."""
+    return encoder.threads_of(CODECS["h264"].library, processors or available_processors())
+
+
+def encode(planes: Sequence[VideoFrame], options: Mapping[str, str], processors: int | None = None) -> bytes:
+    """Encode into a stream of H.264 as it is, with the threads that telecine's encoder has for so many processors."""
     context = VideoCodecContext.create("libx264", "w")
     assert isinstance(context, VideoCodecContext)
     context.width, context.height, context.pix_fmt = planes[0].width, planes[0].height, "yuv420p"
     context.framerate, context.time_base = Fraction(FPS), Fraction(1, FPS)
-    context.thread_count, context.options = threads, dict(options)
+    context.thread_count, context.options = threads_of(processors), dict(options)
     packets = []
     for index, frame in enumerate(planes):
         frame.pts, frame.time_base = index, context.time_base

@@ -25,7 +25,7 @@ FILES = [("mp4", "h264"), ("mp4", "hevc"), ("mp4", "av1"), ("webm", "vp9")]
 
 def boiling(count: int = 20, height: int = 256, width: int = 256) -> Clip:
     """Faint noise, in every frame other than in the one before, which each encoder takes for what nobody sees."""
-    gray = np.random.default_rng(0).normal(128, 6, (count, height, width, 1))
+    gray = np.random.default_rng(0).normal(128, 5, (count, height, width, 1))
     return np.repeat(gray.round().astype(np.uint8), 3, axis=3)
 
 
@@ -54,7 +54,7 @@ def test_frames_that_are_hard_to_encode_are_as_near_as_the_level_says(
 ) -> None:
     video = export_video(BOILING, tmp_path / f"clip.{container}", codec=codec, quality=quality)
     crf, own, said = crfs_of(video)
-    first = mean_of(luma_xpsnr(video, BOILING, tmp_path)[1:4])
+    first = mean_of(luma_xpsnr(video, BOILING, tmp_path)[1:3])
     assert crf < own
     assert first >= FLOORS[quality]
     assert said == pytest.approx(first, abs=0.06)
@@ -82,7 +82,7 @@ def test_what_the_caller_chose_stays(tmp_path: Path, options: dict[str, Any]) ->
 def test_a_short_clip_is_settled_at_its_end(tmp_path: Path, count: int) -> None:
     video = export_video(BOILING[:count], tmp_path / "clip.mp4", quality="visually-lossless")
     xpsnr = luma_xpsnr(video, BOILING[:count], tmp_path)
-    assert mean_of(xpsnr[1:4] or xpsnr) >= FLOORS["visually-lossless"]
+    assert mean_of(xpsnr[1:3] or xpsnr) >= FLOORS["visually-lossless"]
     assert video.frame_count == telecine.probe(video).frame_count == count
 
 

@@ -43,7 +43,7 @@ def test_a_scheduler_may_leave_fewer_and_none_is_never_what_is_left(monkeypatch:
     assert found == [6, 8, 1, 1]
 
 
-@pytest.mark.parametrize(("size", "threads"), [((16, 16), 1), ((256, 256), 1), ((480, 320), 2), ((720, 480), 5)])
+@pytest.mark.parametrize(("size", "threads"), [((16, 16), 1), ((256, 256), 2), ((480, 320), 4), ((720, 480), 10)])
 def test_small_frames_take_few_threads(monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], threads: int) -> None:
     monkeypatch.setattr(processors, "available_processors", lambda: 192)
     with processors.encoder_threads(size[0] * size[1]) as share:

@@ -20,7 +20,7 @@ from ..color.hdr import ContentLight, MasteringDisplay
 from ..container import alpha_packets as alpha
 from ..container.hdr_boxes import HdrMetadata
 from ..formats.choose import Format
-from ..formats.codecs import NARROW, UNEVEN
+from ..formats.codecs import NARROW, UNEVEN, Library
 from ..metadata.tags import EXACT_COPY, Metadata
 from ..support.processors import MOST_THREADS, ordinary_threads
 from ..support.rate import VARIABLE_TIME_BASE, ticks_a_second
@@ -177,10 +177,9 @@ def all_options(settings: EncoderSettings) -> dict[str, str]:
     return options
 
 
-def threads_of(settings: EncoderSettings) -> int:
-    """How many threads the encoder has, for those of the settings that are each a processor's."""
-    library = settings.format.codec.library
-    threads = settings.threads * library.threads_a_processor if settings.threads > 1 else 1
+def threads_of(library: Library, processors: int) -> int:
+    """How many threads an encoder has, for so many processors."""
+    threads = processors * library.threads_a_processor if processors > 1 else 1
     return max(min(threads, MOST_THREADS), library.fewest_threads)
 
 
@@ -193,7 +192,7 @@ def _configure(context: VideoCodecContext, settings: EncoderSettings) -> None:
     context.color_primaries = settings.color.primaries
     context.color_trc = settings.color.transfer
     context.color_range = 2 if settings.color.full_range else 1  # AVCOL_RANGE_JPEG, AVCOL_RANGE_MPEG
-    context.thread_count = threads_of(settings)
+    context.thread_count = threads_of(settings.format.codec.library, settings.threads)
     context.options = all_options(settings)
     if settings.format.codec.tag:
         context.codec_tag = settings.format.codec.tag

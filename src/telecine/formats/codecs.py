@@ -202,15 +202,14 @@ _SAME_BYTES = "asm=AVX2,FMA3,BMI2" if instruction_set() == "avx512" else ""
 _SIDE_BY_SIDE = "sliced-threads=0:sync-lookahead=0"
 _X264 = Library(threads_a_processor=2)
 
-# x264's medium without what costs most and gains least here: a third reference, mixed references, 8x8 partitions in
-# B-frames, and the search for how many of those. The lookahead is one P-frame with its B-frames, since it is what
-# remains to encode after a model's last frame (bench/latency.py): mbtree, which has less to look at, is the stronger
-# (qcomp), and so there is less adaptive quantisation. psy-rd, which keeps something like the detail, costs by each
-# metric.
-_BITS = {"aq-strength": "0.45", "qcomp": "0.35", "psy-rd": "0:0"}
+# x264's medium without what costs most and gains least here: a third reference, mixed ones, 8x8 partitions in B-frames,
+# the search for how many of those. The lookahead is short, since it is what remains to encode after a model's last
+# frame (bench/latency.py): mbtree, which sees less, is the stronger (qcomp), and adaptive quantisation the weaker.
+# psy-rd, which keeps something like the detail, costs by each metric.
+_BITS = {"aq-strength": "0.65", "qcomp": "0.5", "psy-rd": "0:0"}
 _DRAFT_BITS = {"aq-strength": "0.2", "qcomp": "0.35"}
 _SEARCH = {"refs": "2", "mixed-refs": "0", "partitions": "p8x8,i8x8,i4x4"}
-_DELAY = {"bf": "2", "b_strategy": "0", "rc-lookahead": "3"}
+_DELAY = {"bf": "2", "b_strategy": "0", "rc-lookahead": "4"}
 _H264 = {"preset": "medium", **_SEARCH, **_DELAY, **_BITS}
 _HEVC = {"preset": "superfast"}
 
@@ -245,18 +244,16 @@ CODECS = {
             }
         ),
         # Settled by search on half of the clips of bench/clip_set.py; docs/quality.md says what comes of the others.
-        # superfast with mbtree reaches "draft" in half of veryfast's time.
         qualities=_levels(
-            draft={"preset": "superfast", "mbtree": "1", **_DRAFT_BITS, **_DELAY, "rc-lookahead": "4", "crf": "25"},
-            balanced=_H264 | {"crf": "21"},
-            high=_H264 | {"crf": "16.5"},
-            visually_lossless=_H264 | {"crf": "10"},
+            draft={"preset": "superfast", "mbtree": "1", **_DRAFT_BITS, **_DELAY, "crf": "25"},
+            balanced=_H264 | {"crf": "22"},
+            high=_H264 | {"crf": "17.5"},
+            visually_lossless=_H264 | {"crf": "11"},
         ),
-        # Else dither is quantised away, and the bands are as without (docs/dither.md). PSNR is that of the level or
-        # up to 1 dB more, on real clips, with 15 to 60 % more bytes.
+        # Else dither is quantised away, and the bands are as without (docs/dither.md).
         dithered=_levels(
-            high={"crf": "16", "aq-strength": "1.5", "psy-rd": "1:0"},
-            visually_lossless={"crf": "11", "aq-strength": "1", "psy-rd": "1:0"},
+            high={"crf": "15.5", "aq-strength": "1.5", "psy-rd": "1:0"},
+            visually_lossless={"crf": "10.5", "aq-strength": "1", "psy-rd": "1:0"},
         ),
         effort=frozenset({*_SEARCH, "b_strategy", "mbtree"}),
         tunes=MappingProxyType(
@@ -300,14 +297,7 @@ CODECS = {
                 "preset": _SPEEDS,
                 "tune": ("psnr", "ssim", "grain", "zerolatency", "fastdecode", "animation"),
                 "profile": (
-                    "main",
-                    "main10",
-                    "main12",
-                    "main422-10",
-                    "main422-12",
-                    "main444-8",
-                    "main444-10",
-                    "main444-12",
+                    *("main", "main10", "main12", "main422-10", "main422-12", "main444-8", "main444-10", "main444-12"),
                 ),
             }
         ),

@@ -6,7 +6,6 @@ long. So one tag holds all of it as JSON, `{"telecine": {...}}`: `comment`, whic
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -137,6 +136,8 @@ def _place(at: _At) -> str:
 
 def exact_text(values: Mapping[str, Json], ascii: bool = False) -> str:
     """Give the exact copy: JSON that XML, terminals and C strings leave as it is."""
+    import json  # start-up: few files have metadata
+
     text = json.dumps({_MARK: dict(values)}, ensure_ascii=ascii, separators=(",", ":"))
     return re.sub(_UNSAFE, lambda found: f"\\u{ord(found[0]):04x}", text)
 
@@ -151,6 +152,8 @@ def read_exact(text: str | None) -> dict[str, Json] | None:
 
 def as_text(value: Json) -> str:
     """Give a value as a tag shows it: text as it is, anything else as JSON; without what no tag can hold."""
+    import json  # start-up, as above
+
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text.replace("\0", "").encode("utf-8", "replace").decode()
 
@@ -220,6 +223,8 @@ def _graphs_in_comment(comment: str | None) -> dict[str, Json]:
 
 
 def _object(text: str) -> dict[str, Json] | None:
+    import json  # start-up, as above
+
     if not text.lstrip().startswith("{"):
         return None
     try:

@@ -6,7 +6,6 @@ import contextlib
 import functools
 import math
 import os
-import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -65,6 +64,8 @@ def own_share(count: int) -> Iterator[None]:
     The threads of an export take turns: where each may be on any processor, clips of 16 small frames take a sixth
     longer. Where there are fewer processors than shares, or all shares are taken, and but on Linux, it does nothing.
     """
+    import socket  # start-up: few processes share
+
     if sys.platform != "linux" or not 1 < count <= len(processors := sorted(os.sched_getaffinity(0))):
         yield
         return
