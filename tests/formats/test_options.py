@@ -17,6 +17,7 @@ import telecine
 from telecine import OptionError, VideoWriter, export_video
 
 from ..support.helpers import Asked, assert_frames, assert_untouched, greys, noise
+from ..support.journals import packets_of
 from ..support.mp4 import shown_times
 
 NUMBER = "use a number above 0, a Fraction or text such as '24000/1001'"
@@ -170,6 +171,23 @@ def test_a_preset_replaces_what_a_level_says_about_speed(options: dict[str, Any]
 
     assert references() == [b"3"]
     assert references(**options) == [b"5"]  # as `x264 --fullhelp` has it
+
+
+@pytest.mark.parametrize(("options", "slices"), [({}, {1}), ({"tune": "zerolatency"}, {4})], ids=str)
+def test_h264_on_threads_has_a_frame_on_each_unless_none_may_be_held(
+    options: dict[str, str], slices: set[int], tmp_path: Path
+) -> None:
+    video = export_video(noise(8, 128, 256), tmp_path / "clip.mp4", encoder_options={"threads": 4, **options})
+    assert {len(slices_of(packet)) for *_, packet in packets_of(video.path)} == slices
+
+
+def slices_of(packet: bytes) -> list[int]:
+    """The types of the slices in a packet of H.264, each unit after its length (ISO/IEC 14496-15 5.3.3)."""
+    types, at = [], 0
+    while at < len(packet):
+        types.append(packet[at + 4] & 0x1F)
+        at += 4 + int.from_bytes(packet[at : at + 4])
+    return [each for each in types if each in (1, 5)]  # Rec. ITU-T H.264, table 7-1
 
 
 @pytest.mark.filterwarnings("ignore:.*does not play everywhere:telecine.TelecineWarning")

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from telecine import FrameError, VideoWriter, export_video
+from telecine.encode.encoder import threads_of
+from telecine.formats.codecs import CODECS
 from telecine.support import processors
 
 from .helpers import BLANK, greys, run_python
@@ -50,6 +52,12 @@ def test_small_frames_take_few_threads(monkeypatch: pytest.MonkeyPatch, size: tu
         assert share == threads
 
 
+@pytest.mark.parametrize(("count", "threads"), [(1, 1), (2, 4), (8, 16), (16, 16)])
+def test_x264_has_two_threads_a_processor_where_there_are_several(count: int, threads: int) -> None:
+    assert threads_of(CODECS["h264"].library, count) == threads
+    assert threads_of(CODECS["hevc"].library, count) == count
+
+
 def test_finished_and_failed_writers_give_their_share_back(path: Path) -> None:
     def share() -> int:
         with processors.encoder_threads(LARGE) as threads:
@@ -67,7 +75,7 @@ def test_finished_and_failed_writers_give_their_share_back(path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no processor affinity here")
-def test_only_the_processors_of_the_affinity_are_counted(tmp_path: Path) -> None:
+def test_only_the_countof_the_affinity_are_counted(tmp_path: Path) -> None:
     said = run_python(
         """
 import os
@@ -120,7 +128,7 @@ def test_a_quota_is_rounded_up_to_whole_processors(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux binds threads here")
-def test_shares_of_the_processors_are_each_one_processs_as_long_as_it_has_it() -> None:
+def test_shares_of_the_countare_each_one_processs_as_long_as_it_has_it() -> None:
     own = os.sched_getaffinity(0)
     count = len(own)
     if count == 1:

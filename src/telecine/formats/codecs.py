@@ -196,7 +196,7 @@ def _scale(quantiser: int) -> dict[str, str]:
 # 768, 1024 and 1280 pixels need it not.
 _SAME_BYTES = "asm=AVX2,FMA3,BMI2" if instruction_set() == "avx512" else ""
 
-# A frame on each thread, not a slice, whose edges cost 1 % of bytes on two threads, 11 % on sixteen (bench/cores.py).
+# A frame on each thread, not a slice, whose edges cost 1 % of bytes on two threads, 7 % on sixteen (bench/cores.py).
 # The lookahead has no thread of its own, for which it would look at more frames. Threads wait for rows of the frames
 # that theirs refer to, so there are two to a processor.
 _SIDE_BY_SIDE = "sliced-threads=0:sync-lookahead=0"
