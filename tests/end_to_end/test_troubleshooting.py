@@ -83,7 +83,7 @@ SAID: dict[str, Callable[[], Any]] = {
     "ignores a part: no option": export(FRAMES, encoder_options={"crff": 3}),
     "does not go with": export(FRAMES, "clip.gif", crf=3),
     "can't be opened": export(FRAMES, encoder="h264_nvenc"),
-    "max_bytes=3000 can't be met": export(noise(24, 320, 240), max_bytes=3000),
+    "max_bytes=3000 can't be met": export(noise(48, 320, 240), max_bytes=3000),
     "does not play everywhere": export(FRAMES, crf=0),
     "can't be read": lambda: telecine.probe("none.mp4"),
     "does not exist": export("none.mp4"),
