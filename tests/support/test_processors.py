@@ -75,7 +75,7 @@ def test_finished_and_failed_writers_give_their_share_back(path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no processor affinity here")
-def test_only_the_countof_the_affinity_are_counted(tmp_path: Path) -> None:
+def test_only_the_processors_of_the_affinity_are_counted(tmp_path: Path) -> None:
     said = run_python(
         """
 import os
@@ -128,7 +128,7 @@ def test_a_quota_is_rounded_up_to_whole_processors(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux binds threads here")
-def test_shares_of_the_countare_each_one_processs_as_long_as_it_has_it() -> None:
+def test_shares_of_the_processors_are_each_one_processs_as_long_as_it_has_it() -> None:
     own = os.sched_getaffinity(0)
     count = len(own)
     if count == 1:
