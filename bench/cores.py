@@ -27,6 +27,7 @@ from telecine.color.color import BT709
 from telecine.formats.choices import PresetName
 from telecine.frames.recognise import Recognizer
 from telecine.planes.convert import Conversion
+from telecine.support.processors import MOST_THREADS
 
 from .frames import large, small
 from .measure import Spread, in_a_process, in_turns
@@ -37,10 +38,8 @@ CORES = 1, 2, 4, 8, 16, 32, 64
 PRESETS: tuple[PresetName | None, ...] = (None, "ultrafast")
 EXPORT, X264, ONE_FRAME = "export", "x264 alone", "export of one frame"
 KINDS = "uint8 HWC", "float32 CHW"
-MOST_THREADS = 16
 THREADS = 2, 4, 8, 16
 MORE_BYTES = 1.02
-SIDE_BY_SIDE: Mapping[str, str] = {"frames": "sliced-threads=0", "slices": "sliced-threads=1"}
 
 
 @dataclass(frozen=True)
@@ -97,28 +96,33 @@ def bytes_by_threads() -> tuple[Table, list[Bar]]:
     for clip in (small(), large()):
         planes, options = ready_planes(clip.pictures), options_of()
         one = len(encode(planes, options, 1))
-        for way, told in SIDE_BY_SIDE.items():
-            ratios = [
-                len(
-                    encode(planes, options | {"x264-params": f"{options['x264-params']}:{told}", "threads": str(count)})
-                )
-                / one
-                for count in THREADS
-            ]
+        for way, encoded in SIDE_BY_SIDE.items():
+            ratios = [len(encoded(planes, options, count)) / one for count in THREADS]
             rows.append((clip.name, way, *(f"{each:.3f}" for each in ratios)))
             if way == "frames":
                 bars.append(Bar(f"{clip.name}: bytes with up to {MOST_THREADS} threads / one", max(ratios), MORE_BYTES))
-        rows.append(
-            (clip.name, "groups", *(f"{len(in_groups(planes, options, count)) / one:.3f}" for count in THREADS))
-        )
     caption = "Bytes at the same crf, as a ratio to one thread, by threads:"
     return Table(("clip", "side by side", *map(str, THREADS)), rows, caption), bars
 
 
-def in_groups(planes: Sequence[VideoFrame], options: Mapping[str, str], count: int) -> bytes:
+def in_frames(planes: Sequence[VideoFrame], options: dict[str, str], count: int) -> bytes:
+    """Encode as many frames at once, as telecine does."""
+    return encode(planes, options | {"threads": str(count)})
+
+
+def in_slices(planes: Sequence[VideoFrame], options: dict[str, str], count: int) -> bytes:
+    """Encode each frame in as many slices."""
+    told = {"x264-params": f"{options['x264-params']}:sliced-threads=1", "threads": str(count)}
+    return encode(planes, options | told)
+
+
+def in_groups(planes: Sequence[VideoFrame], options: dict[str, str], count: int) -> bytes:
     """Encode as many groups of pictures, each by itself."""
     bounds = np.linspace(0, len(planes), count + 1).astype(int)
     return b"".join(encode(planes[a:b], options, 1) for a, b in pairwise(bounds))
+
+
+SIDE_BY_SIDE = {"frames": in_frames, "slices": in_slices, "groups": in_groups}
 
 
 def measured(cores: list[int], preset: PresetName | None) -> Parts:

@@ -12,7 +12,10 @@ from av.video.codeccontext import VideoCodecContext
 
 from telecine.color.color import Color
 from telecine.encode import encoder
+from telecine.encode.encoder import EncoderSettings
+from telecine.formats.choose import choose_format
 from telecine.formats.codecs import CODECS
+from telecine.formats.containers import CONTAINERS
 from telecine.formats.options import encoder_options
 from telecine.frames.recognise import Recognizer
 from telecine.planes.convert import Conversion
@@ -23,10 +26,9 @@ FPS = 16
 
 def options_of(quality: str = "high", preset: str | None = None) -> dict[str, str]:
     """The options that a quality level and a preset are, with what telecine adds for frames at a constant rate."""
-    codec = CODECS["h264"]
-    own = codec.parameters
-    joined = ":".join(filter(None, (own.always, own.side_by_side, own.uneven, own.at_constant_rate)))
-    return encoder_options(codec, quality, preset=preset) | {own.option: joined}
+    format = choose_format(CONTAINERS["mp4"], "h264")
+    given = encoder_options(format.codec, quality, preset=preset)
+    return encoder.all_options(EncoderSettings(format, Fraction(FPS), tuple(given.items())))
 
 
 def ready_planes(pictures: Sequence[npt.NDArray[np.uint8]]) -> list[VideoFrame]:

@@ -179,6 +179,7 @@ def _lossless(
     )
 
 
+_X265_PROFILES = ("main", "main10", "main12", "main422-10", "main422-12", "main444-8", "main444-10", "main444-12")
 _X265_SMALLEST = 32  # below, x265 writes outside its memory
 _HVC1 = "hvc1"  # which QuickTime and Safari ask for: parameter sets in the index (ISO/IEC 14496-15 8.4.1.1)
 FF_QP2LAMBDA = 118  # libavutil/avutil.h: the unit of global_quality with the flag qscale
@@ -202,10 +203,10 @@ _SAME_BYTES = "asm=AVX2,FMA3,BMI2" if instruction_set() == "avx512" else ""
 _SIDE_BY_SIDE = "sliced-threads=0:sync-lookahead=0"
 _X264 = Library(threads_a_processor=2)
 
-# x264's medium without what costs most and gains least here: mixed references, 8x8 partitions in B-frames,
-# the search for how many of those. The lookahead is short, since it is what remains to encode after a model's last
-# frame (bench/latency.py): mbtree, which sees less, is the stronger (qcomp), and adaptive quantisation the weaker.
-# psy-rd, which keeps something like the detail, costs by each metric.
+# x264's medium without what costs most and gains least here: mixed references, 8x8 partitions in B-frames, the search
+# for how many of those. The lookahead is short, since it is what remains to encode after a model's last frame
+# (bench/latency.py): mbtree, which sees less, is the stronger (qcomp), and adaptive quantisation the weaker. psy-rd,
+# which keeps something like the detail, costs by each metric.
 _BITS = {"aq-strength": "0.55", "qcomp": "0.4", "psy-rd": "0:0"}
 _DRAFT_BITS = {"aq-strength": "0.2", "qcomp": "0.35"}
 _SEARCH = {"refs": "3", "mixed-refs": "0", "partitions": "p8x8,i8x8,i4x4"}
@@ -296,9 +297,7 @@ CODECS = {
             {
                 "preset": _SPEEDS,
                 "tune": ("psnr", "ssim", "grain", "zerolatency", "fastdecode", "animation"),
-                "profile": (
-                    *("main", "main10", "main12", "main422-10", "main422-12", "main444-8", "main444-10", "main444-12"),
-                ),
+                "profile": _X265_PROFILES,
             }
         ),
         # Each is about as near as H.264's of that name (bench/frontier.py). At equal VMAF preset fast takes 1.2 to 1.8

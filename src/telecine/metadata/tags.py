@@ -223,10 +223,10 @@ def _graphs_in_comment(comment: str | None) -> dict[str, Json]:
 
 
 def _object(text: str) -> dict[str, Json] | None:
-    import json  # start-up, as above
-
     if not text.lstrip().startswith("{"):
         return None
+    import json  # start-up, as above
+
     try:
         value, _ = json.JSONDecoder().raw_decode(text.lstrip())  # FFmpeg 9 may put more behind it
     except (ValueError, RecursionError):

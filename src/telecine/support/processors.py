@@ -64,11 +64,11 @@ def own_share(count: int) -> Iterator[None]:
     The threads of an export take turns: where each may be on any processor, clips of 16 small frames take a sixth
     longer. Where there are fewer processors than shares, or all shares are taken, and but on Linux, it does nothing.
     """
-    import socket  # start-up: few processes share
-
     if sys.platform != "linux" or not 1 < count <= len(processors := sorted(os.sched_getaffinity(0))):
         yield
         return
+    import socket  # start-up: few processes share
+
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as claim:  # it is let go of however the process ends
         for index in range(count):
             with contextlib.suppress(OSError):  # another has it
