@@ -220,7 +220,7 @@ def test_a_logger_has_the_bytes_that_telecine_encodes(training: Training) -> Non
         info = telecine.probe(io.BytesIO(entry.data))
         assert (info.fps, info.frame_count, info.container) == (fps, len(CLIP), form)
         assert form == "gif" or (info.codec, info.pixel_format) == ("h264", "yuv420p")
-        assert np.abs(pictures_in(entry)[:, 8::16, 8::16].astype(int) - PATCHES).max() <= 4
+        assert np.abs(pictures_in(entry)[:, 8::16, 8::16].astype(int) - PATCHES).max() <= 6
 
 
 def test_every_name_has_an_artifact_of_its_own_in_mlflows_run(folder: Path) -> None:
