@@ -25,7 +25,7 @@ from telecine.batch.ledger import DONE, Entry, Ledger
 from telecine.support.processors import available_processors
 
 from .frames import Picture, small
-from .measure import ratio
+from .measure import ratio, said_in_turns
 from .memory import resident
 from .report import Bar, Report
 from .x264 import encode, options_of, ready_planes
@@ -60,15 +60,12 @@ def throughput(folder: Path, pictures: list[Picture], clips: int) -> list[Bar]:
     rows = [{"frames": str(folder / "frames.npy"), "output": f"{index}.mp4"} for index in range(clips)]
     with started(prepare_planes, str(folder / "frames.npy")) as planes, started(import_peer) as peers:
         peer = partial(export_with_diffusers, str(folder))
-        contestants: dict[str, Callable[[int], float]] = {
-            "batch": lambda turn: batch_seconds(rows, folder / f"out-{turn}"),
-            "planes": lambda _: pool_seconds(planes, encode_planes, clips),
-            "diffusers": lambda _: pool_seconds(peers, peer, clips),
+        contestants = {
+            "batch": partial(batch_seconds, rows, folder),
+            "planes": partial(pool_seconds, planes, encode_planes, clips),
+            "diffusers": partial(pool_seconds, peers, peer, clips),
         }
-        seconds: dict[str, list[float]] = {name: [] for name in contestants}
-        for turn in range(TURNS):
-            for name, contestant in contestants.items():
-                seconds[name].append(contestant(turn))
+        seconds = said_in_turns(contestants, TURNS)
     size = f"{len(pictures)} frames of {pictures[0].shape[1]}x{pictures[0].shape[0]}"
     ours, theirs = ratio(seconds["planes"], seconds["batch"]), ratio(seconds["diffusers"], seconds["batch"])
     return [
@@ -77,7 +74,7 @@ def throughput(folder: Path, pictures: list[Picture], clips: int) -> list[Bar]:
     ]
 
 
-def batch_seconds(rows: list[dict[str, str]], output: Path, engine: Any = "local", **options: Any) -> float:
+def batch_seconds(rows: list[dict[str, str]], folder: Path, engine: Any = "local", **options: Any) -> float:
     """How long a batch takes from its first clip to its last, which leaves the start of its processes out."""
     times: list[float] = []
 
@@ -85,7 +82,8 @@ def batch_seconds(rows: list[dict[str, str]], output: Path, engine: Any = "local
         times.append(time.perf_counter())
 
     how: dict[str, Any] = {"engine": engine, "workers": WORKERS if engine == "local" else None, "fps": FPS, **options}
-    telecine.export_batch(rows, output, listener=told, **how)
+    with tempfile.TemporaryDirectory(dir=folder) as output:
+        telecine.export_batch(rows, output, listener=told, **how)
     return (times[-1] - times[0]) * len(rows) / (len(rows) - 1)
 
 
@@ -104,10 +102,9 @@ def on_ray(folder: Path, pictures: list[Picture]) -> Bar:
     np.save(folder / "frames.npy", np.stack(pictures))
     rows = [{"frames": str(folder / "frames.npy"), "output": f"{index}.mp4"} for index in range(1000)]
     ray.init(num_cpus=WORKERS, include_dashboard=False, log_to_driver=False)
-    seconds: dict[str, list[float]] = {"local": [], "ray": []}
-    for turn in range(TURNS):
-        for name, taken in seconds.items():
-            taken.append(batch_seconds(rows, folder / f"{name}-{turn}", name))
+    seconds = said_in_turns(
+        {engine: partial(batch_seconds, rows, folder, engine) for engine in ("local", "ray")}, TURNS
+    )
     ray.shutdown()
     return Bar("1,000 clips: Ray's time to the local engine's", ratio(seconds["ray"], seconds["local"]), TO_LOCAL)
 

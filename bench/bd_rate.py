@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ from bjontegaard import bd_rate
 from .clip_set import Half, clip_of, names
 from .fidelity import fidelity_of_planes
 from .frames import Clip
+from .measure import side_by_side
 from .report import Bar, Report, Table, table_of
 from .x264 import encode, options_of, ready_planes
 
@@ -67,12 +69,13 @@ def run() -> Report:
 
 def rates(half: Half, options: Mapping[str, str]) -> dict[str, Rates]:
     """The BD-rates of options on the clips of a half."""
-    found = {}
-    for name in names(half):
-        clip = clip_of(name)
-        found[name] = compared(curve(clip, MEDIUM), curve(clip, options))
-        print(name, *(f"{rate:+.1f}" for rate in found[name]), file=sys.stderr, flush=True)
-    return found
+    return side_by_side(partial(rates_of, options), names(half))
+
+
+def rates_of(options: Mapping[str, str], name: str) -> Rates:
+    """The BD-rates of options on a clip."""
+    clip = clip_of(name)
+    return compared(curve(clip, MEDIUM), curve(clip, options))
 
 
 def compared(anchor: list[Point], tried: list[Point]) -> Rates:

@@ -16,7 +16,8 @@ from av import VideoFrame
 
 from telecine.support.processors import available_processors
 
-from .frames import Picture
+from .frames import Clip, Picture
+from .writers import DIFFUSERS
 
 _FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 _EXACT = "flags=accurate_rnd+full_chroma_int:in_range=tv:out_range=tv"
@@ -40,6 +41,11 @@ def fidelity(path: str | Path, frames: Sequence[Picture], matrix: str) -> Fideli
     to_bt709 = f"scale=out_color_matrix=bt709:{_EXACT.replace('in_range=tv:', '')},format=yuv420p"
     from_file = f"scale=in_color_matrix={matrix}:out_color_matrix=bt709:{_EXACT}"
     return _compared(path, given, ("rgb24", width, height), to_bt709, from_file)
+
+
+def fidelity_of(writer: str, path: Path, clip: Clip) -> Fidelity:
+    """Compare a writer's file of a clip: diffusers leaves its matrix to swscale, which bench/chart.py finds."""
+    return fidelity(path, clip.pictures, "bt601" if writer == DIFFUSERS else clip.matrix)
 
 
 def fidelity_of_planes(path: str | Path, planes: Sequence[VideoFrame]) -> Fidelity:

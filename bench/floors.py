@@ -20,7 +20,7 @@ from telecine.rates.floor import FLOORS
 from .clip_set import clip_of, half_of, names
 from .fidelity import fidelity_of_planes
 from .frames import Clip, small
-from .measure import Spread, in_turns, ratio
+from .measure import Spread, in_turns, ratio, side_by_side
 from .report import Bar, Report, Table, alone
 from .x264 import FPS, ready_planes
 
@@ -33,10 +33,8 @@ TURNS = 9
 def run() -> Report:
     """Measure every clip at every level."""
     rows, vmaf, xpsnr = [], {}, {}
-    for name in names():
-        clip = clip_of(name)
-        for level in LEVELS:
-            size, alike, again = measured(clip, level)
+    for name, by_level in side_by_side(at_each_level, names()).items():
+        for level, (size, alike, again) in by_level.items():
             vmaf[name, level], xpsnr[name, level] = alike.vmaf, alike.xpsnr
             figures = f"{size / 1000:.0f}", f"{alike.vmaf:.2f}", f"{alike.xpsnr:.2f}", again
             rows.append((name, half_of(name), level, *figures))
@@ -54,6 +52,12 @@ def run() -> Report:
         Table(("frames", "half", "level", "kB", "VMAF", "XPSNR, dB", "the crf"), rows),
     ]
     return Report("Levels as floors", __doc__ or "", tables, bars)
+
+
+def at_each_level(name: str) -> dict[str, tuple[int, Any, str]]:
+    """What `measured` says of a clip."""
+    clip = clip_of(name)
+    return {level: measured(clip, level) for level in LEVELS}
 
 
 def measured(clip: Clip, level: Any) -> tuple[int, Any, str]:

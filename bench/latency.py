@@ -22,8 +22,7 @@ from telecine.formats.choices import QualityName
 from telecine.output import video as video_output
 from telecine.publish.publication import Publication
 
-from .chart import shown
-from .fidelity import fidelity
+from .fidelity import fidelity_of
 from .frames import Clip, Picture, unseen
 from .measure import TURNS, Spread, in_turns, ratio
 from .report import Bar, Report, Table, alone
@@ -52,7 +51,7 @@ def run() -> Report:
             paths = {name: Path(folder, f"{name}.mp4") for name in (DIFFUSERS, *LIMITS)}
             seconds = measured(clip, paths)
             sizes = {name: path.stat().st_size for name, path in paths.items()}
-            alike = {name: vmaf(name, path, clip) for name, path in paths.items()}
+            alike = {name: fidelity_of(name, path, clip).vmaf for name, path in paths.items()}
             for (name, what), taken in seconds.items():
                 milliseconds = Spread.of([1e3 * each for each in taken])
                 figures = (f"{milliseconds:.0f}", f"{sizes[name]:,}", f"{alike[name]:.2f}")
@@ -100,17 +99,10 @@ def measured(clip: Clip, paths: Mapping[str, Path]) -> dict[tuple[str, str], lis
     return seconds
 
 
-def vmaf(writer: str, path: Path, clip: Clip) -> float:
-    """How near a file's frames are, decoded by the matrix that its writer used."""
-    height, width, _ = clip.pictures[0].shape
-    matrix = shown(writer, width, height).matrix if writer == DIFFUSERS else clip.matrix
-    return fidelity(path, clip.pictures, matrix).vmaf
-
-
 def costs(clip: Clip) -> dict[str, list[float]]:
     """The seconds of each part of the wait."""
     steps = {
-        "encode: what x264 holds, two P-frames with their B-frames or one": (Encoder, "finish"),
+        "encode: the frames that x264 holds": (Encoder, "finish"),
         "index: packets copied to the finished file": (video_output, "write_finished"),
         "check: the file read back": (video_output, "probe_whole"),
         "sync and rename": (Publication, "commit"),

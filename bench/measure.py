@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -54,18 +55,25 @@ class Spread:
 def in_turns(
     contestants: Mapping[Name, Callable[[], object]], turns: int = TURNS, clock: Callable[[], float] = time.perf_counter
 ) -> dict[Name, list[float]]:
-    """The seconds of each contestant in each turn. A turn before the first is not counted; each turn starts with the
-    next contestant, so that none always comes after the same one.
-    """
-    taken: dict[Name, list[float]] = {name: [] for name in contestants}
-    order = list(contestants)
+    """The seconds of each contestant in each turn. A turn before the first is not counted."""
+
+    def seconds_of(contestant: Callable[[], object]) -> float:
+        start = clock()
+        contestant()
+        return clock() - start
+
     for contestant in contestants.values():
         contestant()
+    return said_in_turns({name: partial(seconds_of, contestant) for name, contestant in contestants.items()}, turns)
+
+
+def said_in_turns(contestants: Mapping[Name, Callable[[], float]], turns: int = TURNS) -> dict[Name, list[float]]:
+    """What each contestant says of each turn. A turn starts with the next one, so that none always follows the same."""
+    taken: dict[Name, list[float]] = {name: [] for name in contestants}
+    order = list(contestants)
     for _ in range(turns):
         for name in order:
-            start = clock()
-            contestants[name]()
-            taken[name].append(clock() - start)
+            taken[name].append(contestants[name]())
         order = order[1:] + order[:1]
     return taken
 
@@ -81,6 +89,12 @@ def in_a_process(
     """Call a function in a fresh interpreter: with memory, imports and threads of its own."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return pool.submit(function, *arguments, **named).result()
+
+
+def side_by_side(function: Callable[[Name], Result], names: Sequence[Name]) -> dict[Name, Result]:
+    """What a function finds of each, on all processors at once: for figures that take no time into account."""
+    with ProcessPoolExecutor(available_processors(), multiprocessing.get_context("spawn")) as pool:
+        return dict(zip(names, pool.map(function, names), strict=True))
 
 
 def machine() -> list[tuple[str, str]]:

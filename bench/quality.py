@@ -14,7 +14,7 @@ from typing import Any
 import telecine
 from telecine.formats.codecs import CODECS
 
-from .fidelity import Fidelity, fidelity
+from .fidelity import Fidelity, fidelity_of
 from .frames import Clip, clip, names
 from .measure import Spread, in_turns, ratio
 from .report import Bar, LinePlot, Report, Table, alone
@@ -65,14 +65,11 @@ def measured(each: Clip) -> tuple[dict[str, Spread], dict[str, float], dict[str,
                 for quality in LEVELS
             }
         )
-        matrices = dict.fromkeys(paths, each.matrix) | {
-            DIFFUSERS: "bt601"
-        }  # swscale's default, as bench/chart.py finds
         bytes_of_diffusers = paths[DIFFUSERS].stat().st_size
         return (
             {name: ratio(taken, seconds[DIFFUSERS]) for name, taken in seconds.items()},
             {name: path.stat().st_size / bytes_of_diffusers for name, path in paths.items()},
-            {name: fidelity(path, each.pictures, matrices[name]) for name, path in paths.items()},
+            {name: fidelity_of(name, path, each) for name, path in paths.items()},
         )
 
 

@@ -69,7 +69,7 @@ def try_encoder(settings: EncoderSettings) -> VideoInfo:
 @functools.lru_cache(maxsize=64)  # what comes out is the same each time: a writer of many clips tries once
 def _tried(settings: EncoderSettings) -> VideoInfo:
     codec = settings.format.codec
-    asked = f"{codec.encoder} with {_shown(settings.options)}"
+    asked = f"{codec.encoder} with {_shown(codec, settings.options)}"
     ignored = [f"{name!r} is not read" for name in ignored_options(codec.encoder, dict(settings.options))]
     if ignored:
         said = f"{asked} ignores a part: {'; '.join(ignored)}"
@@ -164,5 +164,8 @@ def _way_out(codec: Codec) -> str:
     return f"use encoder={usual!r} or leave encoder= out" if is_here(usual) else "encoder='auto' takes one that opens"
 
 
-def _shown(options: tuple[tuple[str, str], ...]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in options) or "its defaults"
+def _shown(codec: Codec, options: tuple[tuple[str, str], ...]) -> str:
+    """What was asked for: of a level's own options, which are many, none."""
+    of_levels = {option for level in codec.qualities.values() for option in level.items()}
+    asked = [f"{name}={value}" for name, value in options if (name, value) not in of_levels]
+    return ", ".join(asked) or "its level's options"

@@ -203,13 +203,14 @@ _SAME_BYTES = "asm=AVX2,FMA3,BMI2" if instruction_set() == "avx512" else ""
 _SIDE_BY_SIDE = "sliced-threads=0:sync-lookahead=0"
 _X264 = Library(threads_a_processor=2)
 
-# x264's medium without what costs most and gains least here: mixed references, 8x8 partitions in B-frames, the search
-# for how many of those. The lookahead is short, since it is what remains to encode after a model's last frame
-# (bench/latency.py): mbtree, which sees less, is the stronger (qcomp), and adaptive quantisation the weaker. psy-rd,
-# which keeps something like the detail, costs by each metric.
+# x264's medium without what costs most and gains least here: 8x8 partitions in B-frames, the search for how many of
+# those, chroma in the search for motion, and, where bits are many, mixed references. The lookahead is short, since it
+# is what remains to encode after a model's last frame (bench/latency.py): mbtree, which sees less, is the stronger
+# (qcomp), adaptive quantisation the weaker. psy-rd, which keeps something like the detail, costs by each metric.
 _BITS = {"aq-strength": "0.55", "qcomp": "0.4", "psy-rd": "0:0"}
 _DRAFT_BITS = {"aq-strength": "0.2", "qcomp": "0.35"}
-_SEARCH = {"refs": "3", "mixed-refs": "0", "partitions": "p8x8,i8x8,i4x4"}
+_MOTION = {"motion-est": "dia", "cmp": "sad", "direct-pred": "auto", "weightp": "1"}
+_SEARCH = {"refs": "3", "mixed-refs": "0", "partitions": "p8x8,i8x8,i4x4", **_MOTION}
 _DELAY = {"bf": "2", "b_strategy": "0", "rc-lookahead": "3"}
 _H264 = {"preset": "medium", **_SEARCH, **_DELAY, **_BITS}
 _HEVC = {"preset": "superfast"}
@@ -247,7 +248,7 @@ CODECS = {
         # Settled by search on half of the clips of bench/clip_set.py; docs/quality.md says what comes of the others.
         qualities=_levels(
             draft={"preset": "superfast", "mbtree": "1", **_DRAFT_BITS, **_DELAY, "rc-lookahead": "4", "crf": "25"},
-            balanced=_H264 | {"crf": "21"},
+            balanced=_H264 | {"mixed-refs": "1", "crf": "21"},
             high=_H264 | {"crf": "16.5"},
             visually_lossless=_H264 | {"crf": "10"},
         ),

@@ -118,7 +118,8 @@ class Target:
             found = near.distance + inside
         else:
             (only, *_) = sorted(tries, key=lambda each: abs(each.score - aim))
-            found = only.distance + min(max((only.score - aim) / usual, -self._length), self._length)
+            further = len(tries) * (only.score - aim) / usual  # a metric near its end hardly moves with the crf
+            found = only.distance + min(max(further, -self._length), self._length)
         step = self.scale.step or _STEP
         found = min(max(math.floor(found / step + 0.5) * step, self._least), self._length)
         return None if any(abs(each.distance - found) < step / 2 for each in tries) else found
