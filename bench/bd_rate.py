@@ -1,8 +1,9 @@
 """Bytes for the same picture: the BD-rate of quality levels against x264's medium preset, by two eyes, on the clip set.
 
-A level's options are tried at five values of crf, as medium is. Between the points a curve is laid
-(PCHIP), and the mean difference of bytes at equal VMAF, or at equal XPSNR, is the BD-rate (Bjontegaard, VCEG-M33): less
-than 0 is fewer bytes. Options are searched on the tuning half of the clips; the bars are of the test half.
+A level's options are tried at five values of crf, as medium is: at lower ones, for a crf of theirs is a worse picture.
+Between the points a curve is laid (PCHIP), and the mean difference of bytes at equal VMAF, or at equal XPSNR, is the
+BD-rate (Bjontegaard, VCEG-M33): less than 0 is fewer bytes. Options are searched on the tuning half of the clips; the
+bars are of the test half.
 
     python -m bench.bd_rate [tuning|test] [x264 options over those of "balanced", as name=value]
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +29,7 @@ from .x264 import encode, options_of, ready_planes
 
 MEDIUM = {"preset": "medium", "x264-params": "sliced-threads=0"}  # as its own program has it
 CRFS = (20, 24, 28, 32, 36)
+LOWER = 3  # the crfs of what is tried: so most of the curves is of the same qualities
 VMAF_MEAN, XPSNR_MEAN, WORST = -5.0, 0.0, 5.0  # percent
 HEADING = ("frames", "half", "BD-rate by VMAF, %", "by XPSNR, %")
 
@@ -75,21 +77,21 @@ def rates(half: Half, options: Mapping[str, str]) -> dict[str, Rates]:
 def rates_of(options: Mapping[str, str], name: str) -> Rates:
     """The BD-rates of options on a clip."""
     clip = clip_of(name)
-    return compared(curve(clip, MEDIUM), curve(clip, options))
+    return compared(curve(clip, MEDIUM, CRFS), curve(clip, options, [crf - LOWER for crf in CRFS]))
 
 
 def compared(anchor: list[Point], tried: list[Point]) -> Rates:
     """The BD-rate by each eye."""
     sizes = [[point.size for point in points] for points in (anchor, tried)]
     by_eye = [[[point[eye] for point in points] for points in (anchor, tried)] for eye in (1, 2)]
-    return Rates(*(bd_rate(sizes[0], eye[0], sizes[1], eye[1], method="pchip") for eye in by_eye))
+    return Rates(*(bd_rate(sizes[0], eye[0], sizes[1], eye[1], method="pchip", min_overlap=0) for eye in by_eye))
 
 
-def curve(clip: Clip, options: Mapping[str, str]) -> list[Point]:
+def curve(clip: Clip, options: Mapping[str, str], crfs: Iterable[int]) -> list[Point]:
     """What each crf takes and gives."""
     planes, points = ready_planes(clip.pictures), []
     with tempfile.TemporaryDirectory() as folder:
-        for crf in CRFS:
+        for crf in crfs:
             path = Path(folder, f"{crf}.h264")
             path.write_bytes(encode(planes, {**options, "crf": str(crf)}))
             alike = fidelity_of_planes(path, planes)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -22,7 +22,7 @@ from bjontegaard import bd_rate
 
 import telecine
 
-from .bd_rate import MEDIUM
+from .bd_rate import LOWER, MEDIUM
 from .clip_set import Half, clip_of, names
 from .frames import Clip
 from .measure import side_by_side
@@ -57,14 +57,14 @@ def rate_of(name: str) -> float:
     """The BD-rate of a clip."""
     clip = clip_of(name)
     torch.set_num_threads(1)  # each processor has a clip
-    anchor, tried = curve(clip, MEDIUM), curve(clip, options_of("balanced"))
+    anchor, tried = curve(clip, MEDIUM, CRFS), curve(clip, options_of("balanced"), [crf - LOWER for crf in CRFS])
     return float(bd_rate(*anchor, *tried, method="pchip", min_overlap=0))
 
 
-def curve(clip: Clip, options: Mapping[str, str]) -> tuple[list[int], list[float]]:
+def curve(clip: Clip, options: Mapping[str, str], crfs: Iterable[int]) -> tuple[list[int], list[float]]:
     """The bytes at each crf, and the just-objectionable differences left, 10 for none."""
     planes, sizes, seen = ready_planes(clip.pictures), [], []
-    for crf in CRFS:
+    for crf in crfs:
         encoded = encode(planes, {**options, "crf": str(crf)})
         sizes.append(len(encoded))
         made = [*telecine.read_frames(io.BytesIO(encoded))]
