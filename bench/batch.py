@@ -25,7 +25,7 @@ from telecine.batch.ledger import DONE, Entry, Ledger
 from telecine.support.processors import available_processors
 
 from .frames import Picture, small
-from .measure import ratio, said_in_turns
+from .measure import ratio, said_in_turns, seconds_of
 from .memory import resident
 from .report import Bar, Report
 from .x264 import encode, options_of, ready_planes
@@ -62,8 +62,8 @@ def throughput(folder: Path, pictures: list[Picture], clips: int) -> list[Bar]:
         peer = partial(export_with_diffusers, str(folder))
         contestants = {
             "batch": partial(batch_seconds, rows, folder),
-            "planes": partial(pool_seconds, planes, encode_planes, clips),
-            "diffusers": partial(pool_seconds, peers, peer, clips),
+            "planes": partial(seconds_of, partial(planes.map, encode_planes, range(clips), chunksize=1)),
+            "diffusers": partial(seconds_of, partial(peers.map, peer, range(clips), chunksize=1)),
         }
         seconds = said_in_turns(contestants, TURNS)
     size = f"{len(pictures)} frames of {pictures[0].shape[1]}x{pictures[0].shape[0]}"
@@ -85,13 +85,6 @@ def batch_seconds(rows: list[dict[str, str]], folder: Path, engine: Any = "local
     with tempfile.TemporaryDirectory(dir=folder) as output:
         telecine.export_batch(rows, output, listener=told, **how)
     return (times[-1] - times[0]) * len(rows) / (len(rows) - 1)
-
-
-def pool_seconds(pool: Pool, work: Callable[[int], None], count: int) -> float:
-    """How long a pool takes for so many clips."""
-    start = time.perf_counter()
-    pool.map(work, range(count), chunksize=1)
-    return time.perf_counter() - start
 
 
 def on_ray(folder: Path, pictures: list[Picture]) -> Bar:

@@ -86,13 +86,7 @@ def measured(clip: Clip, paths: Mapping[str, Path]) -> dict[tuple[str, str], lis
         (DIFFUSERS, "export"): partial(write, DIFFUSERS, images, paths[DIFFUSERS], FPS)
     }
     for level in LIMITS:
-        contestants[level, "export"] = partial(
-            telecine.export_video,
-            images,
-            paths[level],
-            fps=FPS,
-            quality=level,
-        )
+        contestants[level, "export"] = partial(telecine.export_video, images, paths[level], fps=FPS, quality=level)
     seconds = in_turns(contestants)
     for level in LIMITS:
         seconds[level, "wait"] = [wait_after_the_last_frame(clip.pictures, paths[level], level) for _ in range(TURNS)]
@@ -129,11 +123,7 @@ def timed(step: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
     return call
 
 
-def wait_after_the_last_frame(
-    pictures: Sequence[Picture],
-    path: Path,
-    quality: QualityName = "balanced",
-) -> float:
+def wait_after_the_last_frame(pictures: Sequence[Picture], path: Path, quality: QualityName = "balanced") -> float:
     """Seconds from the last frame's arrival to the file at its path."""
     open_writer = telecine.VideoWriter(path, fps=FPS, quality=quality)
     start = time.perf_counter()

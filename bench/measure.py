@@ -56,15 +56,10 @@ def in_turns(
     contestants: Mapping[Name, Callable[[], object]], turns: int = TURNS, clock: Callable[[], float] = time.perf_counter
 ) -> dict[Name, list[float]]:
     """The seconds of each contestant in each turn. A turn before the first is not counted."""
-
-    def seconds_of(contestant: Callable[[], object]) -> float:
-        start = clock()
-        contestant()
-        return clock() - start
-
     for contestant in contestants.values():
         contestant()
-    return said_in_turns({name: partial(seconds_of, contestant) for name, contestant in contestants.items()}, turns)
+    timed = {name: partial(seconds_of, contestant, clock) for name, contestant in contestants.items()}
+    return said_in_turns(timed, turns)
 
 
 def said_in_turns(contestants: Mapping[Name, Callable[[], float]], turns: int = TURNS) -> dict[Name, list[float]]:
@@ -76,6 +71,13 @@ def said_in_turns(contestants: Mapping[Name, Callable[[], float]], turns: int = 
             taken[name].append(contestants[name]())
         order = order[1:] + order[:1]
     return taken
+
+
+def seconds_of(call: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
+    """How long a call takes."""
+    start = clock()
+    call()
+    return clock() - start
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Spread:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -25,7 +24,7 @@ from telecine.formats.choices import QualityName
 
 from .batch import batch_seconds
 from .frames import large
-from .measure import TURNS, Spread, in_turns, ratio, said_in_turns
+from .measure import TURNS, Spread, in_turns, ratio, said_in_turns, seconds_of
 from .report import Bar, Report, Table, alone
 from .writers import DIFFUSERS, OURS, write
 from .x264 import FPS
@@ -110,24 +109,23 @@ def throughput() -> dict[str, Spread]:
     images, count = [Image.fromarray(picture) for picture in pictures], CLIPS // TURNS
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         np.save(Path(folder, "frames.npy"), np.stack(pictures))
+        peer = partial(write, DIFFUSERS, images, fps=FPS)
         contestants: dict[str, Callable[[], float]] = {
-            DIFFUSERS: lambda: 10 * seconds_of(partial(write, DIFFUSERS, images, fps=FPS), Path(folder), count // 10)
+            DIFFUSERS: lambda: 10 * seconds_of(partial(many, peer, Path(folder), count // 10))
         }
         for level in LEAST_TIMES:
             export = partial(telecine.export_video, images, fps=FPS, quality=level)
-            contestants[f"{level}, one after another"] = partial(seconds_of, export, Path(folder), count)
+            contestants[f"{level}, one after another"] = partial(seconds_of, partial(many, export, Path(folder), count))
             contestants[f"{level}, two at a time"] = partial(two_at_a_time, Path(folder), count, level)
         taken = said_in_turns(contestants)
     theirs = taken.pop(DIFFUSERS)
     return {name: ratio(theirs, each) for name, each in taken.items()}
 
 
-def seconds_of(export: Callable[..., object], folder: Path, count: int) -> float:
-    """How long clips take one after another, each to a path of its own."""
-    start = time.perf_counter()
+def many(export: Callable[..., object], folder: Path, count: int) -> None:
+    """Write clips one after another, each to a path of its own."""
     for index in range(count):
         export(path=folder / f"{index}.mp4")
-    return time.perf_counter() - start
 
 
 def two_at_a_time(folder: Path, count: int, quality: QualityName) -> float:

@@ -29,7 +29,7 @@ import telecine
 
 from .footprint import peak_while
 from .frames import LARGE, Clip, Picture, large, small
-from .measure import TURNS, Spread, in_a_process, ratio
+from .measure import TURNS, Spread, in_a_process, ratio, seconds_of
 from .report import Bar, Report, Table, alone
 from .writers import DIFFUSERS, write
 
@@ -191,12 +191,6 @@ def decoded(frames: torch.Tensor, seconds: float, path: Path, name: str) -> tupl
 def floats(pictures: Sequence[Picture]) -> torch.Tensor:
     """Pictures as a VAE decodes them: (1, 3, T, H, W) in [-1, 1]."""
     return torch.from_numpy(np.stack(pictures)).permute(3, 0, 1, 2)[None].contiguous().float().div_(127.5).sub_(1)
-
-
-def seconds_of(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
 
 
 # ---- memory ----------------------------------------------------------------------------------------------------------
