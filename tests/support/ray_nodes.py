@@ -27,6 +27,7 @@ AWAY = {"away": 1}  # what all nodes but the head have: where tasks are that a n
 def ray_nodes(count: int, processors: int = 1) -> Iterator[Cluster]:
     """Start nodes, the first of them the head, and connect to them, as long as the `with`."""
     folder = tempfile.mkdtemp(prefix="telecine-ray-", dir="/tmp")  # names of sockets may not be longer than that
+    Path(tempfile.gettempdir(), "ray").mkdir(exist_ok=True)  # where Cluster writes its address, wherever its nodes are
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "120"}  # of a machine that is busy
     node: dict[str, Any] = {"num_cpus": processors, "object_store_memory": STORE, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args={**node, "temp_dir": folder})
