@@ -261,10 +261,67 @@ def _blurred_run() -> Iterator[Light]:
         yield np.mean([_window(_texture(18), 14 * (at + part / 5) - 340, 0) for part in range(5)], 0)
 
 
+def _smooth(seed: int, cells: int) -> Light:
+    """Smooth noise in [-1, 1], of three pictures' width, whose hills are a picture's width by so many."""
+    small = np.random.default_rng(seed).uniform(-1, 1, (cells, 3 * cells)).astype(np.float32)
+    return np.asarray(Image.fromarray(small).resize((3 * WIDTH, HEIGHT), Image.Resampling.BICUBIC), np.float32)
+
+
+def _mist() -> Iterator[Light]:
+    layers = [(_smooth(21 + cells, cells), step, 0.25 / cells) for cells, step in ((2, 4), (4, 7), (7, 11))]
+    for at in range(FRAMES):
+        thick = np.sum([deep * layer[:, step * at : step * at + WIDTH] for layer, step, deep in layers], axis=0)
+        yield (0.55 + thick)[..., None] * np.array((0.92, 0.97, 1.0), np.float32)
+
+
+def _bokeh() -> Iterator[Light]:
+    dice = np.random.default_rng(23)
+    discs = list(
+        zip(dice.uniform((0, 0, 20), (WIDTH, HEIGHT, 80), (40, 3)), dice.uniform(0.1, 0.6, (40, 3)), strict=True)
+    )
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
+    for at in range(FRAMES):
+        frame = np.full((HEIGHT, WIDTH, 3), 0.06, np.float32)
+        for (left, top, radius), color in discs:
+            far = np.hypot(x - left - 30 * np.sin(at / 20 + radius), y - top - 0.8 * at)
+            frame += ((radius - far) / 12).clip(0, 1)[..., None] * color.astype(np.float32)
+        yield frame
+
+
+def _lit_by(x: float, y: float, wide: float, color: tuple[float, float, float]) -> Light:
+    rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
+    far = ((columns - x) ** 2 + (rows - y) ** 2) / wide**2
+    glow: Light = (1 / (1 + far))[..., None] * np.array(color, np.float32)
+    return glow
+
+
+def _candle() -> Iterator[Light]:
+    flicker = np.random.default_rng(24).normal(0, 1, (FRAMES, 3))
+    for at, (x, y, light) in enumerate(flicker):
+        glow = _lit_by(420 + 3 * x, 260 + 3 * y, 190 + 9 * light, (0.75, 0.42, 0.14))
+        yield 0.4 * glow * _window(_texture(25, 0.0), 0.5 * at, 0) + glow**3
+
+
+def _moonlight() -> Iterator[Light]:
+    land = _window(_texture(26, 0.0), 0, 0) * np.linspace(0, 0.12, HEIGHT, dtype=np.float32)[:, None, None]
+    for at in range(FRAMES):
+        yield 0.02 + land + _lit_by(150 + 5 * at, 120 - at, 70, (0.5, 0.55, 0.65))
+
+
+def _sunrise() -> Iterator[Light]:
+    height = np.linspace(1, 0, HEIGHT, dtype=np.float32)[:, None, None]
+    for at in range(FRAMES):
+        day = at / FRAMES
+        sky = height * np.array((0.2, 0.35, 0.7), np.float32) + (1 - height) * np.array((0.7, 0.4, 0.3), np.float32)
+        yield (0.4 + 0.4 * day) * sky + _lit_by(480, 430 - 4 * at, 60 + 60 * day, (0.9, 0.7, 0.4))
+
+
 # By name; the seeds are fixed, so that a clip is the same on every machine but for what Pillow and NumPy round.
 MADE: dict[str, Callable[[], Iterator[Light]]] = {
     "animation": _animation,
     "blurred-run": _blurred_run,
+    "bokeh": _bokeh,
+    "candle": _candle,
     "confetti": _confetti,
     "cuts": _cuts,
     "dark": _dark,
@@ -272,11 +329,14 @@ MADE: dict[str, Callable[[], Iterator[Light]]] = {
     "fade-in": _fade_in,
     "few-steps": _few_steps,
     "grain": _grain,
+    "mist": _mist,
+    "moonlight": _moonlight,
     "neon": _neon,
     "rain": _rain,
     "shaken": _shaken,
     "snow": _snow,
     "still": _still,
+    "sunrise": _sunrise,
     "text": _text,
     "turning": _turning,
     "water": _water,
