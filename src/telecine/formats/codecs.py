@@ -209,7 +209,7 @@ _X264 = Library(threads_a_processor=2)
 # (qcomp), adaptive quantisation the weaker. psy-rd, which keeps something like the detail, costs by each metric.
 _BITS = {"aq-strength": "0.55", "qcomp": "0.4", "psy-rd": "0:0"}
 _DRAFT_BITS = {"aq-strength": "0.2", "qcomp": "0.35"}
-_MOTION = {"motion-est": "dia", "cmp": "sad", "direct-pred": "auto", "weightp": "1"}
+_MOTION = {"cmp": "sad", "direct-pred": "auto", "weightp": "1"}
 _SEARCH = {"refs": "3", "mixed-refs": "0", "partitions": "p8x8,i8x8,i4x4", **_MOTION}
 _DELAY = {"bf": "2", "b_strategy": "0", "rc-lookahead": "3"}
 _H264 = {"preset": "medium", **_SEARCH, **_DELAY, **_BITS}
