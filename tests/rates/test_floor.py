@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 import telecine
 from telecine import VideoWriter, export_video
 from telecine.formats.codecs import CODECS
+from telecine.rates import floor
 from telecine.rates.floor import FLOORS
 
 from ..support.fidelity import luma_xpsnr, mean_of
@@ -92,6 +94,30 @@ def test_each_chunk_may_be_reused_at_once(tmp_path: Path) -> None:
         for frame in BOILING:
             writer.write(frame)
     whole = export_video(BOILING, tmp_path / "whole.mp4", quality="balanced")
+    assert writer.video.notes == whole.notes != ()
+    assert packets_of(writer.video) == packets_of(whole)
+
+
+@pytest.mark.parametrize("room", [floor._MOST_HELD, 18 * 256 * 256 * 3 // 2], ids=["all", "18 frames"])
+def test_frames_that_come_while_it_measures_are_encoded_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    """All that came until that is known; and what is held has an end, at which it is waited for."""
+    alone: dict[str, Any] = {"encoder_options": {"threads": 1}}  # of more, it is measured later
+    whole = export_video(BOILING, tmp_path / "whole.mp4", **alone)
+    frame_after, measured = threading.Event(), floor._xpsnr_of
+
+    def late(*arguments: Any) -> float:
+        assert frame_after.wait(60)
+        return measured(*arguments)
+
+    monkeypatch.setattr(floor, "_xpsnr_of", late)
+    monkeypatch.setattr(floor, "_MOST_HELD", room)
+    with VideoWriter(tmp_path / "clip.mp4", **alone) as writer:
+        for index, frame in enumerate(BOILING):
+            if index == 16:
+                frame_after.set()
+            writer.write(frame)
     assert writer.video.notes == whole.notes != ()
     assert packets_of(writer.video) == packets_of(whole)
 

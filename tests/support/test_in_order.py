@@ -35,6 +35,22 @@ def test_twice_as_many_calls_as_threads_are_in_work() -> None:
     calls.close()
 
 
+def test_what_has_ended_is_given_without_waiting_for_the_rest() -> None:
+    first, second = threading.Event(), threading.Event()
+    calls = InOrder(threading.Event.wait, 2, "test", most=3)
+    try:
+        for event in (first, second):
+            calls.call(event, 60)
+        second.set()
+        assert list(calls.ended()) == []  # for the first has not
+        first.set()
+        assert list(calls.rest()) == [True, True]
+        assert list(calls.ended()) == []
+    finally:
+        first.set()
+        calls.close()
+
+
 def test_an_error_is_raised_where_its_result_would_be() -> None:
     calls = InOrder(lambda number: 1 / number, 1, "test")
     assert calls.call(1) == calls.call(0) == []

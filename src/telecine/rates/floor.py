@@ -1,13 +1,13 @@
 """The floor of a quality level: an export whose first frames are further off than that begins anew, at a lower crf.
 
-A crf fits most clips: of rain or of noise it may be too high. The first frames are measured by XPSNR while more are
-encoded, from a decoded copy of their packets. Until then all that came is held, to encode it again.
+A crf fits most clips: of rain or of noise it may be too high. The first frames are measured by XPSNR on a thread while
+more are encoded, from a decoded copy of their packets. Until then all that came is held, to encode it again.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple, Protocol, cast
 
@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 from ..encode.encoder import Encoder, EncoderSettings
 from ..formats.choose import Format
 from ..formats.codecs import CrfScale
+from ..support.in_order import InOrder
 from ..support.notes import Notes
 from .xpsnr import xpsnr_of_frames
 
@@ -85,6 +86,8 @@ class FlooredEncoder:
         self._tried: list[tuple[float, float]] = []  # crfs, and the XPSNR at each
         self._room = _MOST_HELD
         self._encoder, self._is_settled = _Watched(journal, settings), False
+        self._measurements: InOrder[float] = InOrder(_xpsnr_of, 1, "floor")
+        self._is_measuring = False
         if settings.width * settings.height < _LEAST_PIXELS:
             self._let_go()
 
@@ -96,8 +99,9 @@ class FlooredEncoder:
         self._room -= self._settings.format.pixel_format.bytes_of(frame.width, frame.height)
         self._held.append((_copy_of(frame), pts))
         self._encoder.encode(frame, pts)
-        while not self._is_settled and self._encoder.has(self._wanted):
-            self._settle()
+        while not self._is_settled and (self._is_measuring or self._encoder.has(self._wanted)):
+            if not self._settle(wait=self._room < 0):
+                return
         if self._room < 0:
             self._let_go()
 
@@ -106,12 +110,13 @@ class FlooredEncoder:
         self._encoder.finish(stop)
         while not self._is_settled and not stop():
             encoder = self._encoder
-            self._settle()
+            self._settle(wait=True)
             if self._encoder is not encoder:
                 self._encoder.finish(stop)
 
     def close(self) -> None:
         """Let go of the journal, finished or not."""
+        self._measurements.close()
         self._encoder.close()
 
     @property
@@ -119,9 +124,22 @@ class FlooredEncoder:
         """The times of the frames that are decoded."""
         return [pts for _, pts in self._held[: _MEASURED + 1]]
 
-    def _settle(self) -> None:
-        """Measure the first frames, and begin anew where they are too far off."""
-        xpsnr, crf = self._measured(), self._crf_of(self._settings)
+    def _settle(self, wait: bool) -> bool:
+        """Measure the first frames, and begin anew where they are too far off; tells whether that is known."""
+        if not self._is_measuring:
+            first = self._held[: _MEASURED + 1]
+            self._measurements.call(self._encoder.first_packets(self._wanted), first)
+            self._is_measuring = True
+        xpsnr = next(self._measurements.rest() if wait else self._measurements.ended(), None)
+        if xpsnr is None:
+            return False
+        self._is_measuring = False
+        self._judge(xpsnr)
+        return True
+
+    def _judge(self, xpsnr: float) -> None:
+        """Begin anew where that is too little, or let the crf stand."""
+        crf = self._crf_of(self._settings)
         lower = (
             crf if xpsnr >= self._floor.xpsnr + _MARGIN or len(self._tried) == _MOST_TIMES else self._lower(crf, xpsnr)
         )
@@ -133,10 +151,6 @@ class FlooredEncoder:
             said = f"crf {crf:g} in place of {self._begun_at:g}: quality={quality!r} is at least {least:g} dB of XPSNR"
             self._notes.add(f"{said}, of which the first frames have {xpsnr:.1f} now")
         self._let_go()
-
-    def _measured(self) -> float:
-        made = self._encoder.decoded(self._wanted)
-        return xpsnr_of_frames((made[pts], frame) for frame, pts in self._held[: _MEASURED + 1])
 
     def _lower(self, crf: float, xpsnr: float) -> float:
         """Give the crf that is thought to be enough, or the best but for one that x264 takes for lossless."""
@@ -168,6 +182,7 @@ class FlooredEncoder:
 
     def _let_go(self) -> None:
         self._is_settled = True
+        self._measurements.close()
         self._encoder.forget()
         self._held.clear()
 
@@ -193,19 +208,37 @@ class _Watched(Encoder):
             return False
         return set(times) <= {packet.pts for packet in self._packets or ()}
 
-    def decoded(self, times: list[int]) -> dict[int, VideoFrame]:
-        """Decode up to the last of these times, and give the frames by their times."""
-        decoder: Any = CodecContext.create(_DECODERS.get(self._codec, self._codec), "r")
-        decoder.extradata = self.context.extradata
-        decoder.thread_count = 1
+    def first_packets(self, times: list[int]) -> _Stream:
+        """Give the packets up to the last of these times, to be decoded."""
         packets = self._packets or []
         last = max(at for at, packet in enumerate(packets) if packet.pts in times)
-        frames = [frame for packet in [*packets[: last + 1], None] for frame in decoder.decode(packet)]
-        return {frame.pts: frame for frame in frames if frame.pts in times}
+        return _Stream(self._codec, self.context.extradata, packets[: last + 1])
 
     def forget(self) -> None:
         """Keep no packets any more."""
         self._packets = None
+
+
+class _Stream(NamedTuple):
+    """Packets, and what a decoder needs for them."""
+
+    codec: str
+    extradata: bytes | None
+    packets: list[Packet[VideoStream]]
+
+    def frames(self) -> Iterator[VideoFrame]:
+        """Decode all."""
+        decoder: Any = CodecContext.create(_DECODERS.get(self.codec, self.codec), "r")
+        decoder.extradata = self.extradata
+        decoder.thread_count = 1
+        for packet in (*self.packets, None):
+            yield from decoder.decode(packet)
+
+
+def _xpsnr_of(stream: _Stream, originals: list[tuple[VideoFrame, int]]) -> float:
+    """Measure the frames of some times."""
+    made = {frame.pts: frame for frame in stream.frames()}
+    return xpsnr_of_frames((made[pts], frame) for frame, pts in originals)
 
 
 def _copy_of(frame: VideoFrame) -> VideoFrame:

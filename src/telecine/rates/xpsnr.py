@@ -47,9 +47,9 @@ def luma_xpsnr(made: Luma, original: Luma, before: Luma) -> float:
     part_of_uhd = height * width / (3840 * 2160)
     side = 4 * int(32 * math.sqrt(part_of_uhd) + 0.5)
     blocks = _Blocks(height, width, side)
-    whole, last = original.astype(np.int16), before.astype(np.int16)
-    errors = blocks.sums(np.square(made.astype(np.int32) - whole))
-    activity = _activity_in_place(whole, blocks) + _OF_TIME * _activity_in_time(whole - last, blocks)
+    whole = original.astype(np.int16)
+    errors = blocks.sums(np.square((whole - made).view(np.uint16)))  # modulo 65536, which 255 squared is below
+    activity = _activity_in_place(whole, blocks) + _OF_TIME * _activity_in_time(whole - before, blocks)
     weights = 1 / np.maximum(activity, _LEAST_ACTIVITY)
     if height * width <= _MOST_SMOOTHED:
         _smooth(weights)
@@ -73,7 +73,7 @@ class _Blocks:
     def sums(self, values: npt.NDArray[np.integer], step: int = 1) -> npt.NDArray[np.float64]:
         """Add up what is in each; of every so many lines and columns."""
         rows, columns = (starts // step for starts in self._starts)
-        added = np.add.reduceat(np.add.reduceat(values, rows, axis=0, dtype=np.int32), columns, axis=1, dtype=np.int64)
+        added = np.add.reduceat(np.add.reduceat(values, columns, axis=1, dtype=np.int32), rows, axis=0, dtype=np.int64)
         return added.astype(np.float64)
 
     def areas_within(self, margin: int) -> npt.NDArray[np.float64]:

@@ -33,6 +33,10 @@ class _Call(Generic[Result]):
         finally:
             self._ended.set()
 
+    @property
+    def has_ended(self) -> bool:
+        return self._ended.is_set
+
     def result(self) -> Result:
         self._ended.wait()
         if self._error is not None:
@@ -63,6 +67,11 @@ class InOrder(Generic[Result]):
         self._calls.append(_Call(arguments))
         self._waiting.put(self._calls[-1])
         return [self._calls.popleft().result() for _ in range(len(self._calls) - self._most)]
+
+    def ended(self) -> Iterator[Result]:
+        """Give the results that are there, waiting for none. Raises whatever one of these calls did."""
+        while self._calls and self._calls[0].has_ended:
+            yield self._calls.popleft().result()
 
     def rest(self) -> Iterator[Result]:
         """Give the results of all calls that are left, waiting for each. Raises whatever one of them did."""
