@@ -1,8 +1,9 @@
-"""Clips of many kinds, to choose an encoder's options by and to judge them: two dozen, real ones where they are there.
+"""Clips of many kinds, to choose an encoder's options by and to judge them: 31, where the real ones are there.
 
 A hash of its name puts a clip into one half or the other. Options are searched on the tuning half alone; what is said
-of them is said of the test half. Those that are made here are 49 frames of 832x480, of things that generated videos
-have and that encoders find hard: rain, confetti, grain, small text, fades, cuts, dark gradients, flat colours, a still.
+of them is said of the test half. But how far motion is looked for was changed for "dark"; five clips of its kind came
+afterwards. Those that are made here are 49 frames of 832x480, of things that generated videos have and that encoders
+find hard: rain, confetti, grain, small text, fades, cuts, soft light, dark gradients, flat colours, a still.
 """
 
 from __future__ import annotations
