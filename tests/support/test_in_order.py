@@ -43,9 +43,11 @@ def test_what_has_ended_is_given_without_waiting_for_the_rest() -> None:
             calls.call(event, 60)
         second.set()
         assert list(calls.ended()) == []  # for the first has not
+        assert len(calls) == 2
         first.set()
         assert list(calls.rest()) == [True, True]
         assert list(calls.ended()) == []
+        assert len(calls) == 0
     finally:
         first.set()
         calls.close()

@@ -87,7 +87,6 @@ class FlooredEncoder:
         self._room = _MOST_HELD
         self._encoder, self._is_settled = _Watched(journal, settings), False
         self._measurements: InOrder[float] = InOrder(_xpsnr_of, 1, "floor")
-        self._is_measuring = False
         if settings.width * settings.height < _LEAST_PIXELS:
             self._let_go()
 
@@ -99,7 +98,7 @@ class FlooredEncoder:
         self._room -= self._settings.format.pixel_format.bytes_of(frame.width, frame.height)
         self._held.append((_copy_of(frame), pts))
         self._encoder.encode(frame, pts)
-        while not self._is_settled and (self._is_measuring or self._encoder.has(self._wanted)):
+        while not self._is_settled and (self._measurements or self._encoder.has(self._wanted)):
             if not self._settle(wait=self._room < 0):
                 return
         if self._room < 0:
@@ -126,14 +125,11 @@ class FlooredEncoder:
 
     def _settle(self, wait: bool) -> bool:
         """Measure the first frames, and begin anew where they are too far off; tells whether that is known."""
-        if not self._is_measuring:
-            first = self._held[: _MEASURED + 1]
-            self._measurements.call(self._encoder.first_packets(self._wanted), first)
-            self._is_measuring = True
+        if not self._measurements:
+            self._measurements.call(self._encoder.first_packets(self._wanted), self._held[: _MEASURED + 1])
         xpsnr = next(self._measurements.rest() if wait else self._measurements.ended(), None)
         if xpsnr is None:
             return False
-        self._is_measuring = False
         self._judge(xpsnr)
         return True
 

@@ -55,6 +55,10 @@ class InOrder(Generic[Result]):
         self._threads: list[Latch] = []  # set when they end
         self._closed = False
 
+    def __len__(self) -> int:
+        """How many calls there are whose results nobody has."""
+        return len(self._calls)
+
     def call(self, *arguments: object) -> list[Result]:
         """Call the function; gives the results for whose calls there is no more room, waiting for them.
 
